@@ -1,0 +1,2 @@
+//! xarb
+fn main() {}

@@ -1,0 +1,215 @@
+//! What is traded, and a venue's rules for it.
+
+use super::{Asset, Money, Price, Qty, Scale, Side, Symbol, Text};
+
+/// How a contract's value follows from price and quantity.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ContractKind {
+    /// The base asset itself changes hands.
+    #[default]
+    Spot,
+    /// A derivative settled in the quote asset.
+    Linear,
+    /// A derivative settled in the base asset; quantities are contracts of a fixed quote value.
+    Inverse,
+}
+
+/// The contract behind an instrument: value goes through [`Contract::value`], nowhere else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Contract {
+    /// Spot, linear or inverse.
+    pub kind: ContractKind,
+    /// Base units per contract (spot and linear) or quote units per contract (inverse), in units
+    /// of the instrument's scale; spot is always one.
+    pub multiplier: i64,
+    /// What P&L and fees are paid in: the quote asset but for inverse contracts.
+    pub settle: Asset,
+}
+
+impl Contract {
+    /// The plain spot contract of a quote asset.
+    pub const fn spot(quote: Asset, scale: Scale) -> Contract {
+        Contract { kind: ContractKind::Spot, multiplier: scale.one(), settle: quote }
+    }
+
+    /// The value of `qty` at `price`, in the settlement asset. `None` on overflow, and for inverse
+    /// contracts at price zero. Inverse values are rounded towards zero at 1e-24.
+    pub fn value(&self, price: Price, qty: Qty, scale: Scale) -> Option<Money> {
+        match self.kind {
+            ContractKind::Spot => Money::notional(price, qty, scale),
+            ContractKind::Linear => {
+                let base = i128::from(qty.0).checked_mul(i128::from(self.multiplier))?;
+                let one = i128::from(scale.one());
+                if base % one != 0 {
+                    return None;
+                }
+                Money::notional(price, Qty(i64::try_from(base / one).ok()?), scale)
+            }
+            ContractKind::Inverse => {
+                if price.0 <= 0 {
+                    return None;
+                }
+                // qty * multiplier / price; two factors of scale on top, one below.
+                let quote = i128::from(qty.0).checked_mul(i128::from(self.multiplier))?;
+                let lift = 10i128.pow(24 - u32::from(scale.digits()));
+                match quote.checked_mul(lift) {
+                    Some(lifted) => Some(Money(lifted / i128::from(price.0))),
+                    None => (quote / i128::from(price.0)).checked_mul(lift).map(Money),
+                }
+            }
+        }
+    }
+}
+
+/// A venue's rules for one instrument, loaded before any hot stage exists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InstrumentSpec {
+    /// The engine's name: `BTC-USDT`, `BTC-USDT-PERP`, `BTC-USD-PERP:inverse`.
+    pub name: Text<31>,
+    /// The venue's own symbol, as its orders and streams spell it.
+    pub symbol: Symbol,
+    /// What is bought.
+    pub base: Asset,
+    /// What prices are in.
+    pub quote: Asset,
+    /// Decimal places of prices and quantities.
+    pub scale: Scale,
+    /// Prices are multiples of this.
+    pub tick: Price,
+    /// Quantities are multiples of this.
+    pub lot: Qty,
+    /// Smallest order, in quantity.
+    pub min_qty: Qty,
+    /// Largest order, in quantity; zero = no limit known.
+    pub max_qty: Qty,
+    /// Smallest order, in value.
+    pub min_notional: Money,
+    /// Decimals in which the venue writes prices (its checksum may depend on them).
+    pub price_digits: u8,
+    /// Decimals in which the venue writes quantities.
+    pub qty_digits: u8,
+    /// How value is computed.
+    pub contract: Contract,
+    /// The venue takes orders for it now.
+    pub open: bool,
+}
+
+/// Why an order does not fit a venue's rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum SpecError {
+    /// Zero or negative price.
+    #[error("price is not positive")]
+    PriceNotPositive,
+    /// Zero or negative quantity.
+    #[error("quantity is not positive")]
+    QtyNotPositive,
+    /// Not a multiple of the tick.
+    #[error("price is off the tick")]
+    OffTick,
+    /// Not a multiple of the lot.
+    #[error("quantity is off the lot")]
+    OffLot,
+    /// Below the smallest quantity.
+    #[error("quantity is below the venue's minimum")]
+    BelowMinQty,
+    /// Above the largest quantity.
+    #[error("quantity is above the venue's maximum")]
+    AboveMaxQty,
+    /// Below the smallest value.
+    #[error("value is below the venue's minimum")]
+    BelowMinNotional,
+    /// The value does not fit.
+    #[error("value is out of range")]
+    Overflow,
+}
+
+impl InstrumentSpec {
+    /// Whether the venue's filters take this limit order.
+    pub fn check(&self, price: Price, qty: Qty) -> Result<Money, SpecError> {
+        if price.0 <= 0 {
+            return Err(SpecError::PriceNotPositive);
+        }
+        if qty.0 <= 0 {
+            return Err(SpecError::QtyNotPositive);
+        }
+        if !price.is_on(self.tick) {
+            return Err(SpecError::OffTick);
+        }
+        if qty.0 % self.lot.0 != 0 {
+            return Err(SpecError::OffLot);
+        }
+        if qty < self.min_qty {
+            return Err(SpecError::BelowMinQty);
+        }
+        if self.max_qty.0 > 0 && qty > self.max_qty {
+            return Err(SpecError::AboveMaxQty);
+        }
+        let value = self.contract.value(price, qty, self.scale).ok_or(SpecError::Overflow)?;
+        if value < self.min_notional {
+            return Err(SpecError::BelowMinNotional);
+        }
+        Ok(value)
+    }
+
+    /// The tick at or beyond `price` for someone who must pay no worse: down for buys, up for sells.
+    pub fn round_passive(&self, side: Side, price: Price) -> Price {
+        let below = Price(price.0 - price.0.rem_euclid(self.tick.0));
+        match side {
+            Side::Sell if below != price => Price(below.0 + self.tick.0),
+            _ => below,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> InstrumentSpec {
+        let quote = Asset::new("USDT").unwrap();
+        InstrumentSpec {
+            name: Text::new("BTC-USDT").unwrap(),
+            symbol: Symbol::new("BTCUSDT").unwrap(),
+            base: Asset::new("BTC").unwrap(),
+            quote,
+            scale: Scale::DEFAULT,
+            tick: Price(1_000_000),
+            lot: Qty(1_000),
+            min_qty: Qty(1_000),
+            max_qty: Qty(900_000_000_000),
+            min_notional: Money::parse("5").unwrap(),
+            price_digits: 2,
+            qty_digits: 5,
+            contract: Contract::spot(quote, Scale::DEFAULT),
+            open: true,
+        }
+    }
+
+    #[test]
+    fn filters_refuse_by_name() {
+        for (price, qty, want) in [
+            (6_000_000_000_000, 1_000_000, Ok("600")),
+            (0, 1_000_000, Err(SpecError::PriceNotPositive)),
+            (6_000_000_000_001, 1_000_000, Err(SpecError::OffTick)),
+            (6_000_000_000_000, 1_000_001, Err(SpecError::OffLot)),
+            (6_000_000_000_000, 0, Err(SpecError::QtyNotPositive)),
+            (6_000_000_000_000, 1_000, Err(SpecError::BelowMinNotional)),
+            (6_000_000_000_000, 900_000_001_000, Err(SpecError::AboveMaxQty)),
+        ] {
+            let got = spec().check(Price(price), Qty(qty)).map(|value| value.to_string());
+            assert_eq!(got, want.map(String::from), "{price} {qty}");
+        }
+    }
+
+    #[test]
+    fn inverse_contracts_are_valued_in_the_base_asset() {
+        let btc = Asset::new("BTC").unwrap();
+        let scale = Scale::DEFAULT;
+        let inverse = Contract { kind: ContractKind::Inverse, multiplier: 100 * scale.one(), settle: btc };
+        let value = inverse.value(Price(50_000 * scale.one()), Qty(5 * scale.one()), scale);
+        assert_eq!(value.unwrap().to_string(), "0.01");
+        let linear = Contract { kind: ContractKind::Linear, multiplier: scale.one() / 1000, settle: btc };
+        let value = linear.value(Price(50_000 * scale.one()), Qty(2 * scale.one()), scale);
+        assert_eq!(value.unwrap().to_string(), "100");
+    }
+}

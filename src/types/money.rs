@@ -1,0 +1,270 @@
+//! Amounts of an asset, fee rates and basis points, all exact.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
+
+use super::{Price, Qty, Scale};
+
+/// An amount of some asset in units of 1e-24: every product of a price and a quantity of any
+/// supported scale is exact in it, and 1e14 whole units still fit.
+///
+/// Arithmetic panics on overflow in every build: a wrong balance is worse than a stop. Where
+/// numbers come from outside, use the checked forms.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Money(pub i128);
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Money = Money(0);
+    /// One whole unit of the asset.
+    pub const ONE: Money = Money(10i128.pow(24));
+
+    /// An amount given in units of 10^-scale, such as a quantity of the base asset.
+    pub const fn from_scaled(value: i64, scale: Scale) -> Money {
+        Money(value as i128 * 10i128.pow(24 - scale.digits() as u32))
+    }
+
+    /// `price * qty` in the quote asset; `None` beyond 1e14 units.
+    pub fn notional(price: Price, qty: Qty, scale: Scale) -> Option<Money> {
+        let product = i128::from(price.0) * i128::from(qty.0);
+        product.checked_mul(10i128.pow(24 - 2 * u32::from(scale.digits()))).map(Money)
+    }
+
+    /// This share of the amount, rounded up to a multiple of 1e-8 (against whoever pays it).
+    /// Rebates (negative rates) are rounded towards zero.
+    pub fn fee_up(self, rate: FeeRate) -> Money {
+        const E8: i128 = 10i128.pow(16); // 1e-8 in units of 1e-24
+        // In units of 1e-8, then of the rate: amount / 1e16 * rate / 1e8, rounded up once.
+        let whole = self.0.div_euclid(E8);
+        let part = self.0.rem_euclid(E8);
+        let rate = i128::from(rate.0);
+        let hundred_million = 100_000_000;
+        // whole * rate fits: whole < 1e22, rate <= 1e10. part * rate < 1e16 * 1e10.
+        let numerator_whole = whole * rate;
+        let carry = part * rate; // in units of 1e-24 * 1e-8
+        let numerator = numerator_whole * E8 + carry;
+        let unit = hundred_million * E8;
+        let units = numerator.div_euclid(unit) + i128::from(numerator.rem_euclid(unit) != 0);
+        Money(units * E8)
+    }
+
+    /// The amount in units of 10^-scale when it is a whole number of them.
+    pub fn to_scaled(self, scale: Scale) -> Option<i64> {
+        let unit = 10i128.pow(24 - u32::from(scale.digits()));
+        (self.0 % unit == 0).then(|| i64::try_from(self.0 / unit).ok()).flatten()
+    }
+
+    /// The value without its sign.
+    pub const fn abs(self) -> Money {
+        Money(self.0.abs())
+    }
+
+    /// True below zero.
+    pub const fn is_negative(self) -> bool {
+        self.0 < 0
+    }
+
+    /// The sum, or `None` on overflow.
+    pub const fn checked_add(self, other: Money) -> Option<Money> {
+        match self.0.checked_add(other.0) {
+            Some(sum) => Some(Money(sum)),
+            None => None,
+        }
+    }
+
+    /// Reads a plain decimal (`-12.5`) with up to 24 places; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Money> {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let plain = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !plain(whole) || !plain(fraction) || digits.ends_with('.') {
+            return None;
+        }
+        if fraction.bytes().skip(24).any(|b| b != b'0') {
+            return None;
+        }
+        let mut value = 0i128;
+        let places = fraction.bytes().chain(std::iter::repeat(b'0')).take(24);
+        for digit in whole.bytes().chain(places) {
+            value = value.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+        }
+        Some(Money(if negative { -value } else { value }))
+    }
+}
+
+impl Add for Money {
+    type Output = Money;
+    fn add(self, other: Money) -> Money {
+        Money(self.0.checked_add(other.0).expect("an amount beyond 1e14 units"))
+    }
+}
+
+impl Sub for Money {
+    type Output = Money;
+    fn sub(self, other: Money) -> Money {
+        Money(self.0.checked_sub(other.0).expect("an amount beyond 1e14 units"))
+    }
+}
+
+impl Neg for Money {
+    type Output = Money;
+    fn neg(self) -> Money {
+        Money(-self.0)
+    }
+}
+
+impl AddAssign for Money {
+    fn add_assign(&mut self, other: Money) {
+        *self = *self + other;
+    }
+}
+
+impl SubAssign for Money {
+    fn sub_assign(&mut self, other: Money) {
+        *self = *self - other;
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Money>>(items: I) -> Money {
+        items.fold(Money::ZERO, Add::add)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let magnitude = self.0.unsigned_abs();
+        let one = Money::ONE.0.unsigned_abs();
+        let mut text = format!("{}", magnitude / one);
+        let fraction = magnitude % one;
+        if fraction != 0 {
+            let digits = format!("{fraction:024}");
+            text.push('.');
+            text.push_str(digits.trim_end_matches('0'));
+        }
+        if self.0 < 0 {
+            text.insert(0, '-');
+        }
+        f.pad(&text)
+    }
+}
+
+/// A fee as a share of the traded value, in units of 1e-8 (10 bp = 100,000). Negative = rebate.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct FeeRate(pub i64);
+
+impl FeeRate {
+    /// 100 %, in units of 1e-8.
+    pub const ONE: i64 = 100_000_000;
+
+    /// From basis points with up to four decimals, given in units of 1e-4 bp.
+    pub const fn from_bps_e4(bps_e4: i64) -> FeeRate {
+        FeeRate(bps_e4)
+    }
+}
+
+/// Basis points in units of 1e-6 bp.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Bps(pub i64);
+
+impl Bps {
+    /// One basis point.
+    pub const ONE: i64 = 1_000_000;
+
+    /// `part / whole` in basis points, rounded down; `None` when `whole` is not positive or the
+    /// result does not fit.
+    pub fn of(part: Money, whole: Money) -> Option<Bps> {
+        if whole.0 <= 0 {
+            return None;
+        }
+        // 1e4 bp times 1e6: scale the numerator, or, when that overflows, split off the whole part.
+        const E10: i128 = 10_000_000_000;
+        let scaled = match part.0.checked_mul(E10) {
+            Some(numerator) => numerator.div_euclid(whole.0),
+            None => {
+                let (quotient, rest) = (part.0.div_euclid(whole.0), part.0.rem_euclid(whole.0));
+                // Long division, one decimal digit at a time: exact, and far from the hot path.
+                let (mut value, mut rest) = (quotient, rest);
+                for _ in 0..10 {
+                    rest = rest.checked_mul(10)?;
+                    value = value.checked_mul(10)?.checked_add(rest.div_euclid(whole.0))?;
+                    rest = rest.rem_euclid(whole.0);
+                }
+                value
+            }
+        };
+        i64::try_from(scaled).ok().map(Bps)
+    }
+}
+
+impl fmt::Display for Bps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let magnitude = self.0.unsigned_abs();
+        f.pad(&format!("{sign}{}.{:06}", magnitude / 1_000_000, magnitude % 1_000_000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(text: &str) -> Money {
+        Money::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_notional_is_exact_at_every_scale() {
+        for (digits, price, qty, want) in [
+            (8, 6_173_763_000_000, 1, "0.0006173763"),
+            (0, 5, 7, "35"),
+            (12, 1, 1, "0.000000000000000000000001"),
+        ] {
+            let scale = Scale::new(digits).unwrap();
+            let value = Money::notional(Price(price), Qty(qty), scale).unwrap();
+            assert_eq!(value.to_string(), want);
+        }
+        let huge = Scale::new(0).unwrap();
+        assert_eq!(Money::notional(Price(i64::MAX), Qty(i64::MAX), huge), None);
+    }
+
+    #[test]
+    fn fees_are_rounded_up_against_the_payer() {
+        for (amount, rate, want) in [
+            ("100", 100_000, "0.1"),
+            ("0.00000001", 100_000, "0.00000001"),
+            ("123.45678901", 10_000, "0.01234568"),
+            ("0", 100_000, "0"),
+            ("100", -10_000, "-0.01"),
+        ] {
+            assert_eq!(money(amount).fee_up(FeeRate(rate)).to_string(), want, "{amount} at {rate}");
+        }
+    }
+
+    #[test]
+    fn basis_points_round_down() {
+        for (part, whole, want) in [
+            ("1", "10000", "1.000000"),
+            ("2", "3", "6666.666666"),
+            ("-1", "3", "-3333.333334"),
+            ("9900000000000", "10000000000000", "9900.000000"),
+        ] {
+            assert_eq!(Bps::of(money(part), money(whole)).unwrap().to_string(), want);
+        }
+        assert_eq!(Bps::of(Money::ONE, Money::ZERO), None);
+    }
+
+    #[test]
+    fn text_is_read_and_written_without_loss() {
+        for text in ["0", "-12.5", "0.000000000000000000000001", "99999999999999"] {
+            assert_eq!(money(text).to_string(), text);
+        }
+        for text in ["", "-", "1.", ".5", "1e5", "0.0000000000000000000000001", "999999999999999"] {
+            assert_eq!(Money::parse(text), None, "{text}");
+        }
+    }
+}
