@@ -1,0 +1,1 @@
+//! What we own and earned: positions, fees, profit and loss.

@@ -1,0 +1,1 @@
+//! Captured feeds: formats, import and replay.

@@ -1,0 +1,1 @@
+//! TOML to a checked configuration; a refusal names file, key, value and what was expected.

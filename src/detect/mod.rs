@@ -1,0 +1,5 @@
+//! What is worth taking: the net edge of a size over two books, and what to look at when one moved.
+
+mod opportunity;
+
+pub use opportunity::{Leg, Opportunity, Refused};

@@ -1,0 +1,1 @@
+//! The stages feed, detect and exec, each with a `turn`; and how roles are wired together.

@@ -1,0 +1,1 @@
+//! Simulated exchanges: matching, markets, faults, virtual networks and the stepped world.

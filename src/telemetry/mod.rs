@@ -1,0 +1,1 @@
+//! Histograms of hops, counters and their tables: never on the hot path.

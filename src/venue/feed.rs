@@ -1,0 +1,292 @@
+//! The public side of a venue: what comes in over one connection, as changes of books.
+
+use std::ops::Range;
+
+use crate::types::{BookId, BookView, Endpoint, InstrumentSpec, Level, Nanos, Symbol};
+use crate::wire::Padded;
+
+/// Public market data of one connection, which may carry many books. Sans I/O: it is handed what
+/// arrived and says what changed and what it wants done.
+///
+/// A message is checked whole before any of it comes out as a change. A book that lost its place
+/// says so by a [`ChangeKind::Lost`] on the very message that broke it.
+pub trait Feed: Send {
+    /// Where to connect.
+    fn endpoint(&self) -> Endpoint;
+
+    /// Takes one input; what follows from it is appended to `out`, which the caller has cleared.
+    ///
+    /// # Errors
+    /// [`FeedError`] when the connection as a whole cannot be trusted further: the caller
+    /// withdraws all its books and reconnects.
+    fn on(&mut self, input: FeedInput<'_>, now: Nanos, out: &mut FeedOut) -> Result<(), FeedError>;
+
+    /// Compares a book with the venue's checksum in `change`, after the change was applied.
+    fn verify(&mut self, change: &BookChange, book: &dyn BookView) -> Verdict {
+        let _ = (change, book);
+        Verdict::Absent
+    }
+
+    /// The caller no longer trusts a book (checksum, overflow, crossed, stale): start it anew.
+    fn distrust(&mut self, book: BookId, why: Lost, now: Nanos, out: &mut FeedOut);
+
+    /// How many messages each JSON tier took: a change in the mix means that the venue changed
+    /// its wire.
+    fn tiers(&self) -> TierUse;
+}
+
+/// What a feed is made from.
+#[derive(Clone, Debug)]
+pub struct FeedConfig {
+    /// The books; `BookId(i)` is `books[i]`.
+    pub books: Vec<BookConfig>,
+    /// Books that nobody asked for are opened as they appear, with the next free id: replay.
+    pub discover: bool,
+    /// What to subscribe to.
+    pub channels: Channels,
+    /// Where streams are.
+    pub stream: Endpoint,
+    /// Where snapshots are fetched.
+    pub rest: Endpoint,
+}
+
+/// One book of a feed.
+#[derive(Clone, Debug)]
+pub struct BookConfig {
+    /// The venue's symbol, in the spelling of its orders (`BTCUSDT`, `BTC/USD`).
+    pub symbol: Symbol,
+    /// The venue's rules; `None` only in replay without metadata (scale 1e-8, digits learnt).
+    pub spec: Option<InstrumentSpec>,
+}
+
+/// What to subscribe to for each book.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Channels {
+    /// Depth updates.
+    pub depth: bool,
+    /// Levels a side: of the snapshot to fetch, or of the subscription.
+    pub levels: u32,
+    /// Interval of depth updates in ms where the venue offers several; 0 = the fastest.
+    pub interval_ms: u32,
+    /// Best bid and ask as they change.
+    pub ticker: bool,
+}
+
+/// What happened on the connection.
+#[derive(Clone, Copy, Debug)]
+pub enum FeedInput<'a> {
+    /// The connection is open; subscribe.
+    Opened,
+    /// The connection is gone; all its books are.
+    Closed,
+    /// A text message.
+    Text(Padded<'a>),
+    /// A binary message.
+    Binary(Padded<'a>),
+    /// The answer to a [`Want::Fetch`], or a captured one. Status 0 = none came.
+    Fetched {
+        /// Which book; `None` in replay, where the URL or the feed's only book tells.
+        book: Option<BookId>,
+        /// The URL that was asked; may be empty in replay.
+        url: &'a str,
+        /// HTTP status.
+        status: u16,
+        /// The answer's body.
+        body: &'a [u8],
+    },
+    /// Time passed: at least every 100 ms.
+    Tick,
+}
+
+/// What follows from an input. Buffers are reused; the hot path does not allocate once they grew.
+#[derive(Default, Debug)]
+pub struct FeedOut {
+    /// Changes of books, in order.
+    pub changes: Vec<BookChange>,
+    /// The levels that the changes point into.
+    pub levels: Vec<Level>,
+    /// What the feed wants done.
+    pub wants: Vec<Want>,
+    /// Books opened by discovery.
+    pub discovered: Vec<Discovered>,
+    /// Messages of channels that carry no book: counted, nothing else.
+    pub ignored: u64,
+}
+
+impl FeedOut {
+    /// Empties the buffers and keeps their memory.
+    pub fn clear(&mut self) {
+        self.changes.clear();
+        self.levels.clear();
+        self.wants.clear();
+        self.discovered.clear();
+        self.ignored = 0;
+    }
+
+    /// The bid levels of a change.
+    pub fn bids(&self, change: &BookChange) -> &[Level] {
+        &self.levels[change.bids.start as usize..change.bids.end as usize]
+    }
+
+    /// The ask levels of a change.
+    pub fn asks(&self, change: &BookChange) -> &[Level] {
+        &self.levels[change.asks.start as usize..change.asks.end as usize]
+    }
+}
+
+/// A book that appeared in a feed with `discover`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Discovered {
+    /// Its id from now on.
+    pub book: BookId,
+    /// The venue's symbol.
+    pub symbol: Symbol,
+}
+
+/// One change of one book.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BookChange {
+    /// Which book.
+    pub book: BookId,
+    /// What to do with the levels.
+    pub kind: ChangeKind,
+    /// The venue's sequence number after it, or the feed's own count where the venue has none.
+    pub seq: u64,
+    /// The venue's time of it; zero where it tells none.
+    pub venue_time: Nanos,
+    /// The venue's checksum over the book after it.
+    pub check: Option<u32>,
+    /// Cut each side to this many levels afterwards; zero = keep all.
+    pub keep: u32,
+    /// Bid levels, in [`FeedOut::levels`].
+    pub bids: Range<u32>,
+    /// Ask levels, in [`FeedOut::levels`].
+    pub asks: Range<u32>,
+}
+
+/// What a [`BookChange`] does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChangeKind {
+    /// Replace the whole book. `live` when the book may be traded on at once; else the first
+    /// joined update makes it live.
+    Snapshot {
+        /// The book is whole and current.
+        live: bool,
+    },
+    /// Set each level to its absolute quantity; the book is live after it.
+    Update,
+    /// Best bid and best ask from the ticker stream, one level each; depth is not touched.
+    Top,
+    /// An empty sign of life: the book is current as it is.
+    Alive,
+    /// The book is not to be trusted from this message on.
+    Lost(Lost),
+}
+
+/// Why a book is not to be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Lost {
+    /// An update did not follow the one before.
+    #[error("update {got} does not follow {have}")]
+    Gap {
+        /// Where the book stands.
+        have: u64,
+        /// What came.
+        got: u64,
+    },
+    /// The venue's checksum does not match.
+    #[error("book checksum is {ours}, venue says {theirs}")]
+    Checksum {
+        /// Ours.
+        ours: u32,
+        /// Theirs.
+        theirs: u32,
+    },
+    /// The connection closed.
+    #[error("connection closed")]
+    Closed,
+    /// The venue restarts or ends the stream.
+    #[error("venue ends the stream")]
+    Ended,
+    /// Nothing came for too long.
+    #[error("no message for too long")]
+    Stale,
+    /// A message about it could not be read.
+    #[error("malformed message")]
+    Malformed,
+    /// More levels, or further away, than the ladder holds.
+    #[error("more levels than the book can hold")]
+    Overflow,
+    /// Best bid at or above best ask for too long.
+    #[error("bid at or above ask")]
+    Crossed,
+    /// The subscription was refused or lost.
+    #[error("subscription refused")]
+    Unsubscribed,
+}
+
+/// What a feed wants done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Want {
+    /// Send this text message over the connection.
+    Send(String),
+    /// GET this from the venue's REST endpoint and hand back [`FeedInput::Fetched`].
+    Fetch {
+        /// For which book.
+        book: BookId,
+        /// Path and query.
+        target: String,
+        /// Not before this many ns from now (back-off after failures).
+        after: Nanos,
+    },
+    /// Open a new connection; the reason is for the log.
+    Reconnect(&'static str),
+}
+
+/// How a book compares with the venue's checksum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The venue sent none.
+    Absent,
+    /// It matches.
+    Matches,
+    /// It does not: the book is wrong.
+    Differs {
+        /// Ours.
+        ours: u32,
+        /// Theirs.
+        theirs: u32,
+    },
+}
+
+/// Messages by the JSON tier that took them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TierUse {
+    /// The byte-checked template.
+    pub template: u64,
+    /// The schema-directed scanner.
+    pub scanner: u64,
+    /// The library.
+    pub library: u64,
+}
+
+/// Why a connection cannot be trusted further.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FeedError {
+    /// A message that is not what the venue documents.
+    #[error("byte {at}: {what}")]
+    Malformed {
+        /// Offset in the message.
+        at: usize,
+        /// What was expected.
+        what: &'static str,
+    },
+    /// A number that the instrument's scale cannot hold exactly.
+    #[error("byte {at}: {error}")]
+    Decimal {
+        /// Offset in the message.
+        at: usize,
+        /// Why.
+        error: crate::types::DecimalError,
+    },
+}

@@ -1,0 +1,30 @@
+//! The exchanges: a folder per operator with both ends of its wire, and the seams behind which
+//! the engine sees them. Nothing outside this folder names a venue.
+//!
+//! - [`Feed`]: public market data of one connection, bytes to book changes.
+//! - [`Gateway`]: orders and the private side of one account, drafts to bytes and bytes to reports.
+//! - [`Server`]: the venue's own end of both, for simulated exchanges.
+//! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
+
+mod credentials;
+mod feed;
+mod gateway;
+mod preview;
+mod registry;
+mod server;
+
+pub use credentials::Credentials;
+pub use feed::{
+    BookChange, BookConfig, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput,
+    FeedOut, Lost, TierUse, Verdict, Want,
+};
+pub use gateway::{
+    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
+    Lane, LaneSpec, OrderBytes, Unsupported,
+};
+pub use preview::{OrderText, Preview, PreviewError, SignRequest, Signed, Transport};
+pub use registry::{VENUES, Venue, find};
+pub use server::{
+    AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
+    NewOrder, OrderChange, OrderRef, OrderView, Refusal, RequestId, Server, ServerInput, ServerOut,
+};

@@ -1,0 +1,39 @@
+//! Every venue the engine knows: a row each.
+
+use super::{
+    Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
+    SignRequest, Signed,
+};
+use crate::types::InstrumentSpec;
+
+/// What the rest of the program needs to know of a venue: how to make its parts.
+#[derive(Clone, Copy)]
+pub struct Venue {
+    /// Its name in configuration and reports: `binance.spot`.
+    pub id: &'static str,
+    /// Public market data.
+    pub feed: fn(&FeedConfig) -> Box<dyn Feed>,
+    /// Orders; `None` where only books are supported.
+    pub gateway: Option<fn(&GatewayConfig) -> Result<Box<dyn Gateway>, PreviewError>>,
+    /// Its simulated server, from a seed; `None` where there is none.
+    pub server: Option<fn(u64) -> Box<dyn Server>>,
+    /// The exact request an order would be.
+    pub preview: Option<fn(&Credentials, &OrderText) -> Result<Preview, PreviewError>>,
+    /// The signature of a request as it stands.
+    pub sign: Option<fn(&Credentials, &SignRequest) -> Result<Signed, PreviewError>>,
+    /// Reads instruments from the venue's own metadata answer (REST body or captured message).
+    /// `None` when the text is not such an answer.
+    pub instruments: fn(&[u8]) -> Option<Vec<InstrumentSpec>>,
+    /// Path and query of that metadata.
+    pub instruments_target: &'static str,
+    /// The venue's public endpoints: stream, then REST.
+    pub endpoints: (&'static str, &'static str),
+}
+
+/// All venues.
+pub static VENUES: &[Venue] = &[];
+
+/// The venue of that name.
+pub fn find(id: &str) -> Option<&'static Venue> {
+    VENUES.iter().find(|venue| venue.id == id)
+}

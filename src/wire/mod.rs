@@ -1,0 +1,5 @@
+//! Venue-neutral codecs without I/O: bytes in, values out. Knows `types` only.
+
+mod padded;
+
+pub use padded::{PADDING, Padded, PaddedBuf};
