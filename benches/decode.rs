@@ -26,17 +26,17 @@ fn decode(c: &mut Criterion) {
         run(c, "hop/decode", case, &frames, |frame| {
             levels.clear();
             if is_kraken {
-                black_box(kraken.decode(frame.padded(), &mut levels)).is_ok() as u64
+                black_box(&kraken.decode(frame.padded(), &mut levels)).is_ok() as u64
             } else {
-                black_box(binance.decode(frame.padded(), &mut levels)).is_ok() as u64
+                black_box(&binance.decode(frame.padded(), &mut levels)).is_ok() as u64
             }
         });
         run(c, "decode/tier2", case, &frames, |frame| {
             levels.clear();
             if is_kraken {
-                black_box(kraken.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
+                black_box(&kraken.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
             } else {
-                black_box(binance.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
+                black_box(&binance.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
             }
         });
         run(c, "rival/serde_json", case, &frames, |frame| {
@@ -53,7 +53,7 @@ fn decode(c: &mut Criterion) {
             rivals::sonic_rs(case, frame.message(), &mut levels)
         });
         #[cfg(target_arch = "x86_64")]
-        run(c, "limit/avx2_pass", case, &frames, |frame| rivals::avx2_pass(frame.message()));
+        run(c, "limit/avx2_pass", case, &frames, |frame| rivals::avx2_pass(frame.padded()));
         let mut to = vec![0; 4096];
         run(c, "limit/memcpy", case, &frames, |frame| rivals::memcpy(frame.message(), &mut to));
     }

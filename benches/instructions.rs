@@ -50,19 +50,19 @@ impl Bench {
         match (way, *case) {
             ("all" | "plain", Case::KrakenBook) => over(frames, |frame| {
                 levels.clear();
-                black_box(kraken.decode(frame.padded(), levels)).is_ok() as u64
+                black_box(&kraken.decode(frame.padded(), levels)).is_ok() as u64
             }),
             ("all" | "plain", _) => over(frames, |frame| {
                 levels.clear();
-                black_box(binance.decode(frame.padded(), levels)).is_ok() as u64
+                black_box(&binance.decode(frame.padded(), levels)).is_ok() as u64
             }),
             ("tier1" | "tier2", Case::KrakenBook) => over(frames, |frame| {
                 levels.clear();
-                black_box(kraken.decode_with(tier, frame.padded(), levels)).is_some() as u64
+                black_box(&kraken.decode_with(tier, frame.padded(), levels)).is_some() as u64
             }),
             ("tier1" | "tier2", _) => over(frames, |frame| {
                 levels.clear();
-                black_box(binance.decode_with(tier, frame.padded(), levels)).is_some() as u64
+                black_box(&binance.decode_with(tier, frame.padded(), levels)).is_some() as u64
             }),
             ("serde_json", case) => over(frames, |frame| {
                 levels.clear();
@@ -77,7 +77,7 @@ impl Bench {
                 rivals::sonic_rs(case, frame.message(), levels)
             }),
             #[cfg(target_arch = "x86_64")]
-            ("avx2_pass", _) => over(frames, |frame| rivals::avx2_pass(frame.message())),
+            ("avx2_pass", _) => over(frames, |frame| rivals::avx2_pass(frame.padded())),
             _ => over(frames, |frame| rivals::memcpy(frame.message(), copy)),
         }
     }

@@ -115,12 +115,15 @@ impl Decoder {
         text: Padded<'a>,
         levels: &mut Vec<Level>,
     ) -> Result<Message<'a>, FeedError> {
+        let isa = self.isa;
+        isa.run(Decode { decoder: self, text: &text, levels })
+    }
+
+    /// The second tier, then the third.
+    #[cold]
+    #[inline(never)]
+    fn slowly<'a>(&'a mut self, text: Padded<'a>, levels: &mut Vec<Level>) -> Result<Message<'a>, FeedError> {
         let start = levels.len();
-        if let Some(message) = self.isa.run(Template { text, levels }) {
-            self.used.template += 1;
-            return Ok(message);
-        }
-        levels.truncate(start);
         let refusal = match self.isa.run(Scan { text, levels }) {
             Ok(message) => {
                 self.used.scanner += 1;
@@ -195,6 +198,29 @@ pub fn snapshot(body: &[u8], scale: Scale, levels: &mut Vec<Level>) -> Result<Sn
     })
 }
 
+/// All tiers in turn. One job, so that the usual message is made where its reader wants it.
+struct Decode<'a, 't, 'l> {
+    decoder: &'a mut Decoder,
+    text: &'t Padded<'a>,
+    levels: &'l mut Vec<Level>,
+}
+
+impl<'a> Job for Decode<'a, '_, '_> {
+    type Out = Result<Message<'a>, FeedError>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Self::Out {
+        let Decode { decoder, text, levels } = self;
+        let start = levels.len();
+        if let Some(message) = (Template { text: *text, levels }).run(kernel) {
+            decoder.used.template += 1;
+            return Ok(message);
+        }
+        levels.truncate(start);
+        decoder.slowly(*text, levels)
+    }
+}
+
 /// The first tier: the spellings that the venue's servers use.
 struct Template<'a, 'l> {
     text: Padded<'a>,
@@ -214,13 +240,10 @@ impl<'a> Job for Template<'a, '_> {
             at = template.string(11)?.1;
             at = template.literal(at, b",\"data\":")?;
         }
-        let (message, end) = if is(text, at, b"{\"e\":\"depthUpdate\",\"E\":") {
-            template.depth(at + 23, self.levels)?
-        } else {
-            template.ticker(at)?
-        };
-        let end = if wrapped { template.literal(end, b"}")? } else { end };
-        (end == text.len()).then_some(message)
+        match template.literal(at, b"{\"e\":\"depthUpdate\",\"E\":") {
+            Some(behind) => template.depth(behind, wrapped, self.levels),
+            None => template.ticker(at, wrapped),
+        }
     }
 }
 
@@ -254,9 +277,19 @@ impl<'a, K: Kernel> Spelling<'a, K> {
         Some((i64::try_from(time).ok()?, end))
     }
 
+    /// The braces that end the message.
+    #[inline(always)]
+    fn finish(self, at: usize, wrapped: bool) -> Option<()> {
+        let mut end = self.literal(at, b"}")?;
+        if wrapped {
+            end = self.literal(end, b"}")?;
+        }
+        (end == self.text.len()).then_some(())
+    }
+
     /// From the event time on.
     #[inline(always)]
-    fn depth(self, at: usize, levels: &mut Vec<Level>) -> Option<(Message<'a>, usize)> {
+    fn depth(self, at: usize, wrapped: bool, levels: &mut Vec<Level>) -> Option<Message<'a>> {
         let text = self.text;
         let (event_ms, mut at) = self.time(at)?;
         let mut transaction_ms = 0;
@@ -276,8 +309,8 @@ impl<'a, K: Kernel> Spelling<'a, K> {
         }
         let (bids, at) = self.levels(self.literal(at, b",\"b\":[")?, levels)?;
         let (asks, at) = self.levels(self.literal(at, b",\"a\":[")?, levels)?;
-        let end = self.literal(at, b"}")?;
-        Some((Message::Depth(Depth { symbol, first, last, prev, event_ms, transaction_ms, bids, asks }), end))
+        self.finish(at, wrapped)?;
+        Some(Message::Depth(Depth { symbol, first, last, prev, event_ms, transaction_ms, bids, asks }))
     }
 
     /// Levels, from behind the list's bracket.
@@ -314,7 +347,7 @@ impl<'a, K: Kernel> Spelling<'a, K> {
     }
 
     #[inline(always)]
-    fn ticker(self, at: usize) -> Option<(Message<'a>, usize)> {
+    fn ticker(self, at: usize, wrapped: bool) -> Option<Message<'a>> {
         let text = self.text;
         let (update_id, at) = if let Some(behind) = self.literal(at, b"{\"u\":") {
             let (id, end) = self.kernel.integer(text, behind)?;
@@ -333,8 +366,8 @@ impl<'a, K: Kernel> Spelling<'a, K> {
             let end = self.time(behind)?.1;
             (event_ms, at) = self.time(self.literal(end, b",\"E\":")?)?;
         }
-        let end = self.literal(at, b"}")?;
-        Some((Message::Ticker(Ticker { symbol, update_id, bid, ask, event_ms }), end))
+        self.finish(at, wrapped)?;
+        Some(Message::Ticker(Ticker { symbol, update_id, bid, ask, event_ms }))
     }
 
     /// A level of the ticker, and the offset behind its closing quote.

@@ -123,12 +123,15 @@ impl Decoder {
         text: Padded<'a>,
         levels: &mut Vec<Level>,
     ) -> Result<Message<'a>, FeedError> {
+        let isa = self.isa;
+        isa.run(Decode { decoder: self, text: &text, levels })
+    }
+
+    /// The second tier, then the third.
+    #[cold]
+    #[inline(never)]
+    fn slowly<'a>(&'a mut self, text: Padded<'a>, levels: &mut Vec<Level>) -> Result<Message<'a>, FeedError> {
         let start = levels.len();
-        if let Some(message) = self.isa.run(Template { text, levels }) {
-            self.used.template += 1;
-            return Ok(message);
-        }
-        levels.truncate(start);
         let refusal = match self.isa.run(Scan { text, levels }) {
             Ok(message) => {
                 self.used.scanner += 1;
@@ -191,6 +194,29 @@ impl Decoder {
     }
 }
 
+/// All tiers in turn. One job, so that the usual message is made where its reader wants it.
+struct Decode<'a, 't, 'l> {
+    decoder: &'a mut Decoder,
+    text: &'t Padded<'a>,
+    levels: &'l mut Vec<Level>,
+}
+
+impl<'a> Job for Decode<'a, '_, '_> {
+    type Out = Result<Message<'a>, FeedError>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Self::Out {
+        let Decode { decoder, text, levels } = self;
+        let start = levels.len();
+        if let Some(message) = (Template { text: *text, levels }).run(kernel) {
+            decoder.used.template += 1;
+            return Ok(message);
+        }
+        levels.truncate(start);
+        decoder.slowly(*text, levels)
+    }
+}
+
 /// The first tier: the spellings that the venue's servers use.
 struct Template<'a, 'l> {
     text: Padded<'a>,
@@ -204,16 +230,15 @@ impl<'a> Job for Template<'a, '_> {
     fn run<K: Kernel>(self, kernel: K) -> Option<Message<'a>> {
         let Template { text, levels } = self;
         let template = Spelling { text, kernel };
-        let (message, end) = if is(text, 0, b"{\"channel\":\"book\",\"type\":\"") {
-            template.book(26, levels)?
-        } else if is(text, 0, b"{\"channel\":\"ticker\",\"type\":\"") {
-            template.ticker(28)?
-        } else if is(text, 0, b"{\"channel\":\"heartbeat\"}") {
-            (Message::Heartbeat, 23)
+        if let Some(behind) = template.literal(0, b"{\"channel\":\"book\",\"type\":\"") {
+            template.book(behind, levels)
+        } else if let Some(behind) = template.literal(0, b"{\"channel\":\"ticker\",\"type\":\"") {
+            template.ticker(behind)
+        } else if is(text, 0, b"{\"channel\":\"heartbeat\"}") && text.len() == 23 {
+            Some(Message::Heartbeat)
         } else {
-            template.array(0, levels)?
-        };
-        (end == text.len()).then_some(message)
+            template.array(levels)
+        }
     }
 }
 
@@ -254,29 +279,27 @@ impl<'a, K: Kernel> Spelling<'a, K> {
 
     /// The timestamp, where there is one, and the message's end.
     #[inline(always)]
-    fn tail(self, mut at: usize) -> Option<(Nanos, usize)> {
+    fn tail(self, mut at: usize) -> Option<Nanos> {
         let mut time = Nanos::ZERO;
         if let Some(behind) = self.literal(at, b",\"timestamp\":\"") {
             let (found, end) = usual_time(self.text, behind)?;
             (time, at) = (found, self.literal(end, b"\"")?);
         }
-        Some((time, self.literal(at, b"}]}")?))
+        (self.literal(at, b"}]}")? == self.text.len()).then_some(time)
     }
 
     #[inline(always)]
-    fn book(self, at: usize, levels: &mut Vec<Level>) -> Option<(Message<'a>, usize)> {
+    fn book(self, at: usize, levels: &mut Vec<Level>) -> Option<Message<'a>> {
         let (snapshot, symbol, at) = self.head(at)?;
         let mut digits = (0, 0);
         let (bids, at) = self.levels(self.literal(at, b",\"bids\":[")?, &mut digits, levels)?;
         let (asks, at) = self.levels(self.literal(at, b",\"asks\":[")?, &mut digits, levels)?;
         let (checksum, at) = self.kernel.integer(self.text, self.literal(at, b",\"checksum\":")?)?;
         let checksum = Some(u32::try_from(checksum).ok()?);
-        let (time, end) = self.tail(at)?;
+        let time = self.tail(at)?;
         let (price_digits, qty_digits) = digits;
-        Some((
-            Message::Book(Book { symbol, snapshot, bids, asks, checksum, time, price_digits, qty_digits }),
-            end,
-        ))
+        let book = Book { symbol, snapshot, bids, asks, checksum, time, price_digits, qty_digits };
+        Some(Message::Book(book))
     }
 
     /// v2's levels, from behind the list's bracket.
@@ -314,7 +337,7 @@ impl<'a, K: Kernel> Spelling<'a, K> {
     }
 
     #[inline(always)]
-    fn ticker(self, at: usize) -> Option<(Message<'a>, usize)> {
+    fn ticker(self, at: usize) -> Option<Message<'a>> {
         let (_, symbol, at) = self.head(at)?;
         let [price, qty] = self.pair(self.literal(at, b",\"bid\":")?, b",\"bid_qty\":", b",")?;
         let bid = Level::new(price.value, qty.value);
@@ -327,8 +350,8 @@ impl<'a, K: Kernel> Spelling<'a, K> {
         let at = self.past_number(at, b",\"high\":")?;
         let at = self.past_number(at, b",\"change\":")?;
         let at = self.past_number(at, b",\"change_pct\":")?;
-        let (time, end) = self.tail(at)?;
-        Some((Message::Ticker(Ticker { symbol, bid, ask, time }), end))
+        let time = self.tail(at)?;
+        Some(Message::Ticker(Ticker { symbol, bid, ask, time }))
     }
 
     /// The offset behind a field that is not read.
@@ -339,8 +362,8 @@ impl<'a, K: Kernel> Spelling<'a, K> {
 
     /// v1: `[336,{"a":[..],"c":"974942666"},"book-10","XBT/USD"]`, the sides in one object or two.
     #[inline(always)]
-    fn array(self, at: usize, levels: &mut Vec<Level>) -> Option<(Message<'a>, usize)> {
-        let mut at = self.kernel.integer(self.text, self.literal(at, b"[")?)?.1;
+    fn array(self, levels: &mut Vec<Level>) -> Option<Message<'a>> {
+        let mut at = self.kernel.integer(self.text, self.literal(0, b"[")?)?.1;
         let mut book = Old::new();
         while let Some(behind) = self.literal(at, b",{") {
             at = behind;
@@ -377,7 +400,7 @@ impl<'a, K: Kernel> Spelling<'a, K> {
         if !name.starts_with(b"book") {
             return None;
         }
-        Some((Message::Book(book.finish(symbol).ok()?), self.literal(at, b"]")?))
+        (self.literal(at, b"]")? == self.text.len()).then(|| book.finish(symbol).ok().map(Message::Book))?
     }
 
     /// v1's levels, from behind the list's bracket.

@@ -232,3 +232,60 @@ impl<'de> Deserialize<'de> for Fields<'de> {
         from.deserialize_map(Object)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What both makers must agree on: all but the digits of numbers that are no plain integers.
+    fn without_digits(value: Value<'_>) -> Value<'_> {
+        match value {
+            Value::Number(_) => Value::Number(""),
+            Value::List(list) => Value::List(list.into_iter().map(without_digits).collect()),
+            Value::Map(map) => {
+                Value::Map(map.into_iter().map(|(key, value)| (key, without_digits(value))).collect())
+            }
+            other => other,
+        }
+    }
+
+    fn check(text: &[u8]) {
+        let mut scratch = Scratch::default();
+        let (strings, exact) = (strings(text, &mut scratch), exact(text));
+        let shown = String::from_utf8_lossy(text);
+        assert_eq!(strings.is_ok(), exact.is_ok(), "{strings:?} {exact:?}: {shown}");
+        if let (Ok(strings), Ok(exact)) = (strings, exact) {
+            assert_eq!(without_digits(strings), without_digits(exact), "{shown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_libraries_make_the_same_tree(
+            bytes in proptest::collection::vec(any::<u8>(), 0..40),
+            json in r#"[\[\]{}",:a-c0-3eE.+\-\\u tfn\x00\xe9]{0,40}"#,
+            string in r#"[a"\\u/0-9d-f\x01\t]{0,14}"#,
+            number in r"-?[0-9]{0,22}\.?[0-9]{0,4}([eE][+-]?[0-9]{0,3})?",
+        ) {
+            check(&bytes);
+            check(json.as_bytes());
+            check(format!("[\"{string}\"]").as_bytes());
+            check(format!("{{\"a\":{number}}}").as_bytes());
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let text = br#"{"a":[0.10, 1e-8, 18446744073709551616, 5],"\u0061":"\/"}"#;
+        let tree = exact(text).unwrap();
+        let fields = tree.map().unwrap();
+        assert_eq!(field(fields, "a"), Err(Error::expected("each field only once", 0)));
+        assert_eq!(fields[1].1.text(), Some("/"));
+        let numbers = fields[0].1.list().unwrap();
+        assert_eq!(numbers[0], Value::Number("0.10"));
+        assert_eq!(numbers[1].number_decimal(Scale::DEFAULT).unwrap().0, 1);
+        assert_eq!(numbers[2], Value::Number("18446744073709551616"));
+        assert_eq!(numbers[3].number_decimal(Scale::DEFAULT).unwrap().0, 500_000_000);
+    }
+}
