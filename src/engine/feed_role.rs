@@ -102,7 +102,8 @@ impl<W: Stopwatch> FeedRole<W> {
     fn take_messages(&mut self, now: Nanos) -> bool {
         let mut worked = false;
         for _ in 0..MESSAGES_MAX {
-            let Some(event) = self.ws.poll(now, &self.watch) else { break };
+            let before = self.watch.ticks();
+            let Some(event) = self.ws.poll(now) else { break };
             worked = true;
             let mut stamps = Stamps::default();
             let (input, received) = match event {
@@ -112,11 +113,11 @@ impl<W: Stopwatch> FeedRole<W> {
                     (FeedInput::Closed, now)
                 }
                 WsEvent::Text(text, arrival) => {
-                    stamps = arrival.stamps(&self.watch);
+                    stamps = Stamps::begin(before.max(arrival.ticks), arrival.wire_ns);
                     (FeedInput::Text(text), arrival.local)
                 }
                 WsEvent::Binary(bytes, arrival) => {
-                    stamps = arrival.stamps(&self.watch);
+                    stamps = Stamps::begin(before.max(arrival.ticks), arrival.wire_ns);
                     (FeedInput::Binary(bytes), arrival.local)
                 }
                 WsEvent::Unreachable(reason) => {

@@ -148,6 +148,15 @@ impl HttpClient {
             self.start(token, bytes);
             return Ok(());
         }
+        self.queue(token, bytes, expires)
+    }
+
+    /// As [`HttpClient::send`], but leaves the start to [`HttpClient::pump`] in any case: for while
+    /// there is no connection.
+    ///
+    /// # Errors
+    /// [`HttpError::QueueFull`]; nothing was queued.
+    pub fn queue(&mut self, token: u128, bytes: &[u8], expires: Nanos) -> Result<(), HttpError> {
         if self.waiting.len() >= self.limits.queue {
             return Err(HttpError::QueueFull(self.waiting.len()));
         }
@@ -176,17 +185,23 @@ impl HttpClient {
     /// Starts what may be started now. Requests whose time is over come out of
     /// [`HttpClient::unanswered`].
     pub fn pump(&mut self, now: Nanos) {
-        while let Some(next) = self.waiting.front() {
-            if next.expires < now {
-                self.lost.push_back(Unanswered { token: next.token, sent: false });
-                self.waiting.pop_front();
-            } else if self.may_start() {
-                let Some(next) = self.waiting.pop_front() else { return };
-                self.start(next.token, &next.bytes);
-            } else {
-                return;
-            }
+        self.expire(now);
+        while self.may_start() {
+            let Some(next) = self.waiting.pop_front() else { return };
+            self.start(next.token, &next.bytes);
         }
+    }
+
+    /// Gives up what waits and whose time is over.
+    pub fn expire(&mut self, now: Nanos) {
+        let lost = &mut self.lost;
+        self.waiting.retain(|next| {
+            let live = now <= next.expires;
+            if !live {
+                lost.push_back(Unanswered { token: next.token, sent: false });
+            }
+            live
+        });
     }
 
     fn may_start(&self) -> bool {
