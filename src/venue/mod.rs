@@ -6,6 +6,7 @@
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
 //! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
 
+pub mod binance;
 mod credentials;
 mod feed;
 mod gateway;
