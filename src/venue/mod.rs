@@ -10,6 +10,7 @@ pub mod binance;
 mod credentials;
 mod feed;
 mod gateway;
+pub mod kraken;
 mod preview;
 mod registry;
 mod server;

@@ -1,0 +1,3 @@
+//! Kraken: its JSON, read.
+
+pub mod decode;
