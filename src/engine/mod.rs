@@ -1,6 +1,7 @@
 //! The stages feed, detect and exec, each with a `turn`; and how roles are wired together.
 
 pub mod connection;
+mod detect;
 mod feed;
 mod feed_role;
 mod journey;
@@ -10,6 +11,7 @@ mod role;
 mod signal;
 mod tap;
 
+pub use detect::{DetectRole, DetectStage};
 pub use feed::{FeedBook, FeedCounters, FeedStage};
 pub use feed_role::{FeedRole, FeedRoleParts};
 pub use journey::JourneyCell;
