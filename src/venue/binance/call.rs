@@ -52,8 +52,7 @@ impl Call {
             push(&mut query, "signature", &signature);
             headers.push(("X-MBX-APIKEY", key.to_owned()));
         }
-        let target =
-            if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) };
+        let target = if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) };
         HttpRequest { method: self.verb, target, headers, body: Vec::new() }
     }
 

@@ -61,10 +61,25 @@ struct Book {
 
 /// What a decoded message says, once it no longer borrows the decoder.
 enum News {
-    Depth { book: Option<BookId>, ids: Ids, time: Nanos, bids: std::ops::Range<u32>, asks: std::ops::Range<u32> },
-    Ticker { book: Option<BookId>, id: u64, bid: Level, ask: Level, time: Nanos },
+    Depth {
+        book: Option<BookId>,
+        ids: Ids,
+        time: Nanos,
+        bids: std::ops::Range<u32>,
+        asks: std::ops::Range<u32>,
+    },
+    Ticker {
+        book: Option<BookId>,
+        id: u64,
+        bid: Level,
+        ask: Level,
+        time: Nanos,
+    },
     Shutdown,
-    Reply { id: Option<u64>, error: bool },
+    Reply {
+        id: Option<u64>,
+        error: bool,
+    },
     Other,
 }
 

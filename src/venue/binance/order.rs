@@ -117,9 +117,7 @@ impl Template {
                     let key = serde_json::Value::from(key);
                     head.extend_from_slice(format!("\"apiKey\":{key},").as_bytes());
                 }
-                head.extend_from_slice(
-                    format!("\"recvWindow\":{window},\"newClientOrderId\":\"").as_bytes(),
-                );
+                head.extend_from_slice(format!("\"recvWindow\":{window},\"newClientOrderId\":\"").as_bytes());
                 let value = |name| fixed.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
                 sign_parts[0] = format!("apiKey={key}&newClientOrderId=").into_bytes();
                 let mut middle = format!("&recvWindow={window}");
@@ -275,11 +273,8 @@ fn sign_into(signer: &Signer, payload: &[u8], in_url: bool, out: &mut [u8; MAX_S
 
 /// What follows the query of a REST order.
 pub fn rest_tail(rest: &Endpoint, key: &str) -> Vec<u8> {
-    format!(
-        " HTTP/1.1\r\nHost: {}\r\nX-MBX-APIKEY: {key}\r\nContent-Length: 0\r\n\r\n",
-        rest.host_header()
-    )
-    .into_bytes()
+    format!(" HTTP/1.1\r\nHost: {}\r\nX-MBX-APIKEY: {key}\r\nContent-Length: 0\r\n\r\n", rest.host_header())
+        .into_bytes()
 }
 
 /// Every kind of order that a template is made for.
@@ -366,9 +361,8 @@ impl Encoder {
         out: &mut OrderBytes,
     ) -> Result<(), EncodeError> {
         let at = self.by_id.get(usize::from(order.instrument.0)).copied().flatten();
-        let traded = at
-            .and_then(|at| self.traded.get(usize::from(at)))
-            .ok_or(EncodeError::UnknownInstrument)?;
+        let traded =
+            at.and_then(|at| self.traded.get(usize::from(at))).ok_or(EncodeError::UnknownInstrument)?;
         traded.spec.check(order.price, order.qty)?;
         let kind = match (order.kind, order.tif) {
             (Kind::Limit, Tif::Ioc) => 0,

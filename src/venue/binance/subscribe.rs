@@ -32,7 +32,11 @@ struct Batch {
 impl Subscriptions {
     /// The requests for those books. Books beyond the limit of streams get none: they stay
     /// without data, and never become live.
-    pub fn new<'a>(market: Market, channels: Channels, books: impl Iterator<Item = &'a str>) -> Subscriptions {
+    pub fn new<'a>(
+        market: Market,
+        channels: Channels,
+        books: impl Iterator<Item = &'a str>,
+    ) -> Subscriptions {
         let mut streams = Vec::new();
         for (at, symbol) in books.enumerate() {
             let book = BookId(u16::try_from(at).unwrap_or(u16::MAX));

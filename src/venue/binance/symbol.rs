@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::types::{
-    Asset, Contract, ContractKind, DecimalError, InstrumentSpec, Money, Price, Qty, Scale, Symbol, Text, parse,
+    Asset, Contract, ContractKind, DecimalError, InstrumentSpec, Money, Price, Qty, Scale, Symbol, Text,
+    parse,
 };
 
 /// The operator's markets: one protocol family, three sets of rules.
@@ -173,7 +174,14 @@ mod tests {
             .iter()
             .map(|spec| {
                 let name = spec.name.as_str();
-                (name, spec.symbol.as_str(), spec.tick.0, spec.lot.0, spec.min_notional.to_string(), spec.open)
+                (
+                    name,
+                    spec.symbol.as_str(),
+                    spec.tick.0,
+                    spec.lot.0,
+                    spec.min_notional.to_string(),
+                    spec.open,
+                )
             })
             .collect();
         let want: Vec<_> = want.iter().map(|w| (w.0, w.1, w.2, w.3, w.4.to_owned(), w.5)).collect();

@@ -164,8 +164,8 @@ impl Place {
             if ids.last <= before {
                 return;
             }
-            let full = self.held.len() >= MAX_HELD
-                || self.levels.len() + bids.len() + asks.len() > MAX_LEVELS;
+            let full =
+                self.held.len() >= MAX_HELD || self.levels.len() + bids.len() + asks.len() > MAX_LEVELS;
             if full || !self.follows(ids, before) {
                 self.clear_held();
             }
@@ -234,7 +234,14 @@ mod tests {
 
     /// Holds updates, then takes a snapshot, then steps through more.
     #[track_caller]
-    fn check(is_futures: bool, held: &[Ids], snapshot: u64, joined: Joined, left: usize, then: &[(Ids, Step)]) {
+    fn check(
+        is_futures: bool,
+        held: &[Ids],
+        snapshot: u64,
+        joined: Joined,
+        left: usize,
+        then: &[(Ids, Step)],
+    ) {
         let mut place = Place::new(is_futures);
         for ids in held {
             assert_eq!(place.step(*ids), Step::Hold);
@@ -296,7 +303,8 @@ mod tests {
         let mut place = Place::new(false);
         place.snapshot(10);
         assert_eq!(place.step(spot(11, 1 << 60)), Step::Apply);
-        let gap = (0..200).map(|i| place.step(spot(12 + i, 12 + i))).position(|s| matches!(s, Step::Gap { .. }));
+        let gap =
+            (0..200).map(|i| place.step(spot(12 + i, 12 + i))).position(|s| matches!(s, Step::Gap { .. }));
         assert_eq!(gap, Some(MAX_OLD_LIVE as usize));
     }
 
