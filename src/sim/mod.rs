@@ -1,1 +1,7 @@
 //! Simulated exchanges: matching, markets, faults, virtual networks and the stepped world.
+//!
+//! Everything here is driven by the time and the seed it is handed, so one seed gives one run. The
+//! venues' protocols are not here: each venue's own `Server` speaks them, over an exchange that
+//! knows none.
+
+pub mod exchange;
