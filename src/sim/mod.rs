@@ -5,3 +5,6 @@
 //! knows none.
 
 pub mod exchange;
+#[cfg(test)]
+mod fixture;
+pub mod market;
