@@ -7,4 +7,6 @@
 pub mod exchange;
 #[cfg(test)]
 mod fixture;
+pub mod keys;
 pub mod market;
+pub mod venue;
