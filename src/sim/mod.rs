@@ -5,3 +5,8 @@
 //! knows none.
 
 pub mod exchange;
+#[cfg(test)]
+mod fixture;
+pub mod keys;
+pub mod market;
+pub mod venue;

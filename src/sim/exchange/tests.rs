@@ -1,33 +1,14 @@
 use proptest::prelude::*;
 
+use super::super::fixture::btc_usdt as spec;
 use super::*;
-use crate::types::{Asset, Contract, Kind, Level, Scale, SpecError, Symbol, Text, Tif};
+use crate::types::{Asset, Kind, Level, SpecError, Tif};
 use crate::venue::{EndReason, OrderChange};
 
 const NOW: Nanos = Nanos(1_000);
 
 fn money(text: &str) -> Money {
     Money::parse(text).unwrap()
-}
-
-fn spec() -> InstrumentSpec {
-    let quote = Asset::new("USDT").unwrap();
-    InstrumentSpec {
-        name: Text::new("BTC-USDT").unwrap(),
-        symbol: Symbol::new("BTCUSDT").unwrap(),
-        base: Asset::new("BTC").unwrap(),
-        quote,
-        scale: Scale::DEFAULT,
-        tick: Price(1_000_000),
-        lot: Qty(1_000),
-        min_qty: Qty(1_000),
-        max_qty: Qty(900_000_000_000),
-        min_notional: money("5"),
-        price_digits: 2,
-        qty_digits: 5,
-        contract: Contract::spot(quote, Scale::DEFAULT),
-        open: true,
-    }
 }
 
 /// An exchange with two traders and a house account of 100 BTC and 1,000,000 USDT each.
