@@ -9,6 +9,7 @@
 mod credentials;
 mod feed;
 mod gateway;
+mod kraken;
 mod preview;
 mod registry;
 mod server;
