@@ -38,8 +38,12 @@ pub struct Best {
 impl Best {
     /// Copies the ten best levels of each side.
     pub fn of(book: &dyn BookView) -> Best {
-        let mut best =
-            Best { asks: [Level::default(); LEVELS], bids: [Level::default(); LEVELS], ask_count: 0, bid_count: 0 };
+        let mut best = Best {
+            asks: [Level::default(); LEVELS],
+            bids: [Level::default(); LEVELS],
+            ask_count: 0,
+            bid_count: 0,
+        };
         best.ask_count = book.best(Side::Sell, &mut best.asks).min(LEVELS);
         best.bid_count = book.best(Side::Buy, &mut best.bids).min(LEVELS);
         best
@@ -241,7 +245,9 @@ pub(crate) mod tests {
 
     #[test]
     fn every_number_has_its_own_digits() {
-        for value in [1, 9, 10, 12_345_678, 99_999_999, 100_000_000, 5 * 10u64.pow(15), u64::MAX, 10u64.pow(16)] {
+        for value in
+            [1, 9, 10, 12_345_678, 99_999_999, 100_000_000, 5 * 10u64.pow(15), u64::MAX, 10u64.pow(16)]
+        {
             let mut text = [0; TEXT];
             let n = append(value, &mut text, 3);
             assert_eq!(std::str::from_utf8(&text[3..n]).unwrap(), value.to_string());

@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_digits() {
-        let list: Vec<Number> = serde_json::from_str(r#"[0.1, "0.30000000000000000000004", 1e-7, "x", 12]"#).unwrap();
+        let list: Vec<Number> =
+            serde_json::from_str(r#"[0.1, "0.30000000000000000000004", 1e-7, "x", 12]"#).unwrap();
         let money: Vec<_> = list.iter().map(|n| n.money().map(|m| m.to_string())).collect();
         let want = [Some("0.1"), Some("0.30000000000000000000004"), Some("0.0000001"), None, Some("12")];
         assert_eq!(money, want.map(|text| text.map(String::from)));

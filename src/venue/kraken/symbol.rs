@@ -290,7 +290,10 @@ mod tests {
         assert_eq!(btc, &stream[0]);
         assert_eq!((btc.name.as_str(), btc.price_digits, btc.qty_digits), ("BTC-USD", 1, 8));
         assert_eq!((btc.tick, btc.lot, btc.min_qty), (Price(10_000_000), Qty(1), Qty(5_000)));
-        assert_eq!((btc.min_notional.to_string().as_str(), btc.open, btc.scale), ("0.5", true, Scale::DEFAULT));
+        assert_eq!(
+            (btc.min_notional.to_string().as_str(), btc.open, btc.scale),
+            ("0.5", true, Scale::DEFAULT)
+        );
         assert_eq!((stream[1].tick, stream[1].open), (Price(50_000_000), false));
     }
 
@@ -298,8 +301,12 @@ mod tests {
     fn a_finer_pair_has_a_finer_scale() {
         let rest = instruments(PAIRS.as_bytes()).unwrap();
         assert_eq!(rest.len(), 3, "a pair without a stream name is left out");
-        let [doge, shib] = ["DOGE/USD", "SHIB/USD"].map(|s| rest.iter().find(|r| r.symbol.as_str() == s).unwrap());
-        assert_eq!((shib.scale.digits(), shib.tick, shib.lot, shib.open), (10, Price(1), Qty(100_000), false));
+        let [doge, shib] =
+            ["DOGE/USD", "SHIB/USD"].map(|s| rest.iter().find(|r| r.symbol.as_str() == s).unwrap());
+        assert_eq!(
+            (shib.scale.digits(), shib.tick, shib.lot, shib.open),
+            (10, Price(1), Qty(100_000), false)
+        );
         assert_eq!((doge.base.as_str(), doge.tick, doge.min_qty), ("DOGE", Price(10), Qty(1_300_000_000)));
     }
 
