@@ -31,7 +31,7 @@ pub struct Venue {
 }
 
 /// All venues.
-pub static VENUES: &[Venue] = &[];
+pub static VENUES: &[Venue] = &[super::kraken::SPOT];
 
 /// The venue of that name.
 pub fn find(id: &str) -> Option<&'static Venue> {

@@ -1,0 +1,3 @@
+//! Binance: its JSON, read.
+
+pub mod decode;
