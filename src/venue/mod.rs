@@ -10,6 +10,7 @@ mod credentials;
 mod feed;
 mod gateway;
 mod preview;
+mod recognise;
 mod registry;
 mod server;
 
@@ -23,6 +24,7 @@ pub use gateway::{
     Lane, LaneSpec, OrderBytes, Unsupported,
 };
 pub use preview::{OrderText, Preview, PreviewError, SignRequest, Signed, Transport};
+pub use recognise::{Clue, HostKind, host_kind, recognise};
 pub use registry::{VENUES, Venue, find};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
