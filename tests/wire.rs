@@ -328,6 +328,9 @@ async fn answer(request: hyper::Request<hyper::body::Incoming>) -> Result<hyper:
     Ok(answer.body(body).unwrap())
 }
 
+/// Method, target, body; status and body of the answer.
+type Case<'a> = (&'a str, &'a str, &'a [u8], u16, Vec<u8>);
+
 #[test]
 fn our_http_client_understands_hyper() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -349,7 +352,7 @@ fn our_http_client_understands_hyper() {
         let big = vec![b'x'; 100_000];
         let chunked =
             |n: usize| -> Vec<u8> { (0..n).flat_map(|c| vec![b'0' + (c % 10) as u8; 1 + c * 37]).collect() };
-        let cases: Vec<(&str, &str, &[u8], u16, Vec<u8>)> = vec![
+        let cases: Vec<Case> = vec![
             ("POST", "/echo", b"a=b&c=d", 200, b"a=b&c=d".to_vec()),
             ("POST", "/echo", &big, 200, big.clone()),
             ("GET", "/chunks/0", b"", 200, vec![]),
