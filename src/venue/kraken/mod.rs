@@ -1,12 +1,16 @@
 //! Kraken spot: v2 (and, for old captures, v1) WebSocket and REST.
 
+mod answers;
+mod calls;
 mod checksum;
 pub mod decode;
 mod error;
 mod feed;
+mod gateway;
 mod json;
 mod order;
 mod private;
+mod requests;
 mod sign;
 mod symbol;
 
@@ -16,7 +20,7 @@ use super::Venue;
 pub const SPOT: Venue = Venue {
     id: "kraken.spot",
     feed: |config| Box::new(feed::KrakenFeed::new(config)),
-    gateway: None,
+    gateway: Some(|config| Ok(Box::new(gateway::KrakenGateway::new(config)?))),
     server: None,
     preview: None,
     sign: None,
