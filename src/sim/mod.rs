@@ -9,4 +9,5 @@ pub mod exchange;
 mod fixture;
 pub mod keys;
 pub mod market;
+pub mod net;
 pub mod venue;
