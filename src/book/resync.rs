@@ -6,7 +6,7 @@
 
 use super::LEVELS;
 use super::ladder::{Ladder, LadderConfig, LadderError, Levels, Touched};
-use super::top::{Top, Trust, Writer};
+use super::top::{Glance, Top, Trust, Writer};
 use crate::types::{BookView, Level, Nanos, Price, Side};
 
 /// What a book is made for.
@@ -80,6 +80,8 @@ pub struct Book {
     ladder: Ladder,
     trust: Trust,
     stamp: Stamp,
+    /// Counts what was applied: its version, for readers on the same thread.
+    version: u64,
     ticker_only: bool,
     overlay: Option<Overlay>,
     crossed_since: Option<Nanos>,
@@ -95,6 +97,7 @@ impl Book {
             ladder: Ladder::new(config.ladder),
             trust: Trust::Waiting,
             stamp: Stamp::default(),
+            version: 0,
             ticker_only: config.ticker_only,
             overlay: None,
             crossed_since: None,
@@ -166,6 +169,7 @@ impl Book {
         }
         self.trust = trust;
         self.stamp = stamp;
+        self.version += 1;
         self.look_for_a_cross();
         Ok(touched)
     }
@@ -185,6 +189,7 @@ impl Book {
         }
         self.stamp.received = stamp.received;
         self.stamp.venue_time = stamp.venue_time;
+        self.version += 1;
         self.look_for_a_cross();
         Some(Touched::ALL)
     }
@@ -273,6 +278,19 @@ impl Book {
         top.venue_time = self.stamp.venue_time;
         top.seq = self.overlay.map_or(self.stamp.seq, |overlay| overlay.seq);
         top
+    }
+
+    /// State and best levels, for readers on the same thread; the version counts what was applied.
+    #[inline]
+    pub fn glance(&self) -> Glance {
+        Glance {
+            version: self.version,
+            trust: self.trust,
+            crossed: self.crossed_since.is_some(),
+            heard: self.stamp.received,
+            bid: self.levels(Side::Buy).next(),
+            ask: self.levels(Side::Sell).next(),
+        }
     }
 
     /// A side's levels, best first, as the ticker stream left them.

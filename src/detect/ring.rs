@@ -10,7 +10,8 @@ use crate::sync::{Arc, AtomicU64, Ordering::*};
 
 /// Makes a ring for books `0..books`.
 pub fn ring(books: usize) -> (Notifier, Taker) {
-    let words: Arc<[Padded]> = (0..books.div_ceil(64)).map(|_| Padded(AtomicU64::new(0))).collect();
+    let words: Vec<_> = (0..books.div_ceil(64)).map(|_| Padded(AtomicU64::new(0))).collect();
+    let words = Arc::new(words);
     (Notifier { words: Arc::clone(&words) }, Taker { words, at: 0, pending: 0 })
 }
 
@@ -22,12 +23,12 @@ struct Padded(AtomicU64);
 /// Says that a book moved. One a feed thread.
 #[derive(Clone)]
 pub struct Notifier {
-    words: Arc<[Padded]>,
+    words: Arc<Vec<Padded>>,
 }
 
 /// Takes the books that moved. There is one.
 pub struct Taker {
-    words: Arc<[Padded]>,
+    words: Arc<Vec<Padded>>,
     /// The word after the one that `pending` was taken from.
     at: usize,
     /// Flags taken from the ring and not given out yet.

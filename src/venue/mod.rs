@@ -6,9 +6,11 @@
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
 //! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
 
+pub mod binance;
 mod credentials;
 mod feed;
 mod gateway;
+pub mod kraken;
 mod preview;
 mod recognise;
 mod registry;

@@ -2,9 +2,16 @@
 
 use super::{
     Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
-    SignRequest, Signed,
+    SignRequest, Signed, binance, kraken,
 };
 use crate::types::InstrumentSpec;
+
+/// Makes a gateway.
+pub type MakeGateway = fn(&GatewayConfig) -> Result<Box<dyn Gateway>, PreviewError>;
+/// Shows an order as it would be sent.
+pub type PreviewOrder = fn(&Credentials, &OrderText) -> Result<Preview, PreviewError>;
+/// Signs a request as it stands.
+pub type PreviewSign = fn(&Credentials, &SignRequest) -> Result<Signed, PreviewError>;
 
 /// What the rest of the program needs to know of a venue: how to make its parts.
 #[derive(Clone, Copy)]
@@ -14,13 +21,13 @@ pub struct Venue {
     /// Public market data.
     pub feed: fn(&FeedConfig) -> Box<dyn Feed>,
     /// Orders; `None` where only books are supported.
-    pub gateway: Option<fn(&GatewayConfig) -> Result<Box<dyn Gateway>, PreviewError>>,
+    pub gateway: Option<MakeGateway>,
     /// Its simulated server, from a seed; `None` where there is none.
     pub server: Option<fn(u64) -> Box<dyn Server>>,
     /// The exact request an order would be.
-    pub preview: Option<fn(&Credentials, &OrderText) -> Result<Preview, PreviewError>>,
+    pub preview: Option<PreviewOrder>,
     /// The signature of a request as it stands.
-    pub sign: Option<fn(&Credentials, &SignRequest) -> Result<Signed, PreviewError>>,
+    pub sign: Option<PreviewSign>,
     /// Reads instruments from the venue's own metadata answer (REST body or captured message).
     /// `None` when the text is not such an answer.
     pub instruments: fn(&[u8]) -> Option<Vec<InstrumentSpec>>,
@@ -31,7 +38,7 @@ pub struct Venue {
 }
 
 /// All venues.
-pub static VENUES: &[Venue] = &[];
+pub static VENUES: &[Venue] = &[binance::SPOT, binance::USDM, binance::COINM, kraken::SPOT];
 
 /// The venue of that name.
 pub fn find(id: &str) -> Option<&'static Venue> {

@@ -1,5 +1,10 @@
 //! Venue-neutral codecs without I/O: bytes in, values out. Knows `types` only.
 
+pub mod http;
+mod inbox;
+pub mod json;
+mod outbox;
 mod padded;
+pub mod ws;
 
 pub use padded::{PADDING, Padded, PaddedBuf};
