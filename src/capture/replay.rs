@@ -11,7 +11,7 @@ use super::report::{
 };
 use super::ticker::{Best, TickerCheck};
 use crate::book::{Book, BookConfig, Loss, Stamp, Trust};
-use crate::types::{BookId, Endpoint, InstrumentSpec, Level, Nanos, Scale, Side, Symbol};
+use crate::types::{BookId, Endpoint, Fixed, InstrumentSpec, Level, Nanos, Scale, Side, Symbol};
 use crate::venue::{
     self, BookChange, ChangeKind, Channels, Clue, Feed, FeedConfig, FeedInput, FeedOut, Lost, Venue, Verdict,
 };
@@ -462,6 +462,10 @@ impl BookState {
             levels.take(depth).map(|level: Level| level_text(level, Scale::DEFAULT)).collect()
         };
         let count = |side| ladder.map_or(0, |ladder| ladder.len(side));
+        let touch = |side| {
+            let level = ladder.and_then(|ladder| ladder.best_level(side))?;
+            Some(Fixed(level.price.0, Scale::DEFAULT).to_string())
+        };
         let counters = self.book.counters();
         let (compared, agreed) = self.tickers.counts();
         BookReport {
@@ -483,6 +487,8 @@ impl BookState {
             bids: best(Side::Buy),
             asks: best(Side::Sell),
             digest: report::digest(ladder, Scale::DEFAULT),
+            best_bid: touch(Side::Buy),
+            best_ask: touch(Side::Sell),
         }
     }
 }

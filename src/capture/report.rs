@@ -95,8 +95,15 @@ pub struct BookReport {
     pub bids: Vec<[String; 2]>,
     /// The best asks.
     pub asks: Vec<[String; 2]>,
-    /// SHA-256 over the whole book, see [`digest`].
+    /// SHA-256 in hex over the whole book: a line `b <price> <qty>` for each bid, `a <price> <qty>`
+    /// for each ask, best first.
     pub digest: String,
+    /// The best bid's price, for people.
+    #[serde(skip)]
+    pub best_bid: Option<String>,
+    /// The best ask's price, for people.
+    #[serde(skip)]
+    pub best_ask: Option<String>,
 }
 
 /// Everything a replay found.
