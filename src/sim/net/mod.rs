@@ -86,7 +86,7 @@ impl Net {
             hosts,
             conns: BTreeMap::new(),
             next: 0,
-            rng: Rand64::new((u128::from(seed) << 64) | 0x6e65_74),
+            rng: Rand64::new((u128::from(seed) << 64) | 0x006e_6574),
         };
         Net { wires: Arc::new(Mutex::new(wires)), served: BTreeMap::new(), requests: 0, out: Vec::new() }
     }
@@ -403,7 +403,7 @@ impl Link for NetLink {
         let chop = wires.hosts[conn.host].path.chop;
         let room = piece(&mut wires.rng, chop, into.len());
         match conn.down.take(wires.now, &mut into[..room]) {
-            Some((len, at)) => Ok(Some(Received { len, kernel: Some(at) })),
+            Some((len, at)) => Ok(Some(Received { len, kernel: Some(at), ..Received::default() })),
             None if conn.down.is_over(wires.now) => Err(closed()),
             None => Ok(None),
         }
