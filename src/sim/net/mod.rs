@@ -86,7 +86,7 @@ impl Net {
             hosts,
             conns: BTreeMap::new(),
             next: 0,
-            rng: Rand64::new((u128::from(seed) << 64) | 0x6e65_74),
+            rng: Rand64::new((u128::from(seed) << 64) | 0x006e_6574),
         };
         Net { wires: Arc::new(Mutex::new(wires)), served: BTreeMap::new(), requests: 0, out: Vec::new() }
     }
