@@ -124,6 +124,11 @@ impl Stamps {
         self.start
     }
 
+    /// How long before it the kernel had the bytes, in ns; zero where it did not say.
+    pub const fn wire_ns(&self) -> u32 {
+        self.wire_ns
+    }
+
     /// When the hop ended; `None` when it was not marked.
     pub fn end(&self, hop: Hop) -> Option<u64> {
         let end = *self.ends.get((hop as usize).checked_sub(1)?)?;

@@ -2,7 +2,7 @@
 
 use super::{
     Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
-    SignRequest, Signed,
+    SignRequest, Signed, binance, kraken,
 };
 use crate::types::InstrumentSpec;
 
@@ -38,7 +38,7 @@ pub struct Venue {
 }
 
 /// All venues.
-pub static VENUES: &[Venue] = &[];
+pub static VENUES: &[Venue] = &[binance::SPOT, binance::USDM, binance::COINM, kraken::SPOT];
 
 /// The venue of that name.
 pub fn find(id: &str) -> Option<&'static Venue> {

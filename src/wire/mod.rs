@@ -2,6 +2,7 @@
 
 pub mod http;
 mod inbox;
+pub mod json;
 mod outbox;
 mod padded;
 pub mod ws;

@@ -1,7 +1,7 @@
 //! The part that both kinds of connection share: dialling, pauses, deadlines, sending.
 
 use super::{Arrival, ConnectionConfig, SendError};
-use crate::types::{Dial, Endpoint, Link, LinkError, Nanos};
+use crate::types::{Dial, Endpoint, Link, LinkError, Nanos, Received};
 use crate::wire::http::HttpError;
 use crate::wire::ws::WsError;
 
@@ -152,8 +152,9 @@ impl Redial {
         let Line::Up { link, .. } = &mut self.line else { return Ok(0) };
         match link.recv(space)? {
             Some(received) => {
-                self.arrival = Arrival { kernel: received.kernel, local: now };
-                Ok(received.len)
+                let Received { kernel, wire_ns, ticks, len } = received;
+                self.arrival = Arrival { kernel, wire_ns, ticks, local: now };
+                Ok(len)
             }
             None => Ok(0),
         }

@@ -75,6 +75,10 @@ impl Default for ConnectionConfig {
 pub struct Arrival {
     /// When the kernel had the last bytes of it, where the kernel says.
     pub kernel: Option<Nanos>,
+    /// How long the kernel had them before we did, in ns; zero where it does not say.
+    pub wire_ns: u32,
+    /// The stopwatch's reading once they were ours; zero where there is none.
+    pub ticks: u64,
     /// The `now` of the poll that took them from the link.
     pub local: Nanos,
 }

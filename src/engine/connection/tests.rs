@@ -43,7 +43,7 @@ impl Link for End {
         match (len, pipe.closed) {
             (0, true) => Err(LinkError::Closed("end".into())),
             (0, false) => Ok(None),
-            _ => Ok(Some(Received { len, kernel: Some(Nanos(7)) })),
+            _ => Ok(Some(Received { len, kernel: Some(Nanos(7)), ..Received::default() })),
         }
     }
     fn send(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
@@ -144,7 +144,7 @@ fn messages_go_both_ways_with_their_stamps() {
     for want in ["one", "two"] {
         let Some(WsEvent::Text(text, arrival)) = connection.poll(Nanos(5)) else { panic!("{want}") };
         assert_eq!(text.message(), want.as_bytes());
-        assert_eq!(arrival, Arrival { kernel: Some(Nanos(7)), local: Nanos(5) });
+        assert_eq!(arrival, Arrival { kernel: Some(Nanos(7)), local: Nanos(5), ..Arrival::default() });
     }
     assert!(connection.poll(Nanos(6)).is_none());
 }
