@@ -4,13 +4,19 @@
 //! - `decode`, `sync`, `subscribe`, `feed`: market data to book changes.
 //! - `hmac`, `sign`: signatures.
 //! - `pen`, `order`, `call`: orders and other requests to bytes.
+//! - `errors`, `private`, `account`: answers and events to reports.
+//! - `gateway`: the private side's sessions.
 
+mod account;
 pub mod call;
 pub mod decode;
+pub mod errors;
 pub mod feed;
+pub mod gateway;
 pub mod hmac;
 pub mod order;
 pub mod pen;
+pub mod private;
 pub mod sign;
 mod subscribe;
 pub mod symbol;
@@ -18,13 +24,14 @@ pub mod sync;
 
 use crate::venue::Venue;
 use feed::BinanceFeed;
+use gateway::BinanceGateway;
 use symbol::{Market, instruments};
 
 /// Spot: everything.
 pub const SPOT: Venue = Venue {
     id: "binance.spot",
     feed: |config| Box::new(BinanceFeed::new(Market::Spot, config)),
-    gateway: None,
+    gateway: Some(|config| Ok(Box::new(BinanceGateway::new(config)?))),
     server: None,
     preview: None,
     sign: None,
