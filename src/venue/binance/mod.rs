@@ -6,6 +6,8 @@
 //! - `pen`, `order`, `call`: orders and other requests to bytes.
 //! - `errors`, `private`, `account`: answers and events to reports.
 //! - `gateway`: the private side's sessions.
+//! - `preview`: orders and signatures for people.
+//! - `server`: the venue's own end, for simulated exchanges.
 
 mod account;
 pub mod call;
@@ -16,7 +18,9 @@ pub mod gateway;
 pub mod hmac;
 pub mod order;
 pub mod pen;
+pub mod preview;
 pub mod private;
+pub mod server;
 pub mod sign;
 mod subscribe;
 pub mod symbol;
@@ -25,6 +29,7 @@ pub mod sync;
 use crate::venue::Venue;
 use feed::BinanceFeed;
 use gateway::BinanceGateway;
+use server::BinanceServer;
 use symbol::{Market, instruments};
 
 /// Spot: everything.
@@ -32,9 +37,9 @@ pub const SPOT: Venue = Venue {
     id: "binance.spot",
     feed: |config| Box::new(BinanceFeed::new(Market::Spot, config)),
     gateway: Some(|config| Ok(Box::new(BinanceGateway::new(config)?))),
-    server: None,
-    preview: None,
-    sign: None,
+    server: Some(|seed| Box::new(BinanceServer::new(seed))),
+    preview: Some(preview::order),
+    sign: Some(preview::sign),
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/api/v3/exchangeInfo",
     endpoints: ("wss://stream.binance.com:9443/stream", "https://api.binance.com/"),
