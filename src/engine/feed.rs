@@ -139,6 +139,7 @@ impl FeedStage {
         let applied = match change.kind {
             ChangeKind::Update => own.book.update(bids, asks, keep, stamp),
             ChangeKind::Snapshot { live } => own.book.snapshot(bids, asks, live, keep, stamp),
+            ChangeKind::Top if !own.overlay => return,
             ChangeKind::Top => match own.book.ticker(bids.first().copied(), asks.first().copied(), stamp) {
                 Some(touched) => Ok(touched),
                 None => return,

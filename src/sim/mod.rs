@@ -11,4 +11,5 @@ mod fixture;
 pub mod keys;
 pub mod market;
 pub mod net;
+pub mod setup;
 pub mod venue;

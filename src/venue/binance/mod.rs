@@ -16,9 +16,19 @@ mod subscribe;
 pub mod symbol;
 pub mod sync;
 
-use crate::venue::Venue;
+use crate::venue::{FeeIn, KeyForm, SimProfile, Venue};
 use feed::BinanceFeed;
 use symbol::{Market, instruments};
+
+/// Sessions need Ed25519; buys are charged in what they bring.
+const SIM: SimProfile = SimProfile {
+    session_key: KeyForm::Ed25519,
+    request_key: KeyForm::SharedText,
+    fee_in: FeeIn::Received,
+    stream_path: "/stream",
+    orders_path: "/ws-api/v3",
+    private_path: "/ws-api/v3",
+};
 
 /// Spot: everything.
 pub const SPOT: Venue = Venue {
@@ -26,6 +36,7 @@ pub const SPOT: Venue = Venue {
     feed: |config| Box::new(BinanceFeed::new(Market::Spot, config)),
     gateway: None,
     server: None,
+    sim: SIM,
     preview: None,
     sign: None,
     instruments: |body| instruments(Market::Spot, body),
@@ -39,6 +50,7 @@ pub const USDM: Venue = Venue {
     feed: |config| Box::new(BinanceFeed::new(Market::UsdM, config)),
     gateway: None,
     server: None,
+    sim: SIM,
     preview: None,
     sign: None,
     instruments: |body| instruments(Market::UsdM, body),
@@ -52,6 +64,7 @@ pub const COINM: Venue = Venue {
     feed: |config| Box::new(BinanceFeed::new(Market::CoinM, config)),
     gateway: None,
     server: None,
+    sim: SIM,
     preview: None,
     sign: None,
     instruments: |body| instruments(Market::CoinM, body),

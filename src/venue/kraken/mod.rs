@@ -14,7 +14,7 @@ mod requests;
 mod sign;
 mod symbol;
 
-use super::Venue;
+use super::{FeeIn, KeyForm, SimProfile, Venue};
 
 /// The registry's row.
 pub const SPOT: Venue = Venue {
@@ -22,6 +22,14 @@ pub const SPOT: Venue = Venue {
     feed: |config| Box::new(feed::KrakenFeed::new(config)),
     gateway: Some(|config| Ok(Box::new(gateway::KrakenGateway::new(config)?))),
     server: None,
+    sim: SimProfile {
+        session_key: KeyForm::SharedBase64,
+        request_key: KeyForm::SharedBase64,
+        fee_in: FeeIn::Quote,
+        stream_path: "/v2",
+        orders_path: "/auth/v2",
+        private_path: "/auth/v2",
+    },
     preview: None,
     sign: None,
     instruments: symbol::instruments,
