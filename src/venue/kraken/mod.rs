@@ -9,8 +9,10 @@ mod feed;
 mod gateway;
 mod json;
 mod order;
+mod preview;
 mod private;
 mod requests;
+mod server;
 mod sign;
 mod symbol;
 
@@ -21,9 +23,9 @@ pub const SPOT: Venue = Venue {
     id: "kraken.spot",
     feed: |config| Box::new(feed::KrakenFeed::new(config)),
     gateway: Some(|config| Ok(Box::new(gateway::KrakenGateway::new(config)?))),
-    server: None,
-    preview: None,
-    sign: None,
+    server: Some(|seed| Box::new(server::KrakenServer::new(seed))),
+    preview: Some(preview::order),
+    sign: Some(preview::sign),
     instruments: symbol::instruments,
     instruments_target: "/0/public/AssetPairs",
     endpoints: ("wss://ws.kraken.com/v2", "https://api.kraken.com"),
