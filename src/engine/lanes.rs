@@ -1,8 +1,8 @@
-//! A venue's private side: its gateway, the connections that the gateway needs, and its clock.
+//! A venue's private side: its gateway, and the connections that the gateway needs. What the venue's
+//! clock shows is the gateway's business.
 
 use super::connection::{ConnectionConfig, HttpConnection, HttpEvent, SendError, WsConnection, WsEvent};
 use super::tap::Tap;
-use super::venue_time::InVenueTime;
 use crate::exec::SendOutcome;
 use crate::types::{ClientId, Dial, Endpoint, Nanos, Report, VenueId};
 use crate::venue::{Command, Gateway, GatewayInput, GatewayOut, GatewayWant, Lane};
@@ -17,19 +17,15 @@ const ROUNDS_MAX: usize = 4;
 /// How often time alone is an input.
 const TICK: Nanos = Nanos::from_millis(100);
 
-/// How often the venue is asked for its time.
-const ASK_TIME: Nanos = Nanos::from_secs(15);
-
 /// A gateway with its connections.
 pub struct Lanes {
     venue: VenueId,
     name: String,
-    gateway: InVenueTime,
+    gateway: Box<dyn Gateway>,
     out: GatewayOut,
     sockets: Vec<(Lane, WsConnection)>,
     rest: Option<(Endpoint, HttpConnection)>,
     next_tick: Nanos,
-    next_time: Nanos,
     reports: Vec<Report>,
     alerts: Vec<String>,
     tap: Option<Box<dyn Tap>>,
@@ -59,12 +55,11 @@ impl Lanes {
         Lanes {
             venue,
             name: name.to_owned(),
-            gateway: InVenueTime::new(gateway),
+            gateway,
             out: GatewayOut::default(),
             sockets,
             rest,
             next_tick: Nanos::ZERO,
-            next_time: Nanos::ZERO,
             reports: Vec::new(),
             alerts: Vec::new(),
             tap: None,
@@ -83,7 +78,7 @@ impl Lanes {
 
     /// The gateway, to encode with.
     pub fn gateway(&mut self) -> &mut dyn Gateway {
-        &mut self.gateway
+        &mut *self.gateway
     }
 
     /// Shows every input to `tap` from now on.
@@ -137,10 +132,6 @@ impl Lanes {
             self.out.clear();
             self.gateway.on(GatewayInput::Tick, now, &mut self.out);
             self.after(now);
-        }
-        if now >= self.next_time {
-            self.next_time = now + ASK_TIME;
-            self.command(&Command::ServerTime, now);
         }
         worked
     }
