@@ -200,7 +200,7 @@ impl Far {
         self.qtys.copy_within(from + at + 1..from + len, from + at);
         self.lens[page] -= 1;
         self.len -= 1;
-        if len - 1 >= LEAST {
+        if len > LEAST {
             return;
         }
         if self.pages.len() == 1 {
