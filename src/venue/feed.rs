@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::types::{BookId, BookView, Endpoint, InstrumentSpec, Level, Nanos, Symbol};
-use crate::wire::Padded;
+use crate::wire::{Padded, json};
 
 /// Public market data of one connection, which may carry many books. Sans I/O: it is handed what
 /// arrived and says what changed and what it wants done.
@@ -289,4 +289,13 @@ pub enum FeedError {
         /// Why.
         error: crate::types::DecimalError,
     },
+}
+
+impl From<json::Error> for FeedError {
+    fn from(error: json::Error) -> FeedError {
+        match error {
+            json::Error::Malformed { at, what } => FeedError::Malformed { at, what },
+            json::Error::Decimal { at, error } => FeedError::Decimal { at, error },
+        }
+    }
 }

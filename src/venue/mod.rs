@@ -6,10 +6,13 @@
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
 //! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
 
+pub mod binance;
 mod credentials;
 mod feed;
 mod gateway;
+pub mod kraken;
 mod preview;
+mod recognise;
 mod registry;
 mod server;
 
@@ -23,7 +26,8 @@ pub use gateway::{
     Lane, LaneSpec, OrderBytes, Unsupported,
 };
 pub use preview::{OrderText, Preview, PreviewError, SignRequest, Signed, Transport};
-pub use registry::{VENUES, Venue, find};
+pub use recognise::{Clue, HostKind, host_kind, recognise};
+pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
     NewOrder, OrderChange, OrderRef, OrderView, Refusal, RequestId, Server, ServerInput, ServerOut,
