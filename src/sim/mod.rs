@@ -9,4 +9,6 @@ pub mod exchange;
 mod fixture;
 pub mod keys;
 pub mod market;
+pub mod net;
+pub mod setup;
 pub mod venue;

@@ -6,6 +6,8 @@
 //! second WebSocket API connection, so that reading them never delays an order's answer; questions
 //! about orders go over that one too. The key's rights are told by REST alone.
 //!
+//! Every `now` is the venue's time, as whoever hands it to us estimates it.
+//!
 //! The gateway is ready once its orders' connection is (logged on, where it logs on) and the
 //! subscription to the account's events is confirmed.
 
@@ -13,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::account::{self, ClockOffset};
+use super::account;
 use super::call::{self, Call};
 use super::errors::{self, ApiError, classify, reference};
 use super::order::{Channel, Encoder};
@@ -29,8 +31,6 @@ use crate::venue::{
 const PLANNED_LIFE: Nanos = Nanos::from_secs(23 * 3600 + 50 * 60);
 /// A request not answered by then is given up. The venue itself answers within ten seconds.
 const PATIENCE: Nanos = Nanos::from_secs(15);
-/// Between two questions for the venue's time.
-const TIME_EVERY: Nanos = Nanos::from_secs(60);
 /// How long to stop when the venue throttles us and does not say for how long.
 const DEFAULT_PAUSE: Nanos = Nanos::from_secs(10);
 /// Most requests waiting for an answer.
@@ -53,8 +53,6 @@ pub struct BinanceGateway {
     was_ready: bool,
     pending: Vec<Pending>,
     next_token: u64,
-    clock: ClockOffset,
-    time_asked: Option<Nanos>,
 }
 
 /// One WebSocket API connection.
@@ -123,8 +121,6 @@ impl BinanceGateway {
             was_ready: false,
             pending: Vec::new(),
             next_token: 1,
-            clock: ClockOffset::default(),
-            time_asked: None,
         })
     }
 
@@ -150,7 +146,6 @@ impl BinanceGateway {
         if let Some(session) = self.session(lane) {
             *session = Session { opened: Some(now), usable: !logs_on, successor_asked: false };
         }
-        let time = self.clock.venue(now);
         match lane {
             Lane::Orders | Lane::Private if logs_on => {
                 let text = call::logon(LOGON, self.key(), &self.signer, time);
@@ -191,7 +186,6 @@ impl BinanceGateway {
                 out.reports.push(Report::CancelError { client: cancel, class: Class::Unknown, code });
                 out.reports.push(unknown(order, "no answer"));
             }
-            What::ServerTime => self.time_asked = None,
             // No news is no information.
             _ => {}
         }
@@ -202,7 +196,6 @@ impl BinanceGateway {
         let ready = self.ready();
         if ready && !self.was_ready {
             out.reports.push(Report::Ready);
-            self.ask_time(now, out);
         } else if !ready && self.was_ready {
             out.reports.push(Report::Down(why));
         }
@@ -223,7 +216,7 @@ impl BinanceGateway {
                 Notice::StreamEnded => {
                     self.streaming = false;
                     self.settle_ready(now, "the account's events were ended", out);
-                    let (session, time) = (self.logs_on(lane), self.clock.venue(now));
+                    let (session, time) = (self.logs_on(lane), now);
                     let text = call::subscribe(SUBSCRIBE, session, self.key(), &self.signer, time);
                     out.wants.push(GatewayWant::Send(lane, text));
                 }
@@ -236,7 +229,7 @@ impl BinanceGateway {
         let retry_at = error
             .as_ref()
             .and_then(|error| error.data.as_ref()?.get("retryAfter")?.as_i64())
-            .map(|at| self.clock.local(Nanos::from_millis(at)));
+            .map(Nanos::from_millis);
         let answer = Answer {
             status: envelope.status.unwrap_or(0),
             result: envelope.result.map(RawValue::get).filter(|_| envelope.status == Some(200)),
@@ -268,7 +261,7 @@ impl BinanceGateway {
             session.usable = true;
         }
         if lane == Lane::Private {
-            let text = call::subscribe(SUBSCRIBE, true, self.key(), &self.signer, self.clock.venue(now));
+            let text = call::subscribe(SUBSCRIBE, true, self.key(), &self.signer, now);
             out.wants.push(GatewayWant::Send(lane, text));
         }
         self.settle_ready(now, "", out);
@@ -333,9 +326,7 @@ impl BinanceGateway {
         };
         let code = reference(error.code, &error.msg);
         out.reports.push(Report::OrderError { client, class, code, retry_at });
-        if error.code == errors::BAD_TIME {
-            self.ask_time(now, out);
-        }
+        self.check_time(error, now, out);
     }
 
     fn answered(&mut self, token: u64, answer: &Answer<'_>, now: Nanos, out: &mut GatewayOut) {
@@ -353,9 +344,7 @@ impl BinanceGateway {
         let Some(error) = &answer.error else {
             return self.unanswered(what, out);
         };
-        if error.code == errors::BAD_TIME {
-            self.ask_time(now, out);
-        }
+        self.check_time(error, now, out);
         let class = classify(answer.status, error.code, &error.msg);
         let code = reference(error.code, &error.msg);
         match what {
@@ -370,7 +359,6 @@ impl BinanceGateway {
             What::CancelAll if error.code == errors::UNKNOWN_ORDER => {
                 out.reports.push(Report::CancelledAll { count: Some(0) });
             }
-            What::ServerTime => self.time_asked = None,
             _ => out.reports.push(Report::Malformed(format!("{what:?} was refused: {code}"))),
         }
     }
@@ -396,7 +384,6 @@ impl BinanceGateway {
             What::Rights => account::rights(text).map(|report| reports.push(report)),
             What::ServerTime => {
                 let venue = account::server_time(text)?;
-                self.clock.learn(venue, asked, now);
                 reports.push(Report::ServerTime { venue, asked });
                 Ok(())
             }
@@ -465,9 +452,11 @@ impl BinanceGateway {
         }
     }
 
-    fn ask_time(&mut self, now: Nanos, out: &mut GatewayOut) {
-        if self.time_asked.is_none_or(|asked| now - asked >= PATIENCE) {
-            self.time_asked = Some(now);
+    /// Asks for the venue's time when it says that ours is off: whoever hands us `now` goes by the
+    /// answer.
+    fn check_time(&mut self, error: &ApiError, now: Nanos, out: &mut GatewayOut) {
+        let under_way = self.pending.iter().any(|pending| pending.what == What::ServerTime);
+        if error.code == errors::BAD_TIME && !under_way {
             let call = Call::new("time", "GET", "/api/v3/time").public();
             self.send(call, What::ServerTime, now, out);
         }
@@ -490,7 +479,7 @@ impl BinanceGateway {
         let token = self.next_token;
         self.next_token += 1;
         self.pending.push(Pending { token, lane, asked: now, what });
-        let (time, window) = (self.clock.venue(now), self.config.window_ms);
+        let (time, window) = (now, self.config.window_ms);
         let (key, signer) = (&self.config.credentials.key, &self.signer);
         out.wants.push(match lane {
             Lane::Rest => {
@@ -579,10 +568,6 @@ impl BinanceGateway {
         for what in given_up {
             self.unanswered(what, out);
         }
-        if self.was_ready && self.time_asked.is_none_or(|asked| now - asked >= TIME_EVERY) {
-            self.time_asked = None;
-            self.ask_time(now, out);
-        }
     }
 
     fn symbol(&self, instrument: InstrumentId, what: &'static str) -> Result<String, Unsupported> {
@@ -620,15 +605,11 @@ impl Gateway for BinanceGateway {
             endpoint: endpoint.clone(),
             headers: Vec::new(),
         };
-        let orders = match self.channel {
-            Channel::Rest => &self.config.rest,
-            Channel::Session | Channel::SignedWs => &self.config.orders,
-        };
-        vec![
-            lane(Lane::Orders, orders),
-            lane(Lane::Private, &self.config.private),
-            lane(Lane::Rest, &self.config.rest),
-        ]
+        let mut lanes = vec![lane(Lane::Private, &self.config.private), lane(Lane::Rest, &self.config.rest)];
+        if self.channel != Channel::Rest {
+            lanes.insert(0, lane(Lane::Orders, &self.config.orders));
+        }
+        lanes
     }
 
     fn form(&self) -> Form {
@@ -663,7 +644,7 @@ impl Gateway for BinanceGateway {
         if self.channel == Channel::Session && !self.orders.usable {
             return Err(EncodeError::NotReady);
         }
-        self.encoder.encode(&self.signer, order, now, self.clock.venue(now), out)
+        self.encoder.encode(&self.signer, order, now, out)
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {
@@ -708,7 +689,7 @@ impl Gateway for BinanceGateway {
             }
             Command::Fills { instrument, since } => {
                 let symbol = self.symbol(*instrument, "trade list of an unknown instrument")?;
-                let start = self.clock.venue(*since).millis().max(0);
+                let start = since.millis().max(0);
                 let call = Call::new("myTrades", "GET", "/api/v3/myTrades").with("symbol", symbol);
                 (call.with("startTime", start).with("limit", 1_000), What::Fills)
             }
@@ -722,10 +703,7 @@ impl Gateway for BinanceGateway {
                 (call.with("symbol", symbol), What::Fees)
             }
             Command::Rights => (Call::new("", "GET", "/sapi/v1/account/apiRestrictions"), What::Rights),
-            Command::ServerTime => {
-                self.time_asked = Some(now);
-                (Call::new("time", "GET", "/api/v3/time").public(), What::ServerTime)
-            }
+            Command::ServerTime => (Call::new("time", "GET", "/api/v3/time").public(), What::ServerTime),
             Command::DeadMan { .. } => {
                 return Err(Unsupported { venue: VENUE, what: "dead-man switch" });
             }

@@ -26,11 +26,21 @@ mod subscribe;
 pub mod symbol;
 pub mod sync;
 
-use crate::venue::Venue;
+use crate::venue::{FeeIn, KeyForm, SimProfile, Venue};
 use feed::BinanceFeed;
 use gateway::BinanceGateway;
 use server::BinanceServer;
 use symbol::{Market, instruments};
+
+/// Sessions need Ed25519; buys are charged in what they bring.
+const SIM: SimProfile = SimProfile {
+    session_key: KeyForm::Ed25519,
+    request_key: KeyForm::SharedText,
+    fee_in: FeeIn::Received,
+    stream_path: "/stream",
+    orders_path: "/ws-api/v3",
+    private_path: "/ws-api/v3",
+};
 
 /// Spot: everything.
 pub const SPOT: Venue = Venue {
@@ -38,6 +48,7 @@ pub const SPOT: Venue = Venue {
     feed: |config| Box::new(BinanceFeed::new(Market::Spot, config)),
     gateway: Some(|config| Ok(Box::new(BinanceGateway::new(config)?))),
     server: Some(|seed| Box::new(BinanceServer::new(seed))),
+    sim: SIM,
     preview: Some(preview::order),
     sign: Some(preview::sign),
     instruments: |body| instruments(Market::Spot, body),
@@ -51,6 +62,7 @@ pub const USDM: Venue = Venue {
     feed: |config| Box::new(BinanceFeed::new(Market::UsdM, config)),
     gateway: None,
     server: None,
+    sim: SIM,
     preview: None,
     sign: None,
     instruments: |body| instruments(Market::UsdM, body),
@@ -64,6 +76,7 @@ pub const COINM: Venue = Venue {
     feed: |config| Box::new(BinanceFeed::new(Market::CoinM, config)),
     gateway: None,
     server: None,
+    sim: SIM,
     preview: None,
     sign: None,
     instruments: |body| instruments(Market::CoinM, body),
