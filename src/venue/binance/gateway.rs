@@ -148,18 +148,18 @@ impl BinanceGateway {
         }
         match lane {
             Lane::Orders | Lane::Private if logs_on => {
-                let text = call::logon(LOGON, self.key(), &self.signer, time);
+                let text = call::logon(LOGON, self.key(), &self.signer, now);
                 out.wants.push(GatewayWant::Send(lane, text));
             }
             Lane::Private => {
-                let text = call::subscribe(SUBSCRIBE, false, self.key(), &self.signer, time);
+                let text = call::subscribe(SUBSCRIBE, false, self.key(), &self.signer, now);
                 out.wants.push(GatewayWant::Send(lane, text));
             }
             _ => {}
         }
     }
 
-    fn closed(&mut self, lane: Lane, now: Nanos, out: &mut GatewayOut) {
+    fn closed(&mut self, lane: Lane, out: &mut GatewayOut) {
         if let Some(session) = self.session(lane) {
             *session = Session::default();
         }
@@ -172,7 +172,7 @@ impl BinanceGateway {
         for what in lost {
             self.unanswered(what, out);
         }
-        self.settle_ready(now, "connection closed", out);
+        self.settle_ready("connection closed", out);
     }
 
     /// A request that will not be answered.
@@ -192,7 +192,7 @@ impl BinanceGateway {
     }
 
     /// Reports a change of readiness.
-    fn settle_ready(&mut self, now: Nanos, why: &'static str, out: &mut GatewayOut) {
+    fn settle_ready(&mut self, why: &'static str, out: &mut GatewayOut) {
         let ready = self.ready();
         if ready && !self.was_ready {
             out.reports.push(Report::Ready);
@@ -215,9 +215,9 @@ impl BinanceGateway {
                 Notice::None => {}
                 Notice::StreamEnded => {
                     self.streaming = false;
-                    self.settle_ready(now, "the account's events were ended", out);
-                    let (session, time) = (self.logs_on(lane), now);
-                    let text = call::subscribe(SUBSCRIBE, session, self.key(), &self.signer, time);
+                    self.settle_ready("the account's events were ended", out);
+                    let session = self.logs_on(lane);
+                    let text = call::subscribe(SUBSCRIBE, session, self.key(), &self.signer, now);
                     out.wants.push(GatewayWant::Send(lane, text));
                 }
                 Notice::Shutdown => self.ask_successor(lane, "the server announced its shutdown", out),
@@ -238,7 +238,7 @@ impl BinanceGateway {
         };
         match id.as_deref() {
             Some(LOGON) => self.logged_on(lane, &answer, now, out),
-            Some(SUBSCRIBE) => self.subscribed(lane, &answer, now, out),
+            Some(SUBSCRIBE) => self.subscribed(lane, &answer, out),
             Some(id) => {
                 match (id.strip_prefix('n').and_then(|n| n.parse().ok()), ClientId::parse(id.as_bytes())) {
                     (Some(token), _) => self.answered(token, &answer, now, out),
@@ -249,13 +249,13 @@ impl BinanceGateway {
                 }
             }
             // Errors without an id concern the session, such as a key that was revoked.
-            None => self.session_failed(lane, "the venue ended the session", now, out),
+            None => self.session_failed(lane, "the venue ended the session", out),
         }
     }
 
     fn logged_on(&mut self, lane: Lane, answer: &Answer<'_>, now: Nanos, out: &mut GatewayOut) {
         if answer.result.is_none() {
-            return self.session_failed(lane, "the venue refused the logon", now, out);
+            return self.session_failed(lane, "the venue refused the logon", out);
         }
         if let Some(session) = self.session(lane) {
             session.usable = true;
@@ -264,19 +264,19 @@ impl BinanceGateway {
             let text = call::subscribe(SUBSCRIBE, true, self.key(), &self.signer, now);
             out.wants.push(GatewayWant::Send(lane, text));
         }
-        self.settle_ready(now, "", out);
+        self.settle_ready("", out);
     }
 
-    fn subscribed(&mut self, lane: Lane, answer: &Answer<'_>, now: Nanos, out: &mut GatewayOut) {
+    fn subscribed(&mut self, lane: Lane, answer: &Answer<'_>, out: &mut GatewayOut) {
         if answer.result.is_none() {
-            return self.session_failed(lane, "the venue refused the account's events", now, out);
+            return self.session_failed(lane, "the venue refused the account's events", out);
         }
         self.streaming = true;
         out.reports.push(Report::Streaming);
-        self.settle_ready(now, "", out);
+        self.settle_ready("", out);
     }
 
-    fn session_failed(&mut self, lane: Lane, why: &'static str, now: Nanos, out: &mut GatewayOut) {
+    fn session_failed(&mut self, lane: Lane, why: &'static str, out: &mut GatewayOut) {
         if let Some(session) = self.session(lane) {
             session.usable = false;
         }
@@ -284,7 +284,7 @@ impl BinanceGateway {
             self.streaming = false;
         }
         if self.was_ready {
-            self.settle_ready(now, why, out);
+            self.settle_ready(why, out);
         } else {
             out.reports.push(Report::Down(why));
         }
@@ -335,7 +335,7 @@ impl BinanceGateway {
         };
         let Pending { asked, what, .. } = self.pending.swap_remove(at);
         if let Some(text) = answer.result {
-            let read = self.succeeded(what, text, asked, now, out);
+            let read = self.succeeded(what, text, asked, out);
             if read.is_err() {
                 self.unanswered(what, out);
             }
@@ -368,7 +368,6 @@ impl BinanceGateway {
         what: What,
         text: &str,
         asked: Nanos,
-        now: Nanos,
         out: &mut GatewayOut,
     ) -> Result<(), Unreadable> {
         let reports = &mut out.reports;
@@ -479,17 +478,17 @@ impl BinanceGateway {
         let token = self.next_token;
         self.next_token += 1;
         self.pending.push(Pending { token, lane, asked: now, what });
-        let (time, window) = (now, self.config.window_ms);
+        let window = self.config.window_ms;
         let (key, signer) = (&self.config.credentials.key, &self.signer);
         out.wants.push(match lane {
             Lane::Rest => {
-                let request = call.http(key, signer, window, time);
+                let request = call.http(key, signer, window, now);
                 GatewayWant::Http { token: u128::from(token), request }
             }
             _ => {
                 let id = format!("n{token}");
                 let session = self.logs_on(lane);
-                GatewayWant::Send(lane, call.frame(&id, session, key, signer, window, time))
+                GatewayWant::Send(lane, call.frame(&id, session, key, signer, window, now))
             }
         });
     }
@@ -628,9 +627,9 @@ impl Gateway for BinanceGateway {
         match input {
             GatewayInput::Opened(lane) => {
                 self.opened(lane, now, out);
-                self.settle_ready(now, "", out);
+                self.settle_ready("", out);
             }
-            GatewayInput::Closed(lane) => self.closed(lane, now, out),
+            GatewayInput::Closed(lane) => self.closed(lane, out),
             GatewayInput::Text(lane, text) => self.text(lane, text.message(), now, out),
             GatewayInput::Response { token, status, headers, body } => {
                 self.response(token, status, headers, body, now, out);

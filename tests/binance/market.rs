@@ -1,0 +1,1 @@
+//! The feed against the simulated server.

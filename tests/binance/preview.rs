@@ -1,0 +1,1 @@
+//! Previews: the exact requests, and the documents' signatures through the same door.
