@@ -36,8 +36,10 @@ fn read(root: &Path, file: &Path) -> Source {
     let path = file.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
     let module = path.split(['/', '.']).next().unwrap().to_owned();
     let text = fs::read_to_string(file).unwrap();
+    let is_test = path.ends_with("tests.rs") || path.ends_with("fixture.rs");
     let code = text
         .lines()
+        .take_while(|_| !is_test)
         .enumerate()
         // Tests stand at the foot of their file and may do as they please.
         .take_while(|(_, line)| !(line.starts_with("#[cfg(") && line.contains("test")))

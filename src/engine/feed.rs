@@ -47,12 +47,21 @@ pub struct FeedBook {
     journey: Arc<JourneyCell>,
     /// The book's number at the detector.
     slot: u16,
+    /// The ticker stream has a say in the top.
+    overlay: bool,
 }
 
 impl FeedBook {
-    /// A book that waits, published through `writer` as number `slot` of the detector.
-    pub fn new(config: BookConfig, writer: Writer, journey: Arc<JourneyCell>, slot: u16) -> FeedBook {
-        FeedBook { book: Book::new(config), writer, journey, slot }
+    /// A book that waits, published through `writer` as number `slot` of the detector. With
+    /// `overlay`, a ticker that is newer than the depth replaces the best levels.
+    pub fn new(
+        config: BookConfig,
+        overlay: bool,
+        writer: Writer,
+        journey: Arc<JourneyCell>,
+        slot: u16,
+    ) -> FeedBook {
+        FeedBook { book: Book::new(config), writer, journey, slot, overlay }
     }
 }
 
@@ -130,6 +139,7 @@ impl FeedStage {
         let applied = match change.kind {
             ChangeKind::Update => own.book.update(bids, asks, keep, stamp),
             ChangeKind::Snapshot { live } => own.book.snapshot(bids, asks, live, keep, stamp),
+            ChangeKind::Top if !own.overlay => return,
             ChangeKind::Top => match own.book.ticker(bids.first().copied(), asks.first().copied(), stamp) {
                 Some(touched) => Ok(touched),
                 None => return,

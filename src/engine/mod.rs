@@ -1,21 +1,29 @@
 //! The stages feed, detect and exec, each with a `turn`; and how roles are wired together.
 
+mod build;
 pub mod connection;
 mod detect;
 mod feed;
 mod feed_role;
 mod journey;
+mod lanes;
+mod metadata;
 mod offset;
+mod plan;
 mod report;
 mod role;
 mod signal;
 mod tap;
 
+pub use build::{Books, MakeDial, detect_role, feed_role};
 pub use detect::{DetectRole, DetectStage};
 pub use feed::{FeedBook, FeedCounters, FeedStage};
 pub use feed_role::{FeedRole, FeedRoleParts};
 pub use journey::JourneyCell;
+pub use lanes::Lanes;
+pub use metadata::{MetadataError, MetadataLoader};
 pub use offset::ClockOffset;
+pub use plan::{Endpoints, Plan, PlanError, PlannedBook, PlannedVenue};
 pub use report::{RunReport, VenueReport};
 pub use role::Role;
 pub use signal::{Control, Signal, Status};

@@ -7,18 +7,8 @@ use oorandom::Rand64;
 use secrecy::SecretString;
 
 use crate::types::KeyRights;
+pub use crate::venue::KeyForm;
 use crate::venue::{AccountId, ApiKey, Credentials, KeySecret};
-
-/// How a secret is spelled, which differs by venue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KeyForm {
-    /// A shared secret that is signed with as the text it is.
-    SharedText,
-    /// A shared secret in base64, signed with once decoded.
-    SharedBase64,
-    /// An Ed25519 key pair; the secret is PKCS#8 in PEM.
-    Ed25519,
-}
 
 /// Rights that a key for trading should have, and no more.
 pub fn trading_rights() -> KeyRights {

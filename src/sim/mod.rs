@@ -4,9 +4,12 @@
 //! venues' protocols are not here: each venue's own `Server` speaks them, over an exchange that
 //! knows none.
 
+pub mod checks;
 pub mod exchange;
 #[cfg(test)]
 mod fixture;
 pub mod keys;
 pub mod market;
+pub mod net;
+pub mod setup;
 pub mod venue;

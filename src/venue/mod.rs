@@ -27,7 +27,7 @@ pub use gateway::{
 };
 pub use preview::{OrderText, Preview, PreviewError, SignRequest, Signed, Transport};
 pub use recognise::{Clue, HostKind, host_kind, recognise};
-pub use registry::{VENUES, Venue, find};
+pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
     NewOrder, OrderChange, OrderRef, OrderView, Refusal, RequestId, Server, ServerInput, ServerOut,

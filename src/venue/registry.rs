@@ -24,6 +24,8 @@ pub struct Venue {
     pub gateway: Option<MakeGateway>,
     /// Its simulated server, from a seed; `None` where there is none.
     pub server: Option<fn(u64) -> Box<dyn Server>>,
+    /// How it is simulated, where it is.
+    pub sim: SimProfile,
     /// The exact request an order would be.
     pub preview: Option<PreviewOrder>,
     /// The signature of a request as it stands.
@@ -35,6 +37,43 @@ pub struct Venue {
     pub instruments_target: &'static str,
     /// The venue's public endpoints: stream, then REST.
     pub endpoints: (&'static str, &'static str),
+}
+
+/// How a venue of this kind is simulated, beside its server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SimProfile {
+    /// The key that orders over a session need.
+    pub session_key: KeyForm,
+    /// The key that signed requests need.
+    pub request_key: KeyForm,
+    /// What fees are taken from.
+    pub fee_in: FeeIn,
+    /// Path of the market data stream.
+    pub stream_path: &'static str,
+    /// Path of the order session.
+    pub orders_path: &'static str,
+    /// Path of the private stream.
+    pub private_path: &'static str,
+}
+
+/// How a secret is spelled, which differs by venue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyForm {
+    /// A shared secret that is signed with as the text it is.
+    SharedText,
+    /// A shared secret in base64, signed with once decoded.
+    SharedBase64,
+    /// An Ed25519 key pair; the secret is PKCS#8 in PEM.
+    Ed25519,
+}
+
+/// What a fee is taken from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FeeIn {
+    /// The quote asset, on buys on top of the price.
+    Quote,
+    /// Whatever the fill brings in: the base asset on buys, the quote asset on sells.
+    Received,
 }
 
 /// All venues.

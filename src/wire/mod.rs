@@ -1,5 +1,6 @@
 //! Venue-neutral codecs without I/O: bytes in, values out. Knows `types` only.
 
+pub mod decimal;
 pub mod http;
 mod inbox;
 pub mod json;

@@ -5,15 +5,7 @@
 //! fee is exactly what its fills will take.
 
 use crate::types::{FeeRate, Money};
-
-/// What a fee is taken from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FeeIn {
-    /// The quote asset, on buys on top of the price.
-    Quote,
-    /// Whatever the fill brings in: the base asset on buys, the quote asset on sells.
-    Received,
-}
+pub use crate::venue::FeeIn;
 
 /// Maker and taker rate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

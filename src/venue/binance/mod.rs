@@ -4,30 +4,53 @@
 //! - `decode`, `sync`, `subscribe`, `feed`: market data to book changes.
 //! - `hmac`, `sign`: signatures.
 //! - `pen`, `order`, `call`: orders and other requests to bytes.
+//! - `errors`, `private`, `account`: answers and events to reports.
+//! - `gateway`: the private side's sessions.
+//! - `preview`: orders and signatures for people.
+//! - `server`: the venue's own end, for simulated exchanges.
 
+mod account;
 pub mod call;
 pub mod decode;
+pub mod errors;
 pub mod feed;
+pub mod gateway;
 pub mod hmac;
 pub mod order;
 pub mod pen;
+pub mod preview;
+pub mod private;
+pub mod server;
 pub mod sign;
 mod subscribe;
 pub mod symbol;
 pub mod sync;
 
-use crate::venue::Venue;
+use crate::venue::{FeeIn, KeyForm, SimProfile, Venue};
 use feed::BinanceFeed;
+use gateway::BinanceGateway;
+use server::BinanceServer;
 use symbol::{Market, instruments};
+
+/// Sessions need Ed25519; buys are charged in what they bring.
+const SIM: SimProfile = SimProfile {
+    session_key: KeyForm::Ed25519,
+    request_key: KeyForm::SharedText,
+    fee_in: FeeIn::Received,
+    stream_path: "/stream",
+    orders_path: "/ws-api/v3",
+    private_path: "/ws-api/v3",
+};
 
 /// Spot: everything.
 pub const SPOT: Venue = Venue {
     id: "binance.spot",
     feed: |config| Box::new(BinanceFeed::new(Market::Spot, config)),
-    gateway: None,
-    server: None,
-    preview: None,
-    sign: None,
+    gateway: Some(|config| Ok(Box::new(BinanceGateway::new(config)?))),
+    server: Some(|seed| Box::new(BinanceServer::new(seed))),
+    sim: SIM,
+    preview: Some(preview::order),
+    sign: Some(preview::sign),
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/api/v3/exchangeInfo",
     endpoints: ("wss://stream.binance.com:9443/stream", "https://api.binance.com/"),
@@ -39,6 +62,7 @@ pub const USDM: Venue = Venue {
     feed: |config| Box::new(BinanceFeed::new(Market::UsdM, config)),
     gateway: None,
     server: None,
+    sim: SIM,
     preview: None,
     sign: None,
     instruments: |body| instruments(Market::UsdM, body),
@@ -52,6 +76,7 @@ pub const COINM: Venue = Venue {
     feed: |config| Box::new(BinanceFeed::new(Market::CoinM, config)),
     gateway: None,
     server: None,
+    sim: SIM,
     preview: None,
     sign: None,
     instruments: |body| instruments(Market::CoinM, body),

@@ -8,9 +8,13 @@ use std::ops::Range;
 
 use crate::types::{Level, Nanos, Scale};
 use crate::venue::{FeedError, TierUse};
-use crate::wire::Padded;
-use crate::wire::json::library::{self, Value, decimal, field};
+use crate::wire::decimal::{Number, places};
+use crate::wire::json::kernel::{Isa, Job, Kernel, is};
+use crate::wire::json::library::{self, Value, field};
+use crate::wire::json::scan::{self, Scanner};
+use crate::wire::json::time::usual_time;
 use crate::wire::json::{Error, Tier};
+use crate::wire::{Padded, decimal};
 
 /// What came over a stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,7 +95,7 @@ pub struct Reply<'a> {
 /// Reads messages whose decimals are of one scale.
 #[derive(Debug)]
 pub struct Decoder {
-    scale: Scale,
+    isa: Isa,
     used: TierUse,
     texts: Vec<u8>,
 }
@@ -99,7 +103,13 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for decimals of that scale, with the widest instructions that this CPU has.
     pub fn new(scale: Scale) -> Decoder {
-        Decoder { scale, used: TierUse::default(), texts: Vec::new() }
+        Decoder::with_isa(Isa::detect(scale))
+    }
+
+    /// A decoder by a given instruction set.
+    #[doc(hidden)]
+    pub fn with_isa(isa: Isa) -> Decoder {
+        Decoder { isa, used: TierUse::default(), texts: Vec::new() }
     }
 
     /// Reads a message; its levels are appended to `levels`, which is left as it was on an error
@@ -113,11 +123,27 @@ impl Decoder {
         text: Padded<'a>,
         levels: &mut Vec<Level>,
     ) -> Result<Message<'a>, FeedError> {
+        let start = levels.len();
+        if let Some(message) = self.isa.run(Template { text, levels }) {
+            self.used.template += 1;
+            return Ok(message);
+        }
+        levels.truncate(start);
+        let refusal = match self.isa.run(Scan { text, levels }) {
+            Ok(message) => {
+                self.used.scanner += 1;
+                return Ok(message);
+            }
+            Err(refusal) => refusal,
+        };
+        levels.truncate(start);
         self.used.library += 1;
-        Ok(self.by_library(text.message(), levels)?)
+        // The scanner's refusal tells where; the library's counts only where the scanner gave up.
+        let judged = self.by_library(text.message(), levels);
+        judged.map_err(|error| if scan::gave_up(&refusal) { error } else { refusal }.into())
     }
 
-    /// [`Decoder::decode`] by one tier alone; `None` when the tier does not take the message.
+    /// [`Decoder::decode`] by one tier alone; `None` when the tier leaves the message to the next.
     #[doc(hidden)]
     pub fn decode_with<'a>(
         &'a mut self,
@@ -125,9 +151,23 @@ impl Decoder {
         text: Padded<'a>,
         levels: &mut Vec<Level>,
     ) -> Option<Result<Message<'a>, FeedError>> {
+        let start = levels.len();
         match tier {
+            Tier::Template => {
+                let taken = self.isa.run(Template { text, levels });
+                if taken.is_none() {
+                    levels.truncate(start);
+                }
+                taken.map(Ok)
+            }
+            Tier::Scanner => match self.isa.run(Scan { text, levels }) {
+                Err(error) => {
+                    levels.truncate(start);
+                    (!scan::gave_up(&error)).then(|| Err(error.into()))
+                }
+                Ok(message) => Some(Ok(message)),
+            },
             Tier::Library => Some(self.by_library(text.message(), levels).map_err(FeedError::from)),
-            _ => None,
         }
     }
 
@@ -140,7 +180,7 @@ impl Decoder {
         let start = levels.len();
         let value = library::exact(text)?;
         self.texts.clear();
-        let mut reader = Reader { scale: self.scale, levels, texts: &mut self.texts };
+        let mut reader = Reader { scale: self.isa.scale(), levels, texts: &mut self.texts };
         match reader.interpret(&value) {
             Ok(found) => Ok(found.message(text, &self.texts)),
             Err(error) => {
@@ -149,6 +189,723 @@ impl Decoder {
             }
         }
     }
+}
+
+/// The first tier: the spellings that the venue's servers use.
+struct Template<'a, 'l> {
+    text: Padded<'a>,
+    levels: &'l mut Vec<Level>,
+}
+
+impl<'a> Job for Template<'a, '_> {
+    type Out = Option<Message<'a>>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Option<Message<'a>> {
+        let Template { text, levels } = self;
+        let template = Spelling { text, kernel };
+        let (message, end) = if is(text, 0, b"{\"channel\":\"book\",\"type\":\"") {
+            template.book(26, levels)?
+        } else if is(text, 0, b"{\"channel\":\"ticker\",\"type\":\"") {
+            template.ticker(28)?
+        } else if is(text, 0, b"{\"channel\":\"heartbeat\"}") {
+            (Message::Heartbeat, 23)
+        } else {
+            template.array(0, levels)?
+        };
+        (end == text.len()).then_some(message)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Spelling<'a, K> {
+    text: Padded<'a>,
+    kernel: K,
+}
+
+impl<'a, K: Kernel> Spelling<'a, K> {
+    /// The offset behind a literal.
+    #[inline(always)]
+    fn literal<const N: usize>(self, at: usize, literal: &[u8; N]) -> Option<usize> {
+        is(self.text, at, literal).then_some(at + N)
+    }
+
+    /// The string whose first byte is at `at`, and the offset behind its quote.
+    #[inline(always)]
+    fn string(self, at: usize) -> Option<(&'a [u8], usize)> {
+        let end = self.kernel.string_end(self.text, at)?;
+        let bytes = self.text.message().get(at..end.quote)?;
+        if !end.ascii && std::str::from_utf8(bytes).is_err() {
+            return None;
+        }
+        Some((bytes, end.quote + 1))
+    }
+
+    /// What both channels have between the type and the data's first value.
+    #[inline(always)]
+    fn head(self, at: usize) -> Option<(bool, &'a [u8], usize)> {
+        let (snapshot, at) = match self.literal(at, b"update\"") {
+            Some(behind) => (false, behind),
+            None => (true, self.literal(at, b"snapshot\"")?),
+        };
+        let (symbol, at) = self.string(self.literal(at, b",\"data\":[{\"symbol\":\"")?)?;
+        Some((snapshot, symbol, at))
+    }
+
+    /// The timestamp, where there is one, and the message's end.
+    #[inline(always)]
+    fn tail(self, mut at: usize) -> Option<(Nanos, usize)> {
+        let mut time = Nanos::ZERO;
+        if let Some(behind) = self.literal(at, b",\"timestamp\":\"") {
+            let (found, end) = usual_time(self.text, behind)?;
+            (time, at) = (found, self.literal(end, b"\"")?);
+        }
+        Some((time, self.literal(at, b"}]}")?))
+    }
+
+    #[inline(always)]
+    fn book(self, at: usize, levels: &mut Vec<Level>) -> Option<(Message<'a>, usize)> {
+        let (snapshot, symbol, at) = self.head(at)?;
+        let mut digits = (0, 0);
+        let (bids, at) = self.levels(self.literal(at, b",\"bids\":[")?, &mut digits, levels)?;
+        let (asks, at) = self.levels(self.literal(at, b",\"asks\":[")?, &mut digits, levels)?;
+        let (checksum, at) = self.kernel.integer(self.text, self.literal(at, b",\"checksum\":")?)?;
+        let checksum = Some(u32::try_from(checksum).ok()?);
+        let (time, end) = self.tail(at)?;
+        let (price_digits, qty_digits) = digits;
+        Some((
+            Message::Book(Book { symbol, snapshot, bids, asks, checksum, time, price_digits, qty_digits }),
+            end,
+        ))
+    }
+
+    /// v2's levels, from behind the list's bracket.
+    #[inline(always)]
+    fn levels(
+        self,
+        at: usize,
+        digits: &mut (u8, u8),
+        levels: &mut Vec<Level>,
+    ) -> Option<(Range<u32>, usize)> {
+        let start = levels.len() as u32;
+        if let Some(end) = self.literal(at, b"]") {
+            return Some((start..start, end));
+        }
+        let mut at = self.literal(at, b"{\"price\":")?;
+        loop {
+            let [price, qty] = self.pair(at, b",\"qty\":", b"}")?;
+            levels.push(Level::new(price.value, qty.value));
+            digits.0 = digits.0.max(price.places);
+            digits.1 = digits.1.max(qty.places);
+            if let Some(behind) = self.literal(qty.end, b"},{\"price\":") {
+                at = behind;
+            } else {
+                let end = self.literal(qty.end, b"}]")?;
+                return Some((start..levels.len() as u32, end));
+            }
+        }
+    }
+
+    /// Two numbers with exactly this between and behind them.
+    #[inline(always)]
+    fn pair<const GAP: usize>(self, at: usize, gap: &[u8; GAP], behind: &[u8; 1]) -> Option<[Number; 2]> {
+        let pair = self.kernel.pair::<GAP>(self.text, at, true);
+        if pair.is_some_and(|[one, two]| is(self.text, one.end, gap) && is(self.text, two.end, behind)) {
+            return pair;
+        }
+        decimal::any_pair(self.text, at, gap, true, self.kernel.scale())
+    }
+
+    #[inline(always)]
+    fn ticker(self, at: usize) -> Option<(Message<'a>, usize)> {
+        let (_, symbol, at) = self.head(at)?;
+        let [price, qty] = self.pair(self.literal(at, b",\"bid\":")?, b",\"bid_qty\":", b",")?;
+        let bid = Level::new(price.value, qty.value);
+        let [price, qty] = self.pair(self.literal(qty.end, b",\"ask\":")?, b",\"ask_qty\":", b",")?;
+        let ask = Level::new(price.value, qty.value);
+        let at = self.past_number(qty.end, b",\"last\":")?;
+        let at = self.past_number(at, b",\"volume\":")?;
+        let at = self.past_number(at, b",\"vwap\":")?;
+        let at = self.past_number(at, b",\"low\":")?;
+        let at = self.past_number(at, b",\"high\":")?;
+        let at = self.past_number(at, b",\"change\":")?;
+        let at = self.past_number(at, b",\"change_pct\":")?;
+        let (time, end) = self.tail(at)?;
+        Some((Message::Ticker(Ticker { symbol, bid, ask, time }), end))
+    }
+
+    /// The offset behind a field that is not read.
+    #[inline(always)]
+    fn past_number<const N: usize>(self, at: usize, key: &[u8; N]) -> Option<usize> {
+        scan::number_end(self.text, self.literal(at, key)?).ok()
+    }
+
+    /// v1: `[336,{"a":[..],"c":"974942666"},"book-10","XBT/USD"]`, the sides in one object or two.
+    #[inline(always)]
+    fn array(self, at: usize, levels: &mut Vec<Level>) -> Option<(Message<'a>, usize)> {
+        let mut at = self.kernel.integer(self.text, self.literal(at, b"[")?)?.1;
+        let mut book = Old::new();
+        while let Some(behind) = self.literal(at, b",{") {
+            at = behind;
+            loop {
+                let (side, behind) = if let Some(behind) = self.literal(at, b"\"a\":[") {
+                    (Some((1, false)), behind)
+                } else if let Some(behind) = self.literal(at, b"\"b\":[") {
+                    (Some((0, false)), behind)
+                } else if let Some(behind) = self.literal(at, b"\"c\":\"") {
+                    (None, behind)
+                } else if let Some(behind) = self.literal(at, b"\"as\":[") {
+                    (Some((1, true)), behind)
+                } else {
+                    (Some((0, true)), self.literal(at, b"\"bs\":[")?)
+                };
+                if let Some((side, snapshot)) = side {
+                    let start = levels.len() as u32;
+                    at = self.old_levels(behind, &mut book, levels)?;
+                    book.side(side, snapshot, start..levels.len() as u32, at).ok()?;
+                } else {
+                    let (checksum, end) = self.kernel.integer(self.text, behind)?;
+                    book.check(u32::try_from(checksum).ok()?, at).ok()?;
+                    at = self.literal(end, b"\"")?;
+                }
+                match self.literal(at, b",") {
+                    Some(behind) => at = behind,
+                    None => break,
+                }
+            }
+            at = self.literal(at, b"}")?;
+        }
+        let (name, at) = self.string(self.literal(at, b",\"")?)?;
+        let (symbol, at) = self.string(self.literal(at, b",\"")?)?;
+        if !name.starts_with(b"book") {
+            return None;
+        }
+        Some((Message::Book(book.finish(symbol).ok()?), self.literal(at, b"]")?))
+    }
+
+    /// v1's levels, from behind the list's bracket.
+    #[inline(always)]
+    fn old_levels(self, at: usize, book: &mut Old, levels: &mut Vec<Level>) -> Option<usize> {
+        if let Some(end) = self.literal(at, b"]") {
+            return Some(end);
+        }
+        let mut at = self.literal(at, b"[\"")?;
+        loop {
+            let mut pair = self.kernel.pair::<3>(self.text, at, false);
+            if !pair.is_some_and(|[one, two]| {
+                is(self.text, one.end, b"\",\"") && is(self.text, two.end, b"\",\"")
+            }) {
+                pair = decimal::any_pair(self.text, at, b"\",\"", false, self.kernel.scale());
+            }
+            let [price, qty] = pair?;
+            let time = decimal::plain(self.text, self.literal(qty.end, b"\",\"")?, false, NANOS)?;
+            book.level(price, qty, time.value);
+            levels.push(Level::new(price.value, qty.value));
+            let end = self.literal(time.end, b"\",\"r\"").unwrap_or(time.end + 1);
+            if !is(self.text, time.end, b"\"") {
+                return None;
+            }
+            match self.literal(end, b"],[\"") {
+                Some(behind) => at = behind,
+                None => return self.literal(end, b"]]"),
+            }
+        }
+    }
+}
+
+/// A v1 book as its parts come by.
+struct Old {
+    sides: [Option<Range<u32>>; 2],
+    snapshot: Option<bool>,
+    checksum: Option<u32>,
+    newest: i64,
+    digits: (u8, u8),
+}
+
+impl Old {
+    #[inline(always)]
+    fn new() -> Old {
+        Old { sides: [None, None], snapshot: None, checksum: None, newest: 0, digits: (0, 0) }
+    }
+
+    #[inline(always)]
+    fn level(&mut self, price: Number, qty: Number, time: i64) {
+        self.digits.0 = self.digits.0.max(price.places);
+        self.digits.1 = self.digits.1.max(qty.places);
+        self.newest = self.newest.max(time);
+    }
+
+    #[inline(always)]
+    fn side(&mut self, side: usize, snapshot: bool, levels: Range<u32>, at: usize) -> Result<(), Error> {
+        let other = self.snapshot.replace(snapshot).is_some_and(|before| before != snapshot);
+        if self.sides[side].replace(levels).is_some() || other {
+            return Err(Error::expected("each side once, all snapshot or all update", at));
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn check(&mut self, checksum: u32, at: usize) -> Result<(), Error> {
+        match self.checksum.replace(checksum) {
+            None => Ok(()),
+            Some(_) => Err(Error::expected("one checksum", at)),
+        }
+    }
+
+    #[inline(always)]
+    fn finish(self, symbol: &[u8]) -> Result<Book<'_>, Error> {
+        let snapshot = self.snapshot.ok_or(Error::expected("levels", 0))?;
+        let [bids, asks] = self.sides.map(|side| side.unwrap_or(0..0));
+        Ok(Book {
+            symbol,
+            snapshot,
+            bids,
+            asks,
+            checksum: self.checksum,
+            time: Nanos(self.newest),
+            price_digits: self.digits.0,
+            qty_digits: self.digits.1,
+        })
+    }
+}
+
+/// The second tier: the same fields in any spelling.
+struct Scan<'a, 'l> {
+    text: Padded<'a>,
+    levels: &'l mut Vec<Level>,
+}
+
+impl<'a> Job for Scan<'a, '_> {
+    type Out = Result<Message<'a>, Error>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Result<Message<'a>, Error> {
+        let Scan { text, levels } = self;
+        let mut scan = Scanner::new(text, kernel);
+        let at = scan.space(0);
+        match scan.byte(at) {
+            b'{' => scan_object(&mut scan, at, levels),
+            b'[' => scan_array(&mut scan, at, levels),
+            _ => {
+                let end = scan.skip(at, 0)?;
+                scan.finish(end).map(|()| Message::Other)
+            }
+        }
+    }
+}
+
+/// Where the outermost object's values are.
+struct Slots {
+    seen: u32,
+    spans: [(usize, usize); KEYS.len()],
+}
+
+impl Slots {
+    #[inline(always)]
+    fn get(&self, key: usize) -> Option<(usize, usize)> {
+        (self.seen >> key & 1 == 1).then(|| self.spans[key])
+    }
+
+    #[inline(always)]
+    fn text<'a, K: Kernel>(&self, scan: &Scanner<'a, K>, key: usize) -> Option<&'a [u8]> {
+        let (at, end) = self.get(key)?;
+        (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, end - 1))
+    }
+
+    #[inline(always)]
+    fn id<K: Kernel>(&self, scan: &mut Scanner<'_, K>, key: usize) -> Option<u64> {
+        let (at, _) = self.get(key)?;
+        scan.integer(at).ok().map(|(id, _)| id)
+    }
+}
+
+#[inline(always)]
+fn scan_object<'a, K: Kernel>(
+    scan: &mut Scanner<'a, K>,
+    at: usize,
+    levels: &mut Vec<Level>,
+) -> Result<Message<'a>, Error> {
+    let mut slots = Slots { seen: 0, spans: [(0, 0); KEYS.len()] };
+    let mut book = None;
+    let end = scan.object(at, |scan, key, at| {
+        let Some(key) = key_index(key) else { return scan.skip(at, 1) };
+        if slots.seen >> key & 1 == 1 {
+            return Err(Error::expected("each field only once", at));
+        }
+        slots.seen |= 1 << key;
+        let end = if key == DATA && slots.text(scan, CHANNEL) == Some(b"book") {
+            let (found, end) = scan_book(scan, at, levels)?;
+            book = Some(found);
+            end
+        } else {
+            scan.skip(at, 1)?
+        };
+        slots.spans[key] = (at, end);
+        Ok(end)
+    })?;
+    scan.finish(end)?;
+    let data = slots.get(DATA).map(|(at, _)| at).ok_or(Error::expected("data", end));
+    if let Some(channel) = slots.text(scan, CHANNEL) {
+        return match channel {
+            b"book" => {
+                let snapshot = match slots.text(scan, TYPE) {
+                    Some(b"snapshot") => true,
+                    Some(b"update") => false,
+                    _ => return Err(Error::expected("a type of snapshot or update", at)),
+                };
+                // Here at last we know what the data was, where it stood before its channel.
+                let book = match book {
+                    Some(book) => book,
+                    None => scan_book(scan, data?, levels)?.0,
+                };
+                Ok(Message::Book(Book { snapshot, ..book }))
+            }
+            b"ticker" => scan_ticker(scan, data?),
+            b"instrument" => Ok(Message::Instrument(scan.text.message())),
+            b"status" => scan_status(scan, data?),
+            b"heartbeat" => Ok(Message::Heartbeat),
+            _ => Ok(Message::Other),
+        };
+    }
+    if let Some(method) = slots.text(scan, METHOD) {
+        if method == b"pong" {
+            return Ok(Message::Pong);
+        }
+        let (mut channel, mut symbol) = (None, None);
+        if let Some((at, _)) = slots.get(RESULT)
+            && scan.byte(at) == b'{'
+        {
+            let mut seen = Seen(0);
+            scan.object(at, |scan, key, at| {
+                let end = scan.skip(at, 2)?;
+                let text = (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, end - 1));
+                match key {
+                    b"channel" => (channel, _) = (text, seen.once(0, at)?),
+                    b"symbol" => (symbol, _) = (text, seen.once(1, at)?),
+                    _ => {}
+                }
+                Ok(end)
+            })?;
+        }
+        let success = slots.get(SUCCESS).is_some_and(|(at, _)| scan.byte(at) == b't');
+        return Ok(Message::Reply(Reply {
+            method,
+            req_id: slots.id(scan, REQ_ID),
+            success,
+            channel,
+            symbol: symbol.or(slots.text(scan, SYMBOL)),
+            error: slots.text(scan, ERROR),
+        }));
+    }
+    let status = slots.text(scan, STATUS).ok_or(Error::expected("status", at));
+    match slots.text(scan, EVENT) {
+        Some(b"heartbeat") => Ok(Message::Heartbeat),
+        Some(b"pong") => Ok(Message::Pong),
+        Some(b"systemStatus") => Ok(Message::Status { system: status? }),
+        Some(b"subscriptionStatus") => {
+            let status = status?;
+            Ok(Message::Reply(Reply {
+                method: if status == b"unsubscribed" { b"unsubscribe" } else { b"subscribe" },
+                req_id: slots.id(scan, OLD_ID),
+                success: status != b"error",
+                channel: slots.text(scan, CHANNEL_NAME),
+                symbol: slots.text(scan, PAIR),
+                error: slots.text(scan, ERROR_MESSAGE),
+            }))
+        }
+        _ => Ok(Message::Other),
+    }
+}
+
+/// Which fields of an object were there.
+struct Seen(u32);
+
+impl Seen {
+    #[inline(always)]
+    fn once(&mut self, key: u32, at: usize) -> Result<(), Error> {
+        if self.0 >> key & 1 == 1 {
+            return Err(Error::expected("each field only once", at));
+        }
+        self.0 |= 1 << key;
+        Ok(())
+    }
+}
+
+/// The one object in the list that opens at `at`, field by field.
+#[inline(always)]
+fn scan_only<'a, K: Kernel>(
+    scan: &mut Scanner<'a, K>,
+    at: usize,
+    mut on_field: impl FnMut(&mut Scanner<'a, K>, &'a [u8], usize) -> Result<usize, Error>,
+) -> Result<usize, Error> {
+    if scan.byte(at) != b'[' {
+        return Err(Error::expected("one object in data", at));
+    }
+    let at = scan.space(at + 1);
+    let end = scan.object(at, &mut on_field)?;
+    let end = scan.space(end);
+    if scan.byte(end) != b']' {
+        return Err(Error::expected("one object in data", end));
+    }
+    Ok(end + 1)
+}
+
+/// v2's book data, all but its type, and the offset behind it.
+#[inline(always)]
+fn scan_book<'a, K: Kernel>(
+    scan: &mut Scanner<'a, K>,
+    at: usize,
+    levels: &mut Vec<Level>,
+) -> Result<(Book<'a>, usize), Error> {
+    let (mut symbol, mut checksum, mut time) = (None, None, Nanos::ZERO);
+    let mut sides = [None, None];
+    let mut digits = (0, 0);
+    let mut seen = Seen(0);
+    let end = scan_only(scan, at, |scan, key, at| match key {
+        b"symbol" => {
+            seen.once(0, at)?;
+            let (text, end) = scan.string(at)?;
+            symbol = Some(text);
+            Ok(end)
+        }
+        b"bids" | b"asks" => {
+            let side = usize::from(key == b"asks");
+            seen.once(1 + side as u32, at)?;
+            let start = levels.len() as u32;
+            let end = scan_levels(scan, at, &mut digits, levels)?;
+            sides[side] = Some(start..levels.len() as u32);
+            Ok(end)
+        }
+        b"checksum" => {
+            seen.once(3, at)?;
+            let (value, end) = scan.integer(at)?;
+            checksum = Some(u32::try_from(value).map_err(|_| Error::expected("a checksum", at))?);
+            Ok(end)
+        }
+        b"timestamp" => {
+            seen.once(4, at)?;
+            let end;
+            (time, end) = scan_time(scan, at)?;
+            Ok(end)
+        }
+        _ => scan.skip(at, 3),
+    })?;
+    let [Some(bids), Some(asks)] = sides else { return Err(Error::expected("bids and asks", at)) };
+    let book = Book {
+        symbol: symbol.ok_or(Error::expected("symbol", at))?,
+        snapshot: false,
+        bids,
+        asks,
+        checksum: Some(checksum.ok_or(Error::expected("a checksum", at))?),
+        time,
+        price_digits: digits.0,
+        qty_digits: digits.1,
+    };
+    Ok((book, end))
+}
+
+#[inline(always)]
+fn scan_time<K: Kernel>(scan: &mut Scanner<'_, K>, at: usize) -> Result<(Nanos, usize), Error> {
+    if scan.byte(at) == b'"'
+        && let Some((time, end)) = usual_time(scan.text, at + 1)
+        && scan.byte(end) == b'"'
+    {
+        return Ok((time, end + 1));
+    }
+    let (text, end) = scan.string(at)?;
+    let time = Nanos::parse_rfc3339(text).map_err(|_| Error::expected("a time", at))?;
+    Ok((time, end))
+}
+
+/// The list of v2's levels that opens at `at`.
+#[inline(always)]
+fn scan_levels<K: Kernel>(
+    scan: &mut Scanner<'_, K>,
+    at: usize,
+    digits: &mut (u8, u8),
+    levels: &mut Vec<Level>,
+) -> Result<usize, Error> {
+    scan.array(at, |scan, at| {
+        let text = scan.text;
+        let (price, qty, end);
+        if is(text, at, b"{\"price\":")
+            && let Some([one, two]) = scan.kernel.pair::<7>(text, at + 9, true)
+            && is(text, one.end, b",\"qty\":")
+            && is(text, two.end, b"}")
+        {
+            (price, qty, end) = (one, two, two.end + 1);
+        } else {
+            let mut found = [None, None];
+            end = scan.object(at, |scan, key, at| {
+                let index = match key {
+                    b"price" => 0,
+                    b"qty" => 1,
+                    _ => return scan.skip(at, 5),
+                };
+                let number = scan.number_decimal(at)?;
+                if found[index].replace(number).is_some() {
+                    return Err(Error::expected("each field only once", at));
+                }
+                Ok(number.end)
+            })?;
+            let [Some(one), Some(two)] = found else {
+                return Err(Error::expected("a level of price and qty", at));
+            };
+            (price, qty) = (one, two);
+        }
+        digits.0 = digits.0.max(price.places);
+        digits.1 = digits.1.max(qty.places);
+        levels.push(Level::new(price.value, qty.value));
+        Ok(end)
+    })
+}
+
+#[inline(always)]
+fn scan_ticker<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Message<'a>, Error> {
+    let (mut symbol, mut time) = (None, Nanos::ZERO);
+    let mut numbers = [None; 4];
+    let mut seen = Seen(0);
+    scan_only(scan, at, |scan, key, at| {
+        let index = match key {
+            b"bid" => 0,
+            b"bid_qty" => 1,
+            b"ask" => 2,
+            b"ask_qty" => 3,
+            b"symbol" => {
+                seen.once(4, at)?;
+                let (text, end) = scan.string(at)?;
+                symbol = Some(text);
+                return Ok(end);
+            }
+            b"timestamp" => {
+                seen.once(5, at)?;
+                let end;
+                (time, end) = scan_time(scan, at)?;
+                return Ok(end);
+            }
+            _ => return scan.skip(at, 3),
+        };
+        seen.once(index as u32, at)?;
+        let number = scan.number_decimal(at)?;
+        numbers[index] = Some(number.value);
+        Ok(number.end)
+    })?;
+    let [Some(bid), Some(bid_qty), Some(ask), Some(ask_qty)] = numbers else {
+        return Err(Error::expected("best bid and ask", at));
+    };
+    let symbol = symbol.ok_or(Error::expected("symbol", at))?;
+    Ok(Message::Ticker(Ticker { symbol, bid: Level::new(bid, bid_qty), ask: Level::new(ask, ask_qty), time }))
+}
+
+#[inline(always)]
+fn scan_status<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Message<'a>, Error> {
+    let mut system = None;
+    let mut seen = Seen(0);
+    scan_only(scan, at, |scan, key, at| {
+        if key == b"system" {
+            seen.once(0, at)?;
+            let (text, end) = scan.string(at)?;
+            system = Some(text);
+            return Ok(end);
+        }
+        scan.skip(at, 3)
+    })?;
+    Ok(Message::Status { system: system.ok_or(Error::expected("system", at))? })
+}
+
+/// v1's arrays, in two walks: what the elements are is told by the last but one.
+#[inline(always)]
+fn scan_array<'a, K: Kernel>(
+    scan: &mut Scanner<'a, K>,
+    start: usize,
+    levels: &mut Vec<Level>,
+) -> Result<Message<'a>, Error> {
+    let mut count = 0;
+    let (mut name, mut pair) = (None, None);
+    let end = scan.array(start, |scan, at| {
+        let end = scan.skip(at, 1)?;
+        let text = (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, end - 1));
+        (name, pair) = (pair, text);
+        count += 1;
+        Ok(end)
+    })?;
+    scan.finish(end)?;
+    let first = scan.space(start + 1);
+    let (Some(name), Some(symbol), Ok(_), true) = (name, pair, scan.integer(first), count > 2) else {
+        return Ok(Message::Other);
+    };
+    if !name.starts_with(b"book") {
+        return Ok(Message::Other);
+    }
+    let mut book = Old::new();
+    let mut index = 0;
+    scan.array(start, |scan, at| {
+        index += 1;
+        if index == 1 || index + 2 > count {
+            return scan.skip(at, 1);
+        }
+        let mut seen = Seen(0);
+        scan.object(at, |scan, key, at| {
+            let (key, side, snapshot) = match key {
+                b"bs" => (0, 0, true),
+                b"as" => (1, 1, true),
+                b"b" => (2, 0, false),
+                b"a" => (3, 1, false),
+                b"c" => {
+                    seen.once(4, at)?;
+                    let (text, end) = scan.string(at)?;
+                    book.check(check_text(text, at)?, at)?;
+                    return Ok(end);
+                }
+                _ => return scan.skip(at, 2),
+            };
+            seen.once(key, at)?;
+            let start = levels.len() as u32;
+            let end = scan_old_levels(scan, at, &mut book, levels)?;
+            book.side(side, snapshot, start..levels.len() as u32, at)?;
+            Ok(end)
+        })
+    })?;
+    Ok(Message::Book(book.finish(symbol)?))
+}
+
+/// The list of v1's levels that opens at `at`.
+#[inline(always)]
+fn scan_old_levels<K: Kernel>(
+    scan: &mut Scanner<'_, K>,
+    at: usize,
+    book: &mut Old,
+    levels: &mut Vec<Level>,
+) -> Result<usize, Error> {
+    scan.array(at, |scan, at| {
+        let mut level = [None; 2];
+        let mut time = None;
+        let mut count = 0;
+        let end = scan.array(at, |scan, at| {
+            let index = count;
+            count += 1;
+            if let Some(slot) = level.get_mut(index) {
+                let number = scan.text_decimal(at)?;
+                *slot = Some(number);
+                return Ok(number.end);
+            }
+            if index > 2 {
+                return scan.skip(at, 4);
+            }
+            let (text, end) = scan.string(at)?;
+            time = Some(match decimal::plain(scan.text, at + 1, false, NANOS) {
+                Some(number) if number.end + 1 == end => number.value,
+                _ => decimal::exact(text, at + 1, NANOS)?,
+            });
+            Ok(end)
+        })?;
+        let ([Some(price), Some(qty)], Some(time)) = (level, time) else {
+            return Err(Error::expected("a level of price, quantity and time", at));
+        };
+        book.level(price, qty, time);
+        levels.push(Level::new(price.value, qty.value));
+        Ok(end)
+    })
 }
 
 type Fields<'v, 'a> = &'v [(std::borrow::Cow<'a, str>, Value<'a>)];
@@ -217,6 +974,26 @@ const KEYS: [&str; 15] = [
     "errorMessage",
     "channelName",
 ];
+const CHANNEL: usize = 0;
+const TYPE: usize = 1;
+const DATA: usize = 2;
+const METHOD: usize = 3;
+const REQ_ID: usize = 4;
+const SUCCESS: usize = 5;
+const RESULT: usize = 6;
+const ERROR: usize = 7;
+const SYMBOL: usize = 8;
+const EVENT: usize = 9;
+const STATUS: usize = 10;
+const PAIR: usize = 11;
+const OLD_ID: usize = 12;
+const ERROR_MESSAGE: usize = 13;
+const CHANNEL_NAME: usize = 14;
+
+#[inline(always)]
+fn key_index(key: &[u8]) -> Option<usize> {
+    KEYS.iter().position(|name| name.as_bytes() == key)
+}
 
 struct Reader<'r> {
     scale: Scale,
@@ -362,9 +1139,7 @@ impl Reader<'_> {
         if !name.starts_with("book") {
             return Ok(Found::Other);
         }
-        let mut sides = [None, None];
-        let (mut whole, mut checksum, mut newest) = (None, None, Nanos::ZERO);
-        let mut digits = (0, 0);
+        let mut book = Old::new();
         for part in parts {
             let part = part.map().ok_or(Error::expected("an object of levels", 0))?;
             once(part, &["as", "bs", "a", "b", "c"])?;
@@ -375,50 +1150,29 @@ impl Reader<'_> {
                     "b" => (0, false),
                     "a" => (1, false),
                     "c" => {
-                        if checksum.is_some() {
-                            return Err(Error::expected("one checksum", 0));
-                        }
-                        checksum = Some(check_text(value.text().unwrap_or_default().as_bytes(), 0)?);
+                        book.check(check_text(value.text().unwrap_or_default().as_bytes(), 0)?, 0)?;
                         continue;
                     }
                     _ => continue,
                 };
-                if whole.is_some_and(|whole| whole != snapshot) || sides[side].is_some() {
-                    return Err(Error::expected("each side once, all snapshot or all update", 0));
-                }
-                whole = Some(snapshot);
                 let start = self.levels.len() as u32;
                 for level in value.list().ok_or(Error::expected("a list of levels", 0))? {
                     let [price, qty, time, ..] = level.list().unwrap_or_default() else {
                         return Err(Error::expected("a level of price, quantity and time", 0));
                     };
-                    let (Value::Text(p), Value::Text(q), Value::Text(t)) = (price, qty, time) else {
-                        return Err(Error::expected("a decimal in a string", 0));
+                    let number = |value: &Value<'_>, scale| {
+                        let places = places(value.text().unwrap_or_default().as_bytes());
+                        Ok(Number { value: value.text_decimal(scale)?, end: 0, places })
                     };
-                    self.levels
-                        .push(Level::new(price.text_decimal(self.scale)?, qty.text_decimal(self.scale)?));
-                    digits.0 = digits.0.max(places(p.as_bytes()));
-                    digits.1 = digits.1.max(places(q.as_bytes()));
-                    newest = newest.max(Nanos(decimal(t.as_bytes(), 0, NANOS)?));
+                    let (price, qty) = (number(price, self.scale)?, number(qty, self.scale)?);
+                    book.level(price, qty, time.text_decimal(NANOS)?);
+                    self.levels.push(Level::new(price.value, qty.value));
                 }
-                sides[side] = Some(start..self.levels.len() as u32);
+                book.side(side, snapshot, start..self.levels.len() as u32, 0)?;
             }
         }
-        let Some(snapshot) = whole else { return Err(Error::expected("levels", 0)) };
-        let [bids, asks] = sides.map(|side| side.unwrap_or(0..0));
-        Ok(Found::Book {
-            symbol: self.keep(pair),
-            book: Book {
-                symbol: b"",
-                snapshot,
-                bids,
-                asks,
-                checksum,
-                time: newest,
-                price_digits: digits.0,
-                qty_digits: digits.1,
-            },
-        })
+        let symbol = self.keep(pair);
+        Ok(Found::Book { symbol, book: book.finish(b"")? })
     }
 }
 
@@ -468,12 +1222,4 @@ fn check_text(text: &[u8], at: usize) -> Result<u32, Error> {
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     let value = std::str::from_utf8(text).ok().filter(|_| digits).and_then(|text| text.parse().ok());
     value.ok_or(Error::expected("a checksum", at))
-}
-
-/// Decimals that a number is written with: `1.50` has 2, `1.5e-7` has 8.
-fn places(text: &[u8]) -> u8 {
-    let exponent_at = text.iter().position(|b| matches!(b, b'e' | b'E')).unwrap_or(text.len());
-    let fraction = text[..exponent_at].iter().rev().position(|&b| b == b'.').unwrap_or(0) as i64;
-    let exponent = text.get(exponent_at + 1..).and_then(|e| std::str::from_utf8(e).ok()?.parse::<i64>().ok());
-    (fraction - exponent.unwrap_or(0)).clamp(0, 255) as u8
 }

@@ -16,7 +16,7 @@ mod server;
 mod sign;
 mod symbol;
 
-use super::Venue;
+use super::{FeeIn, KeyForm, SimProfile, Venue};
 
 /// The registry's row.
 pub const SPOT: Venue = Venue {
@@ -24,6 +24,14 @@ pub const SPOT: Venue = Venue {
     feed: |config| Box::new(feed::KrakenFeed::new(config)),
     gateway: Some(|config| Ok(Box::new(gateway::KrakenGateway::new(config)?))),
     server: Some(|seed| Box::new(server::KrakenServer::new(seed))),
+    sim: SimProfile {
+        session_key: KeyForm::SharedBase64,
+        request_key: KeyForm::SharedBase64,
+        fee_in: FeeIn::Quote,
+        stream_path: "/v2",
+        orders_path: "/auth/v2",
+        private_path: "/auth/v2",
+    },
     preview: Some(preview::order),
     sign: Some(preview::sign),
     instruments: symbol::instruments,

@@ -157,3 +157,6 @@ fn push_line(out: &mut String, name: &str, value: &str) -> Result<(), HttpError>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

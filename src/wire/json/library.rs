@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use simd_json::{Node, StaticNode};
 
 use super::{Error, MAX_DEPTH};
-use crate::types::{Scale, parse};
+use crate::types::Scale;
+use crate::wire::decimal::exact as decimal;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,19 +92,6 @@ pub fn field<'v, 'a>(
         return Err(Error::expected("each field only once", 0));
     }
     Ok(first.map(|(_, value)| value))
-}
-
-/// A decimal's text in units of 10^-scale, by the judge of all decimals.
-///
-/// # Errors
-/// [`Error`] when it is no decimal, negative, or not exact at that scale.
-pub fn decimal(text: &[u8], at: usize, scale: Scale) -> Result<i64, Error> {
-    match parse(text, scale) {
-        Ok(value) if value >= 0 => Ok(value),
-        Ok(_) => Err(Error::expected("a decimal that is not negative", at)),
-        Err(crate::types::DecimalError::Malformed(offset)) => Err(Error::expected("a decimal", at + offset)),
-        Err(error) => Err(Error::Decimal { at, error }),
-    }
 }
 
 /// Memory that [`strings`] works in; reused from message to message.

@@ -11,7 +11,10 @@
 //! tiers: a field that a schema reads may stand only once in its object, text must be UTF-8, and
 //! nothing may be nested deeper than [`MAX_DEPTH`].
 
+pub mod kernel;
 pub mod library;
+pub mod scan;
+pub mod time;
 
 use crate::types::DecimalError;
 

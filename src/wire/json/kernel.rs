@@ -1,0 +1,276 @@
+//! What templates and scanners are made of, in two makes: AVX2 and plain. Which one is picked once,
+//! at start; a [`Job`] is compiled for each, whole, so that everything in it is inlined.
+
+use crate::types::Scale;
+use crate::wire::Padded;
+use crate::wire::decimal::{self, Number, Rescale};
+
+/// The end of a string.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StringEnd {
+    /// Offset of the closing quote.
+    pub quote: usize,
+    /// No byte of it is above 127.
+    pub ascii: bool,
+}
+
+/// The operations that differ between instruction sets. All read from the message and at most its
+/// slack behind it; what they take may run into the slack, so a reader compares its last offset
+/// with the message's length.
+pub trait Kernel: Copy {
+    /// The scale of decimals.
+    fn scale(self) -> Scale;
+
+    /// The decimal at `at`, in the usual form; with `json`, without leading zeros. What stands
+    /// behind it is the caller's to check: it must end a number.
+    fn number(self, text: Padded<'_>, at: usize, json: bool) -> Option<Number>;
+
+    /// Two decimals, the second `GAP` bytes behind the end of the first. The caller checks the gap
+    /// and what stands behind; if that is no number's end, the number may be longer than was seen.
+    fn pair<const GAP: usize>(self, text: Padded<'_>, at: usize, json: bool) -> Option<[Number; 2]>;
+
+    /// The unsigned integer at `at` without leading zeros, and the offset behind it, where the
+    /// caller checks what stands there.
+    fn integer(self, text: Padded<'_>, at: usize) -> Option<(u64, usize)>;
+
+    /// The end of the string whose first byte is at `at`; `None` when it has an escape or a control
+    /// character, or does not end.
+    fn string_end(self, text: Padded<'_>, at: usize) -> Option<StringEnd>;
+}
+
+/// Work that is compiled for each kernel. [`Job::run`] and all that it calls with the kernel must
+/// be `#[inline(always)]`.
+pub trait Job {
+    /// What comes of it.
+    type Out;
+    /// Does it.
+    fn run<K: Kernel>(self, kernel: K) -> Self::Out;
+}
+
+/// An instruction set that this CPU has, and a scale.
+#[derive(Clone, Copy, Debug)]
+pub struct Isa {
+    avx2: bool,
+    scale: Scale,
+}
+
+impl Isa {
+    /// The widest instructions that this CPU has.
+    pub fn detect(scale: Scale) -> Isa {
+        Isa { avx2: has_avx2(), scale }
+    }
+
+    /// The plain twin, on any CPU.
+    pub fn plain(scale: Scale) -> Isa {
+        Isa { avx2: false, scale }
+    }
+
+    /// The scale of decimals.
+    pub fn scale(self) -> Scale {
+        self.scale
+    }
+
+    /// Runs a job by the kernel for this instruction set.
+    #[inline]
+    pub fn run<J: Job>(self, job: J) -> J::Out {
+        #[cfg(target_arch = "x86_64")]
+        if self.avx2 {
+            let rescale = Rescale::from_eight(self.scale);
+            // SAFETY: `avx2` is set only where the CPU has all these features.
+            return unsafe {
+                if self.scale == Scale::DEFAULT {
+                    run_avx2(job, Avx2::<true> { scale: self.scale, rescale })
+                } else {
+                    run_avx2(job, Avx2::<false> { scale: self.scale, rescale })
+                }
+            };
+        }
+        job.run(Plain(self.scale))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_avx2() -> bool {
+    false
+}
+
+/// # Safety
+/// The CPU has AVX2, BMI1 and BMI2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+unsafe fn run_avx2<J: Job, const EIGHT: bool>(job: J, kernel: Avx2<EIGHT>) -> J::Out {
+    job.run(kernel)
+}
+
+/// The `N` bytes at `at`, of which some may be slack; `None` beyond the message's end.
+#[inline(always)]
+pub fn window<const N: usize>(text: Padded<'_>, at: usize) -> Option<&[u8; N]> {
+    const { assert!(N <= crate::wire::PADDING) };
+    if at > text.len() {
+        return None;
+    }
+    // SAFETY: `at` is at most the message's length, and a `Padded` has at least `PADDING` >= N bytes
+    // behind its message.
+    Some(unsafe { &*text.with_slack().as_ptr().add(at).cast() })
+}
+
+/// True when exactly these bytes stand at `at`.
+#[inline(always)]
+pub fn is<const N: usize>(text: Padded<'_>, at: usize, literal: &[u8; N]) -> bool {
+    window::<N>(text, at).is_some_and(|bytes| bytes == literal)
+}
+
+/// Byte by byte: the judge of the other, and the way on CPUs without AVX2.
+#[derive(Clone, Copy)]
+struct Plain(Scale);
+
+impl Kernel for Plain {
+    #[inline(always)]
+    fn scale(self) -> Scale {
+        self.0
+    }
+
+    #[inline(always)]
+    fn number(self, text: Padded<'_>, at: usize, json: bool) -> Option<Number> {
+        decimal::plain(text, at, json, self.0)
+    }
+
+    #[inline(always)]
+    fn pair<const GAP: usize>(self, text: Padded<'_>, at: usize, json: bool) -> Option<[Number; 2]> {
+        let first = decimal::plain(text, at, json, self.0)?;
+        Some([first, decimal::plain(text, first.end + GAP, json, self.0)?])
+    }
+
+    #[inline(always)]
+    fn integer(self, text: Padded<'_>, at: usize) -> Option<(u64, usize)> {
+        plain_integer(text, at)
+    }
+
+    #[inline(always)]
+    fn string_end(self, text: Padded<'_>, at: usize) -> Option<StringEnd> {
+        plain_string_end(text, at)
+    }
+}
+
+#[inline(always)]
+fn plain_integer(text: Padded<'_>, at: usize) -> Option<(u64, usize)> {
+    let rest = text.message().get(at..)?;
+    let mut value = 0u64;
+    let mut len = 0;
+    while let Some(digit) = rest.get(len).map(|b| b.wrapping_sub(b'0')).filter(|&d| d < 10) {
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+        len += 1;
+    }
+    (len == 1 || (len > 1 && rest[0] != b'0')).then_some((value, at + len))
+}
+
+#[inline(always)]
+fn plain_string_end(text: Padded<'_>, at: usize) -> Option<StringEnd> {
+    let rest = text.message().get(at..)?;
+    let len = rest.iter().position(|&b| b < 0x20 || b == b'"' || b == b'\\')?;
+    (rest[len] == b'"').then(|| StringEnd { quote: at + len, ascii: rest[..len].is_ascii() })
+}
+
+#[cfg(target_arch = "x86_64")]
+use avx2::Avx2;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::{Kernel, StringEnd, plain_integer, window};
+    use crate::types::Scale;
+    use crate::wire::Padded;
+    use crate::wire::decimal::{self, Number, Rescale};
+
+    /// Made only where the CPU has AVX2, BMI1 and BMI2. `EIGHT`: the scale is 8, which the decimal
+    /// kernels give of themselves.
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx2<const EIGHT: bool> {
+        pub scale: Scale,
+        pub rescale: Rescale,
+    }
+
+    impl<const EIGHT: bool> Avx2<EIGHT> {
+        #[inline(always)]
+        fn scaled(self, value: i64) -> Option<i64> {
+            if EIGHT { Some(value) } else { self.rescale.apply(value) }
+        }
+    }
+
+    impl<const EIGHT: bool> Kernel for Avx2<EIGHT> {
+        #[inline(always)]
+        fn scale(self) -> Scale {
+            self.scale
+        }
+
+        #[inline(always)]
+        fn number(self, text: Padded<'_>, at: usize, json: bool) -> Option<Number> {
+            // SAFETY: an `Avx2` is made only where the CPU has the features.
+            let (value, shape) = unsafe { decimal::avx2::one(window(text, at)?, json) }?;
+            Some(Number { value: self.scaled(value)?, end: at + shape.end, places: shape.places() })
+        }
+
+        #[inline(always)]
+        fn pair<const GAP: usize>(self, text: Padded<'_>, at: usize, json: bool) -> Option<[Number; 2]> {
+            // SAFETY: an `Avx2` is made only where the CPU has the features.
+            let (values, [first, second]) = unsafe { decimal::avx2::pair::<GAP>(window(text, at)?, json) }?;
+            let end = at + first.end;
+            Some([
+                Number { value: self.scaled(values[0])?, end, places: first.places() },
+                Number {
+                    value: self.scaled(values[1])?,
+                    end: end + GAP + second.end,
+                    places: second.places(),
+                },
+            ])
+        }
+
+        #[inline(always)]
+        fn integer(self, text: Padded<'_>, at: usize) -> Option<(u64, usize)> {
+            // SAFETY: an `Avx2` is made only where the CPU has the features.
+            match unsafe { decimal::avx2::integer(window(text, at)?) } {
+                Some((value, len)) if len < 16 => Some((value, at + len)),
+                _ => long_integer(text, at),
+            }
+        }
+
+        #[inline(always)]
+        fn string_end(self, text: Padded<'_>, mut at: usize) -> Option<StringEnd> {
+            let mut above = 0;
+            loop {
+                let bytes: &[u8; 32] = window(text, at)?;
+                // SAFETY: an `Avx2` is made only where the CPU has AVX2; the load reads the window.
+                let (stop, high) = unsafe {
+                    let raw = _mm256_loadu_si256(bytes.as_ptr().cast());
+                    let control = _mm256_cmpeq_epi8(_mm256_min_epu8(raw, _mm256_set1_epi8(0x1f)), raw);
+                    let quote = _mm256_cmpeq_epi8(raw, _mm256_set1_epi8(b'"' as i8));
+                    let escape = _mm256_cmpeq_epi8(raw, _mm256_set1_epi8(b'\\' as i8));
+                    let stop = _mm256_or_si256(control, _mm256_or_si256(quote, escape));
+                    (_mm256_movemask_epi8(stop) as u32, _mm256_movemask_epi8(raw) as u32)
+                };
+                if stop != 0 {
+                    let len = stop.trailing_zeros();
+                    above |= high & !(u32::MAX << len);
+                    let quote = at + len as usize;
+                    return (bytes.get(len as usize) == Some(&b'"'))
+                        .then_some(StringEnd { quote, ascii: above == 0 });
+                }
+                above |= high;
+                at += 32;
+            }
+        }
+    }
+
+    /// More digits than the vector kernel takes.
+    #[cold]
+    #[inline(never)]
+    fn long_integer(text: Padded<'_>, at: usize) -> Option<(u64, usize)> {
+        plain_integer(text, at)
+    }
+}
