@@ -13,3 +13,4 @@ pub mod market;
 pub mod net;
 pub mod setup;
 pub mod venue;
+pub mod world;
