@@ -3,6 +3,8 @@
 mod build;
 pub mod connection;
 mod detect;
+mod exec;
+mod exec_role;
 mod feed;
 mod feed_role;
 mod journey;
@@ -14,9 +16,12 @@ mod report;
 mod role;
 mod signal;
 mod tap;
+mod venue_time;
 
 pub use build::{Books, MakeDial, detect_role, feed_role};
 pub use detect::{DetectRole, DetectStage};
+pub use exec::ExecStage;
+pub use exec_role::ExecRole;
 pub use feed::{FeedBook, FeedCounters, FeedStage};
 pub use feed_role::{FeedRole, FeedRoleParts};
 pub use journey::JourneyCell;
@@ -28,3 +33,4 @@ pub use report::{RunReport, VenueReport};
 pub use role::Role;
 pub use signal::{Control, Signal, Status};
 pub use tap::Tap;
+pub use venue_time::InVenueTime;

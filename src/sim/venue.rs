@@ -298,7 +298,7 @@ fn chance(rng: &mut Rand64, ppm: u32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::exchange::{FeeIn, Knobs, Rates};
     use super::super::fixture;
     use super::super::keys::trading_rights;
@@ -337,12 +337,17 @@ mod tests {
                 knobs: Knobs::default(),
             },
             traders: vec![TraderSetup {
-                balances: vec![(fixture::btc_usdt().quote, Money::ONE)],
+                balances: vec![(fixture::btc_usdt().quote, Money(10_000 * Money::ONE.0))],
                 keys: vec![(KeyForm::SharedText, trading_rights())],
             }],
             faults,
         };
         Sim::new(9, vec![setup("one"), setup("two")], &fixture::market(9), Nanos::ZERO).unwrap()
+    }
+
+    /// Two venues without faults.
+    pub(in super::super) fn plain() -> Sim {
+        sim(Faults::default())
     }
 
     /// Opens a connection at the first venue and ticks each ms; when each text came, and which.

@@ -4,13 +4,23 @@
 //! - `decode`, `sync`, `subscribe`, `feed`: market data to book changes.
 //! - `hmac`, `sign`: signatures.
 //! - `pen`, `order`, `call`: orders and other requests to bytes.
+//! - `errors`, `private`, `account`: answers and events to reports.
+//! - `gateway`: the private side's sessions.
+//! - `preview`: orders and signatures for people.
+//! - `server`: the venue's own end, for simulated exchanges.
 
+mod account;
 pub mod call;
 pub mod decode;
+pub mod errors;
 pub mod feed;
+pub mod gateway;
 pub mod hmac;
 pub mod order;
 pub mod pen;
+pub mod preview;
+pub mod private;
+pub mod server;
 pub mod sign;
 mod subscribe;
 pub mod symbol;
@@ -18,6 +28,8 @@ pub mod sync;
 
 use crate::venue::{FeeIn, KeyForm, SimProfile, Venue};
 use feed::BinanceFeed;
+use gateway::BinanceGateway;
+use server::BinanceServer;
 use symbol::{Market, instruments};
 
 /// Sessions need Ed25519; buys are charged in what they bring.
@@ -34,11 +46,11 @@ const SIM: SimProfile = SimProfile {
 pub const SPOT: Venue = Venue {
     id: "binance.spot",
     feed: |config| Box::new(BinanceFeed::new(Market::Spot, config)),
-    gateway: None,
-    server: None,
+    gateway: Some(|config| Ok(Box::new(BinanceGateway::new(config)?))),
+    server: Some(|seed| Box::new(BinanceServer::new(seed))),
     sim: SIM,
-    preview: None,
-    sign: None,
+    preview: Some(preview::order),
+    sign: Some(preview::sign),
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/api/v3/exchangeInfo",
     endpoints: ("wss://stream.binance.com:9443/stream", "https://api.binance.com/"),

@@ -13,8 +13,12 @@
 use super::hmac::Absorbed;
 use super::pen::{Decimals, Pen};
 use super::sign::{MAX_SIGNATURE, Signer, percent_encode};
-use crate::types::{ClientId, Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Nanos, Side, Tif};
+use crate::types::{Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Nanos, Qty, Side, Tif};
 use crate::venue::{EncodeError, Lane, OrderBytes};
+use crate::wire::ws::frame_client_text;
+
+/// Room before a WebSocket text for the head of any frame.
+const FRAME_HEAD: usize = 14;
 
 /// How orders travel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -347,8 +351,33 @@ impl Encoder {
 
     /// The rules of an instrument.
     pub fn spec(&self, instrument: InstrumentId) -> Option<&InstrumentSpec> {
+        self.traded(instrument).map(|traded| &traded.spec)
+    }
+
+    /// An order's parameters but for symbol and client id, for requests in no hurry. `None` for
+    /// unknown instruments, orders that the filters refuse and types that the venue lacks.
+    pub fn params(&self, order: &Draft) -> Option<Vec<(&'static str, String)>> {
+        let traded = self.traded(order.instrument)?;
+        traded.spec.check(order.price, order.qty).ok()?;
+        let shape = Shape { symbol: "", side: order.side, kind: order.kind, tif: order.tif };
+        let mut params: Vec<_> =
+            shape.fixed().into_iter().skip(1).map(|(name, value)| (name, value.to_owned())).collect();
+        if order.kind != Kind::Market {
+            params.push(("price", traded.price.text(order.price.0)));
+        }
+        params.push(("quantity", traded.qty.text(order.qty.0)));
+        Some(params)
+    }
+
+    /// A quantity as the venue takes it; `None` for unknown instruments and off the lot.
+    pub fn qty_text(&self, instrument: InstrumentId, qty: Qty) -> Option<String> {
+        let traded = self.traded(instrument)?;
+        (qty.0 > 0 && qty.0 % traded.spec.lot.0 == 0).then(|| traded.qty.text(qty.0))
+    }
+
+    fn traded(&self, instrument: InstrumentId) -> Option<&Traded> {
         let at = (*self.by_id.get(usize::from(instrument.0))?)?;
-        self.traded.get(usize::from(at)).map(|traded| &traded.spec)
+        self.traded.get(usize::from(at))
     }
 
     /// Writes the order. `time` is `now` by the venue's clock.
@@ -397,7 +426,9 @@ impl Encoder {
                 let len = template
                     .write_ws(signer, &fields, scratch, &mut buffer[FRAME_HEAD..])
                     .ok_or(EncodeError::TooLong)?;
-                frame_client_text(buffer, len, self.mask.next()).ok_or(EncodeError::TooLong)?
+                let frame = frame_client_text(&mut buffer[..], FRAME_HEAD, len, self.mask.next())
+                    .ok_or(EncodeError::TooLong)?;
+                (frame.start, frame.end)
             }
         };
         out.set(start, end)?;
@@ -408,11 +439,6 @@ impl Encoder {
         out.expires = now + Nanos::from_millis(i64::from(self.window_ms) - 1);
         Ok(())
     }
-}
-
-/// Text of a client id.
-pub fn client_text(client: ClientId) -> String {
-    client.to_string()
 }
 
 /// Masking keys, from a seed (SplitMix64): unpredictable enough for what masks are for, which is to
@@ -427,35 +453,4 @@ impl Mask {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) as u32).to_le_bytes()
     }
-}
-
-/// Room before the text for the longest header of a frame below 64 KiB.
-const FRAME_HEAD: usize = 8;
-
-/// Makes the text of `len` bytes at [`FRAME_HEAD`] a masked text frame in place, and returns where
-/// the frame lies.
-fn frame_client_text(buffer: &mut [u8], len: usize, key: [u8; 4]) -> Option<(usize, usize)> {
-    let end = FRAME_HEAD.checked_add(len)?;
-    let payload = buffer.get_mut(FRAME_HEAD..end)?;
-    let wide = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
-    let (chunks, rest) = payload.as_chunks_mut::<8>();
-    for chunk in chunks {
-        *chunk = (u64::from_ne_bytes(*chunk) ^ wide).to_ne_bytes();
-    }
-    for (byte, key) in rest.iter_mut().zip(key) {
-        *byte ^= key;
-    }
-    buffer[4..8].copy_from_slice(&key);
-    let start = match u16::try_from(len).ok()? {
-        short @ 0..126 => {
-            buffer[2..4].copy_from_slice(&[0x81, 0x80 | short as u8]);
-            2
-        }
-        long => {
-            buffer[0..2].copy_from_slice(&[0x81, 0x80 | 126]);
-            buffer[2..4].copy_from_slice(&long.to_be_bytes());
-            0
-        }
-    };
-    Some((start, end))
 }

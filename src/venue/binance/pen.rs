@@ -147,6 +147,13 @@ impl Decimals {
         out[whole + 1..whole + 1 + self.places].copy_from_slice(&text[point..]);
         whole + 1 + self.places
     }
+
+    /// The same as a text of its own.
+    pub fn text(&self, value: i64) -> String {
+        let mut out = [0; Decimals::MAX_TEXT];
+        let n = self.write(value, &mut out);
+        out[..n].iter().map(|byte| char::from(*byte)).collect()
+    }
 }
 
 #[cfg(test)]

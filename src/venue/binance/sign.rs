@@ -166,7 +166,7 @@ mod tests {
 
     #[track_caller]
     fn check(secret: &str, payload: &str, want: &str) {
-        let signer = Signer::new(&SecretString::from(secret)).ok().expect("a secret");
+        let signer = Signer::new(&SecretString::from(secret)).expect("a secret");
         assert_eq!(signer.sign(payload.as_bytes()), want, "{payload}");
     }
 
@@ -241,7 +241,7 @@ mod tests {
             "apiKey=4yNzx3yWC5bS6YTwEkSRaC0nRmSQIIStAUOh1b6kqaBrTLIhjCpI5lJH8q8R8WNO&timestamp=1649729878532",
             "cGkloHLHGGNbrduoWDYBlzIPwRHyDVYVfCE0rDkPwKdKedurBgm2JNWRkwloQDBFG6Mcloavo1siYfEtZbV/Ag==",
         );
-        let signer = Signer::new(&SecretString::from(ED25519)).ok().unwrap();
+        let signer = Signer::new(&SecretString::from(ED25519)).unwrap();
         assert_eq!(
             const_hex::encode(signer.public_key().unwrap()),
             "19420abfd752a565c15625e9da6eaf0086fc40c14960183214442c14996a800d"

@@ -74,7 +74,9 @@ impl KrakenGateway {
                     self.ask_trades(place, since, seen, list, now, out);
                 } else {
                     let symbol = self.spec(place)?.symbol;
-                    list.retain(|trade| trade.symbol == symbol && trade.at >= since);
+                    // The list's times are cut to a tenth of a millisecond.
+                    let slack = Nanos::from_millis(1);
+                    list.retain(|trade| trade.symbol == symbol && trade.at + slack > since);
                     list.sort_by_key(|trade| trade.at);
                     self.tell_trades(list, now, out);
                 }

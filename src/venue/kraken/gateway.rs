@@ -111,10 +111,11 @@ impl KrakenGateway {
     }
 
     /// A new masking key for each frame: a counter, well mixed.
-    fn next_mask(&mut self) -> u32 {
+    fn next_mask(&mut self) -> [u8; 4] {
         self.mask = self.mask.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.mask ^ (self.mask >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        ((mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 32) as u32
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed >> 32) as u32).to_be_bytes()
     }
 
     fn down(&mut self, why: &'static str, out: &mut GatewayOut) {
