@@ -3,7 +3,7 @@
 
 use xarb::book::Trust;
 use xarb::config::Config;
-use xarb::engine::{Books, DetectRole, FeedRole, Plan, Role, detect_role, feed_role};
+use xarb::engine::{Crew, DetectRole, ExecRole, FeedRole, Helm, Identity, Plan, Role};
 use xarb::sim::checks::{EngineView, OrderCaps, check};
 use xarb::sim::net::Path;
 use xarb::sim::setup::simulate;
@@ -30,9 +30,8 @@ struct Run {
     world: World,
     feeds: Vec<FeedRole<Still>>,
     detect: DetectRole<Still>,
-    // Kept open: a detector whose queue is closed has nothing to detect for.
-    _queue: crossbeam_channel::Receiver<xarb::engine::Signal>,
-    _control: crossbeam_channel::Sender<xarb::engine::Control>,
+    // Kept, but never turned: a detector whose queue is closed has nothing to detect for.
+    _ends: (ExecRole<Still>, Helm),
 }
 
 const START: Nanos = Nanos::from_secs(1_800_000_000);
@@ -41,20 +40,16 @@ fn run(seed: u64, path: Path, changes: &[&str]) -> Run {
     let mut changes: Vec<String> = changes.iter().map(|change| change.to_string()).collect();
     changes.push(format!("run.seed={seed}"));
     let config = Config::demo(&changes).unwrap();
-    let (sim, _) = simulate(&config, START).unwrap();
+    let (sim, credentials) = simulate(&config, START).unwrap();
     let world = World::new(sim, path, seed, START);
     let rows = config.venues.iter().map(|venue| xarb::venue::find(&venue.id).unwrap());
     let endpoints: Vec<_> = rows.enumerate().map(|(at, row)| world.endpoints(at, &row.sim)).collect();
     let metadata: Vec<_> = (0..config.venues.len()).map(|at| world.instruments(at)).collect();
     let plan = Plan::new(&config, &endpoints, &metadata).unwrap();
-    let mut books = Books::new(&plan);
-    let mut dial = || world.dial();
-    let feeds = plan.venues.iter().enumerate();
-    let feeds =
-        feeds.map(|(at, venue)| feed_role(&mut books, venue, &mut dial, seed ^ at as u64, Still)).collect();
-    let (control, commands) = crossbeam_channel::unbounded();
-    let (detect, queue) = detect_role(&mut books, &plan, commands, Still).unwrap();
-    Run { world, feeds, detect, _queue: queue, _control: control }
+    let identity = Identity { run: 1, tag_key: [7; 32], seed, nonce_from: 0, keep_journal: false };
+    let (crew, helm) = Crew::new(&plan, &credentials, &identity, &mut || world.dial(), &Still).unwrap();
+    let Crew { feeds, detect, exec } = crew;
+    Run { world, feeds, detect, _ends: (exec, helm) }
 }
 
 impl Run {
