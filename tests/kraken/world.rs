@@ -329,9 +329,9 @@ fn orders_rest_are_amended_and_cancelled() {
         world.send(&order);
         world.told();
         let (client, instrument) = (order.client, order.instrument);
-        let price = Some(Price(29_000_50_000_000));
-        world.command(Command::Amend { client, instrument, price, qty: Qty(2_000_000) }).unwrap();
-        let amended = Report::Amended { client, price: price.unwrap(), qty: Qty(2_000_000) };
+        let price = Price(2_900_050_000_000);
+        world.command(Command::Amend { client, instrument, price: Some(price), qty: Qty(2_000_000) }).unwrap();
+        let amended = Report::Amended { client, price, qty: Qty(2_000_000) };
         assert!(world.reports.contains(&amended), "{transport:?} {:?}", world.reports);
         world.command(Command::OpenOrders).unwrap();
         world.command(Command::Query { client, instrument }).unwrap();
