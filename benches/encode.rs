@@ -39,7 +39,6 @@ fn gateway(transport: Transport, secret: &str) -> Box<dyn Gateway> {
         nonce_from: 0,
         mask_seed: 7,
     })
-    .ok()
     .expect("a gateway");
     let mut out = GatewayOut::default();
     gateway.on(GatewayInput::Opened(Lane::Orders), Nanos::ZERO, &mut out);

@@ -241,6 +241,18 @@ impl Ledger {
         self.at(venue, asset).reported
     }
 
+    /// Whether any of a venue's balances, as last reported at or after `since`, differs from ours
+    /// by more than `tolerance`, and has not been told as drift yet.
+    pub fn differs(&self, venue: VenueId, since: Nanos, tolerance: Money) -> bool {
+        (0..self.assets.len()).any(|asset| {
+            let account = self.at(venue, AssetId(asset as u8));
+            !account.drifted
+                && account.reported.is_some_and(|(theirs, when)| {
+                    when >= since && (theirs - account.position).abs() > tolerance
+                })
+        })
+    }
+
     /// Compares a venue's balances, as last reported at or after `since`, with ours. Call it only
     /// while nothing is in flight there. A difference above `tolerance` is handed out once, when it
     /// appears, and marks the account until a later report agrees.

@@ -1,7 +1,7 @@
-//! A venue's private side: its gateway, the connections that the gateway needs, and its clock.
+//! A venue's private side: its gateway, and the connections that the gateway needs. What the venue's
+//! clock shows is the gateway's business.
 
 use super::connection::{ConnectionConfig, HttpConnection, HttpEvent, SendError, WsConnection, WsEvent};
-use super::offset::ClockOffset;
 use super::tap::Tap;
 use crate::exec::SendOutcome;
 use crate::types::{ClientId, Dial, Endpoint, Nanos, Report, VenueId};
@@ -17,11 +17,7 @@ const ROUNDS_MAX: usize = 4;
 /// How often time alone is an input.
 const TICK: Nanos = Nanos::from_millis(100);
 
-/// How often the venue is asked for its time.
-const ASK_TIME: Nanos = Nanos::from_secs(15);
-
-/// A gateway with its connections. Gateways live by their venue's clock: every `now` that one is
-/// handed is the venue's time as we estimate it.
+/// A gateway with its connections.
 pub struct Lanes {
     venue: VenueId,
     name: String,
@@ -29,11 +25,7 @@ pub struct Lanes {
     out: GatewayOut,
     sockets: Vec<(Lane, WsConnection)>,
     rest: Option<(Endpoint, HttpConnection)>,
-    offset: ClockOffset,
-    /// What is added to our time. Changes only with an answer, so question and answer agree.
-    applied: Nanos,
     next_tick: Nanos,
-    next_time: Nanos,
     reports: Vec<Report>,
     alerts: Vec<String>,
     tap: Option<Box<dyn Tap>>,
@@ -67,10 +59,7 @@ impl Lanes {
             out: GatewayOut::default(),
             sockets,
             rest,
-            offset: ClockOffset::default(),
-            applied: Nanos::ZERO,
             next_tick: Nanos::ZERO,
-            next_time: Nanos::ZERO,
             reports: Vec::new(),
             alerts: Vec::new(),
             tap: None,
@@ -87,14 +76,9 @@ impl Lanes {
         &self.name
     }
 
-    /// The gateway, to encode with; its `now` is [`Lanes::venue_time`].
+    /// The gateway, to encode with.
     pub fn gateway(&mut self) -> &mut dyn Gateway {
         &mut *self.gateway
-    }
-
-    /// The venue's time at our time `now`, as far as we know.
-    pub fn venue_time(&self, now: Nanos) -> Nanos {
-        now + self.applied
     }
 
     /// Shows every input to `tap` from now on.
@@ -117,7 +101,6 @@ impl Lanes {
         let mut worked = false;
         for index in 0..self.sockets.len() {
             for _ in 0..EVENTS_MAX {
-                let venue_now = self.venue_time(now);
                 let Some((lane, socket)) = self.sockets.get_mut(index) else { break };
                 let lane = *lane;
                 let Some(event) = socket.poll(now) else { break };
@@ -139,7 +122,7 @@ impl Lanes {
                     tap.gateway(self.venue, now, &input);
                 }
                 self.out.clear();
-                self.gateway.on(input, venue_now, &mut self.out);
+                self.gateway.on(input, now, &mut self.out);
                 self.after(now);
             }
         }
@@ -147,12 +130,8 @@ impl Lanes {
         if now >= self.next_tick {
             self.next_tick = now + TICK;
             self.out.clear();
-            self.gateway.on(GatewayInput::Tick, self.venue_time(now), &mut self.out);
+            self.gateway.on(GatewayInput::Tick, now, &mut self.out);
             self.after(now);
-        }
-        if now >= self.next_time {
-            self.next_time = now + ASK_TIME;
-            self.command(&Command::ServerTime, now);
         }
         worked
     }
@@ -160,7 +139,6 @@ impl Lanes {
     fn poll_rest(&mut self, now: Nanos) -> bool {
         let mut worked = false;
         for _ in 0..EVENTS_MAX {
-            let venue_now = self.venue_time(now);
             let Some((_, http)) = &mut self.rest else { break };
             let Some(event) = http.poll(now) else { break };
             worked = true;
@@ -185,7 +163,7 @@ impl Lanes {
                 tap.gateway(self.venue, now, &input);
             }
             self.out.clear();
-            self.gateway.on(input, venue_now, &mut self.out);
+            self.gateway.on(input, now, &mut self.out);
             self.after(now);
         }
         worked
@@ -195,7 +173,7 @@ impl Lanes {
     pub fn command(&mut self, command: &Command, now: Nanos) {
         self.out.clear();
         // What a venue lacks is no news: whoever asks lives without the answer.
-        if self.gateway.command(command, self.venue_time(now), &mut self.out).is_ok() {
+        if self.gateway.command(command, now, &mut self.out).is_ok() {
             self.after(now);
         }
     }
@@ -222,7 +200,7 @@ impl Lanes {
         // bound holds a gateway that answers each failure with the same wish.
         let mut wants = std::mem::take(&mut self.out.wants);
         for _ in 0..ROUNDS_MAX {
-            self.keep_reports(now);
+            self.reports.append(&mut self.out.reports);
             for want in wants.drain(..) {
                 match want {
                     GatewayWant::Send(lane, text) => {
@@ -254,8 +232,7 @@ impl Lanes {
                         };
                         if let Some(error) = failed {
                             let sent = error.may_have_left();
-                            let venue_now = self.venue_time(now);
-                            self.gateway.on(GatewayInput::Failed { token, sent }, venue_now, &mut self.out);
+                            self.gateway.on(GatewayInput::Failed { token, sent }, now, &mut self.out);
                         }
                     }
                     GatewayWant::Reconnect(Lane::Rest, why) => {
@@ -273,20 +250,6 @@ impl Lanes {
             wants = std::mem::take(&mut self.out.wants);
         }
         self.out.wants = wants;
-        self.keep_reports(now);
-    }
-
-    fn keep_reports(&mut self, now: Nanos) {
-        for report in self.out.reports.drain(..) {
-            // The gateway asked by the venue's clock as we knew it then.
-            if let Report::ServerTime { venue, asked } = report {
-                let asked = asked - self.applied;
-                self.offset.answer(venue, asked, now);
-                self.applied = self.offset.estimate().map_or(Nanos::ZERO, |(offset, _)| offset);
-                self.reports.push(Report::ServerTime { venue, asked });
-            } else {
-                self.reports.push(report);
-            }
-        }
+        self.reports.append(&mut self.out.reports);
     }
 }

@@ -209,6 +209,11 @@ impl Order {
         self.filled
     }
 
+    /// The venue has shown that it has, or had, the order.
+    pub fn is_known(&self) -> bool {
+        self.accepted
+    }
+
     /// What the venue says was filled, and no fill was seen for yet.
     pub fn missing(&self) -> Qty {
         Qty(self.told.max(self.final_total.unwrap_or_default()).0 - self.filled.0).max(Qty::ZERO)
@@ -308,6 +313,11 @@ impl Orders {
         }
     }
 
+    /// How many orders it remembers.
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
     fn slot_of(&self, client: ClientId) -> usize {
         client.parts().counter as usize & (self.slots.len() - 1)
     }
@@ -367,6 +377,11 @@ impl Orders {
     /// The order in a slot.
     pub fn get(&self, slot: usize) -> &Order {
         &self.slots[slot]
+    }
+
+    /// Adds to what an order's fills brought of the base asset.
+    pub fn receive(&mut self, slot: usize, amount: Money) {
+        self.slots[slot].received += amount;
     }
 
     /// The order of an id, when the table has it.
@@ -578,17 +593,6 @@ impl Orders {
     /// The proof is complete: the venue never took it.
     pub fn never_arrived(&mut self, slot: usize) {
         self.change(slot, |order| order.refused = true);
-    }
-
-    /// Orders of a venue whose session is gone: each is in doubt. Hands out those that newly are.
-    pub fn doubt_all(&mut self, venue: VenueId, now: Nanos, mut found: impl FnMut(&Order)) {
-        for at in 0..self.live.len() {
-            let slot = self.live[at];
-            let order = &self.slots[slot];
-            if order.draft.venue == venue && order.sent_at.is_some() && self.doubt(slot, now) {
-                found(&self.slots[slot]);
-            }
-        }
     }
 
     /// Slots of orders that are not over; for a walk that changes them.

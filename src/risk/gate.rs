@@ -154,7 +154,10 @@ pub struct GateView<'a> {
 
 impl GateView<'_> {
     /// The venue's market and book, when both may be used now.
-    fn usable(
+    ///
+    /// # Errors
+    /// The [`Refusal`] that stands in the way.
+    pub fn usable(
         &self,
         venue: VenueId,
         instrument: InstrumentId,
@@ -363,12 +366,11 @@ impl Gate {
             }
         }
         let mut legs = [const { None }; Opportunity::MAX_LEGS];
-        let mut number = 0;
-        for (size, leg) in sizes.iter().zip(opportunity.legs()).filter(|(size, _)| **size > 0) {
+        let sized = sizes.iter().zip(opportunity.legs()).filter(|(size, _)| **size > 0);
+        for (number, ((size, leg), slot)) in sized.zip(&mut legs).enumerate() {
             let mut draft = ioc(leg.venue, instrument, leg.side, leg.price, Qty(*size));
             draft.client = id(&draft, number as u8);
-            legs[number] = Some(Admitted { draft, mid, hedge: false });
-            number += 1;
+            *slot = Some(Admitted { draft, mid, hedge: false });
         }
         Ok(AdmittedIntent { instrument, direction, mid, net_quote: opportunity.net_quote, legs })
     }
@@ -514,7 +516,7 @@ impl Gate {
 }
 
 /// An immediate-or-cancel limit order, without an id yet.
-fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, qty: Qty) -> Draft {
+pub fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, qty: Qty) -> Draft {
     Draft {
         client: ClientId::default(),
         venue,
@@ -527,7 +529,7 @@ fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, qty: 
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::super::Kill;
     use super::super::limits::tests::limits;

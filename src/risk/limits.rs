@@ -145,7 +145,8 @@ pub(crate) mod tests {
     #[test]
     fn limits_that_make_no_sense_are_refused_by_name() {
         limits().check(2).unwrap();
-        let cases: [(&str, fn(&mut Limits)); 10] = [
+        type Spoil = fn(&mut Limits);
+        let cases: [(&str, Spoil); 10] = [
             ("order_notional_max", |l| l.order_notional_max = Money::ZERO),
             ("exposure_max", |l| l.exposure_max = Money::ONE),
             ("orders_per_second", |l| l.orders_per_second = 0),

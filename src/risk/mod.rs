@@ -11,7 +11,7 @@ mod limits;
 mod refusal;
 
 pub use caps::{Bucket, Caps, Stopped};
-pub use gate::{Admitted, AdmittedIntent, Direction, Gate, GateView, Quote, Standing, consolidated_mid};
+pub use gate::{Admitted, AdmittedIntent, Direction, Gate, GateView, Quote, Standing, consolidated_mid, ioc};
 pub use kill::Kill;
 pub use limits::{Exposure, LimitError, Limits};
 pub use refusal::{Detail, Refusal, Refusals};

@@ -4,6 +4,8 @@
 //! venues' protocols are not here: each venue's own `Server` speaks them, over an exchange that
 //! knows none.
 
+pub mod audit;
+pub mod checks;
 pub mod exchange;
 #[cfg(test)]
 mod fixture;
@@ -12,3 +14,4 @@ pub mod market;
 pub mod net;
 pub mod setup;
 pub mod venue;
+pub mod world;

@@ -180,6 +180,11 @@ impl Sim {
         &self.market
     }
 
+    /// The market, to stop it.
+    pub fn market_mut(&mut self) -> &mut Market {
+        &mut self.market
+    }
+
     /// Public messages lost on purpose and connections cut on purpose, at a venue.
     pub fn faults_done(&self, venue: usize) -> (u64, u64) {
         self.venues.get(venue).map_or((0, 0), |venue| (venue.lost, venue.cut))
@@ -298,7 +303,7 @@ fn chance(rng: &mut Rand64, ppm: u32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::exchange::{FeeIn, Knobs, Rates};
     use super::super::fixture;
     use super::super::keys::trading_rights;
@@ -337,12 +342,17 @@ mod tests {
                 knobs: Knobs::default(),
             },
             traders: vec![TraderSetup {
-                balances: vec![(fixture::btc_usdt().quote, Money::ONE)],
+                balances: vec![(fixture::btc_usdt().quote, Money(10_000 * Money::ONE.0))],
                 keys: vec![(KeyForm::SharedText, trading_rights())],
             }],
             faults,
         };
         Sim::new(9, vec![setup("one"), setup("two")], &fixture::market(9), Nanos::ZERO).unwrap()
+    }
+
+    /// Two venues without faults.
+    pub(in super::super) fn plain() -> Sim {
+        sim(Faults::default())
     }
 
     /// Opens a connection at the first venue and ticks each ms; when each text came, and which.

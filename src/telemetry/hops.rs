@@ -168,13 +168,29 @@ impl HopRecorder {
         if stamps.wire_ns > 0 {
             self.record(Hop::Wire, u64::from(stamps.wire_ns));
         }
-        let mut from = stamps.start;
-        for (&end, &hop) in stamps.ends.iter().zip(&Hop::ALL[1..]) {
+        self.record_hops(stamps.start, &stamps.ends, Hop::Frame, watch);
+        self.record_totals(stamps, watch);
+    }
+
+    /// As [`HopRecorder::record_journey`], but of the hops only those from `first` on: what came
+    /// before was recorded where it happened.
+    pub fn record_rest(&mut self, stamps: &Stamps, first: Hop, watch: &impl Stopwatch) {
+        let (before, rest) = stamps.ends.split_at((first as usize).saturating_sub(1).min(STAMPED));
+        let began = before.iter().rev().find(|end| **end != 0);
+        self.record_hops(began.copied().unwrap_or(stamps.start), rest, first, watch);
+        self.record_totals(stamps, watch);
+    }
+
+    fn record_hops(&mut self, mut from: u64, ends: &[u64], first: Hop, watch: &impl Stopwatch) {
+        for (&end, &hop) in ends.iter().zip(&Hop::ALL[first as usize..]) {
             if end != 0 {
                 self.record(hop, watch.nanos(from, end));
                 from = end;
             }
         }
+    }
+
+    fn record_totals(&mut self, stamps: &Stamps, watch: &impl Stopwatch) {
         if let Some(end) = stamps.end(Hop::Encode) {
             self.record(Hop::TickToOrder, watch.nanos(stamps.start, end));
         }

@@ -143,7 +143,7 @@ pub fn gateway(transport: Transport, (key, secret): (&str, &str)) -> Box<dyn Gat
         nonce_from: 0,
         mask_seed: 7,
     });
-    made.ok().expect("a gateway")
+    made.expect("a gateway")
 }
 
 fn lane(word: &str) -> Lane {

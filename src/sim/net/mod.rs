@@ -403,7 +403,10 @@ impl Link for NetLink {
         let chop = wires.hosts[conn.host].path.chop;
         let room = piece(&mut wires.rng, chop, into.len());
         match conn.down.take(wires.now, &mut into[..room]) {
-            Some((len, at)) => Ok(Some(Received { len, kernel: Some(at), ..Received::default() })),
+            Some((len, at)) => {
+                let wire_ns = u32::try_from((wires.now - at).0).unwrap_or(u32::MAX);
+                Ok(Some(Received { len, kernel: Some(at), wire_ns, ticks: 0 }))
+            }
             None if conn.down.is_over(wires.now) => Err(closed()),
             None => Ok(None),
         }

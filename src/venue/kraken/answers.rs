@@ -44,9 +44,6 @@ impl KrakenGateway {
             Call::Balances => out.reports.extend(calls::balances(result)?),
             Call::Fees(place) => out.reports.push(calls::fees(result, self.spec(place)?.symbol)?),
             Call::Rights => out.reports.push(Report::Rights(calls::rights(result)?)),
-            Call::Time(asked) => {
-                out.reports.push(Report::ServerTime { venue: calls::server_time(result)?, asked });
-            }
             Call::Open => self.open_orders(result, out)?,
             Call::QueryOpen(client) | Call::QueryClosed(client) => {
                 let orders = calls::orders(result)?;
@@ -74,7 +71,9 @@ impl KrakenGateway {
                     self.ask_trades(place, since, seen, list, now, out);
                 } else {
                     let symbol = self.spec(place)?.symbol;
-                    list.retain(|trade| trade.symbol == symbol && trade.at >= since);
+                    // The list's times are cut to a tenth of a millisecond.
+                    let slack = Nanos::from_millis(1);
+                    list.retain(|trade| trade.symbol == symbol && trade.at + slack > since);
                     list.sort_by_key(|trade| trade.at);
                     self.tell_trades(list, now, out);
                 }

@@ -62,6 +62,8 @@ struct Session {
     /// When to ask for a token (again); `None` = not now.
     token_at: Option<Nanos>,
     token_wait: Nanos,
+    /// The time is to be asked once the connection is open.
+    time_wanted: bool,
 }
 
 impl KrakenGateway {
@@ -111,10 +113,11 @@ impl KrakenGateway {
     }
 
     /// A new masking key for each frame: a counter, well mixed.
-    fn next_mask(&mut self) -> u32 {
+    fn next_mask(&mut self) -> [u8; 4] {
         self.mask = self.mask.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.mask ^ (self.mask >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        ((mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 32) as u32
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed >> 32) as u32).to_be_bytes()
     }
 
     fn down(&mut self, why: &'static str, out: &mut GatewayOut) {
@@ -133,6 +136,14 @@ impl KrakenGateway {
         self.session.online = true;
         (self.session.last_frame, self.session.last_ping) = (now, now);
         self.ask_token(now, out);
+        if std::mem::take(&mut self.session.time_wanted) {
+            self.ask_time(now, out);
+        }
+    }
+
+    fn ask_time(&mut self, now: Nanos, out: &mut GatewayOut) {
+        let id = self.ring.ask(Asked::Time(now));
+        out.wants.push(GatewayWant::Send(self.lane(), format!("{{\"method\":\"ping\",\"req_id\":{id}}}")));
     }
 
     fn ask_token(&mut self, now: Nanos, out: &mut GatewayOut) {
@@ -534,13 +545,10 @@ impl Gateway for KrakenGateway {
                 self.calls.post("GetApiKeyInfo", String::new(), Call::Rights, now, &mut out.wants);
             }
             Command::ServerTime => {
-                if self.session.open && self.session.streaming {
-                    // The socket tells microseconds, the public clock whole seconds.
-                    let id = self.ring.ask(Asked::Time(now));
-                    let text = format!("{{\"method\":\"ping\",\"req_id\":{id}}}");
-                    out.wants.push(GatewayWant::Send(self.lane(), text));
-                } else {
-                    self.calls.get_time(now, &mut out.wants);
+                // Over the socket, which tells microseconds; REST tells whole seconds.
+                self.session.time_wanted = !self.session.open;
+                if self.session.open {
+                    self.ask_time(now, out);
                 }
             }
             Command::DeadMan { timeout } => {

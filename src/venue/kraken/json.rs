@@ -43,12 +43,6 @@ impl<'a> Number<'a> {
     pub fn count(&self) -> Option<u64> {
         self.text().parse().ok()
     }
-
-    /// How many decimals it was written with.
-    pub fn places(&self) -> u8 {
-        let text = self.text();
-        text.split_once('.').map_or(0, |(_, fraction)| fraction.len().min(255) as u8)
-    }
 }
 
 /// Text as a JSON string, quotes included.

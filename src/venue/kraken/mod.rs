@@ -9,8 +9,10 @@ mod feed;
 mod gateway;
 mod json;
 mod order;
+mod preview;
 mod private;
 mod requests;
+mod server;
 mod sign;
 mod symbol;
 
@@ -21,7 +23,7 @@ pub const SPOT: Venue = Venue {
     id: "kraken.spot",
     feed: |config| Box::new(feed::KrakenFeed::new(config)),
     gateway: Some(|config| Ok(Box::new(gateway::KrakenGateway::new(config)?))),
-    server: None,
+    server: Some(|seed| Box::new(server::KrakenServer::new(seed))),
     sim: SimProfile {
         session_key: KeyForm::SharedBase64,
         request_key: KeyForm::SharedBase64,
@@ -30,8 +32,8 @@ pub const SPOT: Venue = Venue {
         orders_path: "/auth/v2",
         private_path: "/auth/v2",
     },
-    preview: None,
-    sign: None,
+    preview: Some(preview::order),
+    sign: Some(preview::sign),
     instruments: symbol::instruments,
     instruments_target: "/0/public/AssetPairs",
     endpoints: ("wss://ws.kraken.com/v2", "https://api.kraken.com"),

@@ -12,6 +12,7 @@ use super::sign::{SIGNATURE, Signer};
 use super::symbol;
 use crate::types::{ClientId, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Scale, Side, Tif};
 use crate::venue::{EncodeError, OrderBytes};
+use crate::wire::ws::frame_client_text;
 
 /// The venue takes deadlines from half a second to a minute ahead.
 pub const DEADLINE_MS: std::ops::RangeInclusive<u32> = 500..=60_000;
@@ -191,7 +192,7 @@ impl Socket {
         order: &Draft,
         deadline: &[u8; Stamp::LEN],
         request: u64,
-        mask: u32,
+        mask: [u8; 4],
         out: &mut OrderBytes,
     ) -> Result<(), EncodeError> {
         let terms = socket_terms(order.side, order.kind, order.tif)?;
@@ -208,8 +209,9 @@ impl Socket {
         text.number(request);
         text.put(b"}");
         let end = text.finish()?;
-        let start = frame(out.buffer(), end, mask)?;
-        out.set(start, end)
+        let frame = frame_client_text(out.buffer(), FRAME_HEADER, end - FRAME_HEADER, mask);
+        let frame = frame.ok_or(EncodeError::TooLong)?;
+        out.set(frame.start, frame.end)
     }
 }
 
@@ -326,29 +328,6 @@ fn rest_terms(side: Side, kind: Kind, tif: Tif) -> Result<&'static str, EncodeEr
     })
 }
 
-/// Frames the text that lies in the buffer from [`FRAME_HEADER`] to `end`; returns the start.
-fn frame(buffer: &mut [u8], end: usize, mask: u32) -> Result<usize, EncodeError> {
-    let mask = mask.to_be_bytes();
-    let (head, text) = buffer
-        .get_mut(..end)
-        .and_then(|frame| frame.split_at_mut_checked(FRAME_HEADER))
-        .ok_or(EncodeError::TooLong)?;
-    let Ok(len) = u16::try_from(text.len()) else { return Err(EncodeError::TooLong) };
-    let start = if len < 126 { 2 } else { 0 };
-    head[start] = 0x81;
-    if start == 2 {
-        head[3] = 0x80 | len as u8;
-    } else {
-        head[1] = 0x80 | 126;
-        head[2..4].copy_from_slice(&len.to_be_bytes());
-    }
-    head[4..].copy_from_slice(&mask);
-    for (at, byte) in text.iter_mut().enumerate() {
-        *byte ^= mask[at % 4];
-    }
-    Ok(start)
-}
-
 /// Until when an order's bytes may be sent: half a second before its deadline, the least that the
 /// venue takes, but never so soon that sending at once would be too late.
 pub fn expires(now: Nanos, window_ms: u32) -> Nanos {
@@ -400,7 +379,7 @@ mod tests {
         let mut out = OrderBytes::new();
         let template = Socket::new(&spec(), "TO\"KEN");
         let mut stamp = Stamp::new();
-        template.encode(&draft(Kind::Limit, Tif::Ioc), stamp.write(AT), 7, 0xdead_beef, &mut out).unwrap();
+        template.encode(&draft(Kind::Limit, Tif::Ioc), stamp.write(AT), 7, [1, 2, 3, 4], &mut out).unwrap();
         assert_eq!(
             unmasked(out.as_slice()),
             "{\"method\":\"add_order\",\"params\":{\"symbol\":\"BTC/USD\",\"stp_type\":\"cancel_newest\",\
@@ -409,12 +388,12 @@ mod tests {
              \"time_in_force\":\"ioc\",\"order_qty\":0.01000001,\"limit_price\":30000.1},\"req_id\":7}"
         );
         let post = draft(Kind::PostOnly, Tif::Gtc);
-        template.encode(&post, stamp.write(AT), 8, 1, &mut out).unwrap();
+        template.encode(&post, stamp.write(AT), 8, [0; 4], &mut out).unwrap();
         let text = unmasked(out.as_slice());
         assert!(text.contains("\"time_in_force\":\"gtc\",\"post_only\":true,\"order_qty\""), "{text}");
         serde_json::from_str::<serde_json::Value>(&text).unwrap();
         for (kind, tif) in [(Kind::Limit, Tif::Fok), (Kind::PostOnly, Tif::Ioc), (Kind::Market, Tif::Ioc)] {
-            let refused = template.encode(&draft(kind, tif), stamp.write(AT), 9, 1, &mut out);
+            let refused = template.encode(&draft(kind, tif), stamp.write(AT), 9, [0; 4], &mut out);
             assert_eq!(refused, Err(EncodeError::Unsupported));
         }
     }
@@ -460,14 +439,6 @@ mod tests {
             let end = text.finish().unwrap();
             assert_eq!(std::str::from_utf8(&buffer[..end]).unwrap(), want);
         }
-    }
-
-    #[test]
-    fn short_frames_have_a_short_header() {
-        let mut buffer = *b"\0\0\0\0\0\0\0\0hi";
-        assert_eq!(frame(&mut buffer, 10, 0), Ok(2));
-        assert_eq!(&buffer[2..], b"\x81\x82\0\0\0\0hi");
-        assert_eq!(frame(&mut buffer, 11, 0), Err(EncodeError::TooLong));
     }
 
     proptest::proptest! {

@@ -287,9 +287,8 @@ impl Stream {
                 known.accepted = true;
             }
             "pending_new" | "new" => {
-                if !std::mem::replace(&mut known.accepted, true) {
-                    out.push(Report::Accepted { client, venue_ref, at });
-                }
+                let told = std::mem::replace(&mut known.accepted, true);
+                out.extend((!told).then_some(Report::Accepted { client, venue_ref, at }));
             }
             "filled" => {
                 let filled = known.filled.or(known.qty);

@@ -1,0 +1,201 @@
+//! The same work by others: typed and borrowing serde parsers, simd-json's tape with its buffers
+//! kept, and the limits: one pass over the bytes, and a copy of them.
+//!
+//! All end in the same scalar decimal, so that what differs is the reading of JSON.
+
+use serde::Deserialize;
+use simd_json::{Buffers, Node, StaticNode, Tape};
+use xarb::types::Level;
+
+use super::frames::Case;
+
+/// A plain decimal at scale 8, digit by digit.
+#[inline]
+fn decimal(text: &str) -> i64 {
+    let (mut value, mut places, mut point) = (0i64, 0, false);
+    for byte in text.bytes() {
+        if byte == b'.' {
+            point = true;
+            continue;
+        }
+        assert!(byte.is_ascii_digit());
+        value = value * 10 + i64::from(byte - b'0');
+        places += u32::from(point);
+    }
+    value * 10i64.pow(8 - places)
+}
+
+#[derive(Deserialize)]
+struct BinanceDepth<'a> {
+    #[serde(rename = "e")]
+    event: &'a str,
+    #[serde(rename = "E")]
+    time: i64,
+    #[serde(rename = "s")]
+    symbol: &'a str,
+    #[serde(rename = "U")]
+    first: u64,
+    #[serde(rename = "u")]
+    last: u64,
+    #[serde(borrow, rename = "b")]
+    bids: Vec<(&'a str, &'a str)>,
+    #[serde(borrow, rename = "a")]
+    asks: Vec<(&'a str, &'a str)>,
+}
+
+#[derive(Deserialize)]
+struct BinanceTicker<'a> {
+    #[serde(rename = "u")]
+    id: u64,
+    #[serde(rename = "s")]
+    symbol: &'a str,
+    #[serde(rename = "b")]
+    bid: &'a str,
+    #[serde(rename = "B")]
+    bid_qty: &'a str,
+    #[serde(rename = "a")]
+    ask: &'a str,
+    #[serde(rename = "A")]
+    ask_qty: &'a str,
+}
+
+/// Numbers go through `f64`, as they do by default; it is faster than exact.
+#[derive(Deserialize)]
+struct KrakenLevel {
+    price: f64,
+    qty: f64,
+}
+
+#[derive(Deserialize)]
+struct KrakenData<'a> {
+    symbol: &'a str,
+    bids: Vec<KrakenLevel>,
+    asks: Vec<KrakenLevel>,
+    checksum: u32,
+    timestamp: &'a str,
+}
+
+#[derive(Deserialize)]
+struct KrakenBook<'a> {
+    channel: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(borrow)]
+    data: Vec<KrakenData<'a>>,
+}
+
+fn depth_out(depth: &BinanceDepth<'_>, levels: &mut Vec<Level>) -> u64 {
+    for (price, qty) in depth.bids.iter().chain(&depth.asks) {
+        levels.push(Level::new(decimal(price), decimal(qty)));
+    }
+    depth.first ^ depth.last ^ depth.time as u64 ^ (depth.event.len() + depth.symbol.len()) as u64
+}
+
+fn ticker_out(ticker: &BinanceTicker<'_>, levels: &mut Vec<Level>) -> u64 {
+    levels.push(Level::new(decimal(ticker.bid), decimal(ticker.bid_qty)));
+    levels.push(Level::new(decimal(ticker.ask), decimal(ticker.ask_qty)));
+    ticker.id ^ ticker.symbol.len() as u64
+}
+
+fn book_out(book: &KrakenBook<'_>, levels: &mut Vec<Level>) -> u64 {
+    let data = &book.data[0];
+    for level in data.bids.iter().chain(&data.asks) {
+        levels.push(Level::new((level.price * 1e8) as i64, (level.qty * 1e8) as i64));
+    }
+    u64::from(data.checksum)
+        ^ (book.channel.len() + book.kind.len() + data.symbol.len() + data.timestamp.len()) as u64
+}
+
+/// serde_json, typed, borrowing.
+pub fn serde_json(case: Case, text: &[u8], levels: &mut Vec<Level>) -> u64 {
+    match case {
+        Case::BinanceDepth => depth_out(&serde_json::from_slice(text).expect("sound"), levels),
+        Case::BinanceTicker => ticker_out(&serde_json::from_slice(text).expect("sound"), levels),
+        Case::KrakenBook => book_out(&serde_json::from_slice(text).expect("sound"), levels),
+    }
+}
+
+/// sonic-rs, typed, borrowing.
+pub fn sonic_rs(case: Case, text: &[u8], levels: &mut Vec<Level>) -> u64 {
+    match case {
+        Case::BinanceDepth => depth_out(&sonic_rs::from_slice(text).expect("sound"), levels),
+        Case::BinanceTicker => ticker_out(&sonic_rs::from_slice(text).expect("sound"), levels),
+        Case::KrakenBook => book_out(&sonic_rs::from_slice(text).expect("sound"), levels),
+    }
+}
+
+/// simd-json's tape with all its memory kept from message to message.
+pub struct SimdTape {
+    buffers: Buffers,
+    tape: Option<Tape<'static>>,
+    copy: Vec<u8>,
+}
+
+impl SimdTape {
+    pub fn new() -> SimdTape {
+        SimdTape { buffers: Buffers::new(4096), tape: Some(Tape(Vec::new())), copy: Vec::new() }
+    }
+
+    /// The values that a book needs, walked off the tape in the order of the text.
+    pub fn read(&mut self, text: &[u8], levels: &mut Vec<Level>) -> u64 {
+        self.copy.clear();
+        self.copy.extend_from_slice(text);
+        let mut tape = self.tape.take().expect("given back").reset();
+        simd_json::fill_tape(&mut self.copy, &mut self.buffers, &mut tape).expect("sound");
+        let mut sum = 0;
+        let (mut price, mut key) = (None, "");
+        for node in &tape.0 {
+            match node {
+                // A decimal, or a key, or a short text: digits tell. Times go on with a dash.
+                Node::String(text)
+                    if text.as_bytes().first().is_some_and(u8::is_ascii_digit)
+                        && text.as_bytes().get(4) != Some(&b'-') =>
+                {
+                    take(decimal(text), &mut price, levels);
+                }
+                Node::String(text) => key = text,
+                Node::Static(StaticNode::F64(value)) => take((*value * 1e8) as i64, &mut price, levels),
+                Node::Static(StaticNode::U64(value)) => sum ^= value,
+                _ => {}
+            }
+        }
+        sum ^= key.len() as u64;
+        self.tape = Some(tape.reset());
+        sum
+    }
+}
+
+#[inline]
+fn take(value: i64, price: &mut Option<i64>, levels: &mut Vec<Level>) {
+    match price.take() {
+        Some(price) => levels.push(Level::new(price, value)),
+        None => *price = Some(value),
+    }
+}
+
+/// The least that looking at every byte costs: a mask of the quotes, 32 bytes at a time.
+#[cfg(target_arch = "x86_64")]
+pub fn avx2_pass(text: &[u8]) -> u64 {
+    #[target_feature(enable = "avx2,popcnt")]
+    fn quotes(text: &[u8]) -> u64 {
+        use std::arch::x86_64::*;
+        let quote = _mm256_set1_epi8(b'"' as i8);
+        let mut sum = 0;
+        let (chunks, rest) = text.as_chunks::<32>();
+        for chunk in chunks {
+            // SAFETY: the chunk has 32 bytes.
+            let bytes = unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) };
+            sum += _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, quote)).count_ones();
+        }
+        u64::from(sum) + rest.iter().filter(|&&b| b == b'"').count() as u64
+    }
+    assert!(is_x86_feature_detected!("avx2"));
+    // SAFETY: this CPU has AVX2, and all that have it have POPCNT.
+    unsafe { quotes(text) }
+}
+
+/// A copy of the bytes.
+pub fn memcpy(text: &[u8], to: &mut [u8]) -> u64 {
+    to[..text.len()].copy_from_slice(text);
+    u64::from(std::hint::black_box(to)[text.len() / 2])
+}

@@ -1,0 +1,74 @@
+//! A frame's bytes to integers: ours by tier, other people's, and the limits.
+//!
+//! Instruction counts judge a change (`scripts/instructions.sh`); these times are for the feel.
+
+mod common;
+
+use std::hint::black_box;
+
+use common::frames::{Case, Frame, frames};
+use common::rivals;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use xarb::types::{Level, Scale};
+use xarb::venue::{binance, kraken};
+use xarb::wire::json::Tier;
+
+/// More than the branch predictor learns by heart.
+const FRAMES: usize = 2_000;
+
+fn decode(c: &mut Criterion) {
+    for case in Case::ALL {
+        let frames = frames(case, FRAMES);
+        let mut levels: Vec<Level> = Vec::with_capacity(256);
+        let mut binance = binance::decode::Decoder::new(Scale::DEFAULT);
+        let mut kraken = kraken::decode::Decoder::new(Scale::DEFAULT);
+        let is_kraken = case == Case::KrakenBook;
+        run(c, "hop/decode", case, &frames, |frame| {
+            levels.clear();
+            if is_kraken {
+                black_box(kraken.decode(frame.padded(), &mut levels)).is_ok() as u64
+            } else {
+                black_box(binance.decode(frame.padded(), &mut levels)).is_ok() as u64
+            }
+        });
+        run(c, "decode/tier2", case, &frames, |frame| {
+            levels.clear();
+            if is_kraken {
+                black_box(kraken.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
+            } else {
+                black_box(binance.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
+            }
+        });
+        run(c, "rival/serde_json", case, &frames, |frame| {
+            levels.clear();
+            rivals::serde_json(case, frame.message(), &mut levels)
+        });
+        let mut simd = rivals::SimdTape::new();
+        run(c, "rival/simd_json_tape", case, &frames, |frame| {
+            levels.clear();
+            simd.read(frame.message(), &mut levels)
+        });
+        run(c, "rival/sonic_rs", case, &frames, |frame| {
+            levels.clear();
+            rivals::sonic_rs(case, frame.message(), &mut levels)
+        });
+        #[cfg(target_arch = "x86_64")]
+        run(c, "limit/avx2_pass", case, &frames, |frame| rivals::avx2_pass(frame.message()));
+        let mut to = vec![0; 4096];
+        run(c, "limit/memcpy", case, &frames, |frame| rivals::memcpy(frame.message(), &mut to));
+    }
+}
+
+fn run(c: &mut Criterion, group: &str, case: Case, frames: &[Frame], mut work: impl FnMut(&Frame) -> u64) {
+    let bytes: usize = frames.iter().map(|frame| frame.message().len()).sum();
+    let mut group = c.benchmark_group(group);
+    group.throughput(Throughput::Bytes((bytes / frames.len()) as u64));
+    let mut frames = frames.iter().cycle();
+    group.bench_function(case.name(), |b| {
+        b.iter(|| work(black_box(frames.next().expect("for ever"))));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, decode);
+criterion_main!(benches);

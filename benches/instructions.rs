@@ -1,0 +1,131 @@
+//! Runs one case of the decode benches a given number of times over its frames, for an instruction
+//! counter to watch: the difference between two counts of passes is the cost of the passes alone.
+//!
+//! ```text
+//! instructions CASE WAY PASSES      one of the cases and ways, under valgrind
+//! instructions times                best times of all, by chunks, on this machine
+//! ```
+
+mod common;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use common::frames::{Case, Frame, frames};
+use common::rivals;
+use xarb::types::{Level, Scale};
+use xarb::venue::{binance, kraken};
+use xarb::wire::json::Tier;
+use xarb::wire::json::kernel::Isa;
+
+const WAYS: [&str; 9] =
+    ["all", "tier1", "tier2", "plain", "serde_json", "simd_json_tape", "sonic_rs", "avx2_pass", "memcpy"];
+
+struct Bench {
+    case: Case,
+    binance: binance::decode::Decoder,
+    kraken: kraken::decode::Decoder,
+    simd: rivals::SimdTape,
+    levels: Vec<Level>,
+    copy: Vec<u8>,
+}
+
+impl Bench {
+    fn new(case: Case, plain: bool) -> Bench {
+        let isa = if plain { Isa::plain(Scale::DEFAULT) } else { Isa::detect(Scale::DEFAULT) };
+        Bench {
+            case,
+            binance: binance::decode::Decoder::with_isa(isa),
+            kraken: kraken::decode::Decoder::with_isa(isa),
+            simd: rivals::SimdTape::new(),
+            levels: Vec::with_capacity(256),
+            copy: vec![0; 4096],
+        }
+    }
+
+    #[inline(never)]
+    fn pass(&mut self, way: &str, frames: &[Frame]) -> u64 {
+        let Bench { case, binance, kraken, simd, levels, copy } = self;
+        let tier = if way == "tier2" { Tier::Scanner } else { Tier::Template };
+        match (way, *case) {
+            ("all" | "plain", Case::KrakenBook) => over(frames, |frame| {
+                levels.clear();
+                black_box(kraken.decode(frame.padded(), levels)).is_ok() as u64
+            }),
+            ("all" | "plain", _) => over(frames, |frame| {
+                levels.clear();
+                black_box(binance.decode(frame.padded(), levels)).is_ok() as u64
+            }),
+            ("tier1" | "tier2", Case::KrakenBook) => over(frames, |frame| {
+                levels.clear();
+                black_box(kraken.decode_with(tier, frame.padded(), levels)).is_some() as u64
+            }),
+            ("tier1" | "tier2", _) => over(frames, |frame| {
+                levels.clear();
+                black_box(binance.decode_with(tier, frame.padded(), levels)).is_some() as u64
+            }),
+            ("serde_json", case) => over(frames, |frame| {
+                levels.clear();
+                rivals::serde_json(case, frame.message(), levels)
+            }),
+            ("simd_json_tape", _) => over(frames, |frame| {
+                levels.clear();
+                simd.read(frame.message(), levels)
+            }),
+            ("sonic_rs", case) => over(frames, |frame| {
+                levels.clear();
+                rivals::sonic_rs(case, frame.message(), levels)
+            }),
+            #[cfg(target_arch = "x86_64")]
+            ("avx2_pass", _) => over(frames, |frame| rivals::avx2_pass(frame.message())),
+            _ => over(frames, |frame| rivals::memcpy(frame.message(), copy)),
+        }
+    }
+}
+
+#[inline(always)]
+fn over(frames: &[Frame], mut work: impl FnMut(&Frame) -> u64) -> u64 {
+    frames.iter().map(|frame| work(black_box(frame))).fold(0, u64::wrapping_add)
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [case, way, passes] => {
+            let case = *Case::ALL.iter().find(|c| c.name() == case).expect("a case");
+            assert!(WAYS.contains(&&**way), "a way of {WAYS:?}");
+            let frames = frames(case, 200);
+            let mut bench = Bench::new(case, way == "plain");
+            for _ in 0..passes.parse().expect("a count") {
+                black_box(bench.pass(way, &frames));
+            }
+        }
+        [word] if word == "times" => times(),
+        // `cargo bench` and `cargo test --benches` come by with arguments of their own.
+        _ => {}
+    }
+}
+
+/// All cases in turn, many rounds; of each chunk of frames the best time counts, so that what else
+/// the machine does falls out.
+fn times() {
+    const CHUNK: usize = 125;
+    for case in Case::ALL {
+        let frames = frames(case, 2_000);
+        let mut best = vec![vec![Duration::MAX; frames.len() / CHUNK]; WAYS.len()];
+        let mut benches: Vec<Bench> = WAYS.iter().map(|way| Bench::new(case, *way == "plain")).collect();
+        for _ in 0..31 {
+            for (way, bench) in benches.iter_mut().enumerate() {
+                for (chunk, best) in frames.chunks_exact(CHUNK).zip(&mut best[way]) {
+                    let start = Instant::now();
+                    black_box(bench.pass(WAYS[way], chunk));
+                    *best = start.elapsed().min(*best);
+                }
+            }
+        }
+        for (way, best) in WAYS.iter().zip(best) {
+            let sum: Duration = best.iter().sum();
+            eprintln!("{:15} {way:15} {:8.1} ns", case.name(), sum.as_nanos() as f64 / frames.len() as f64);
+        }
+    }
+}
