@@ -330,7 +330,9 @@ fn orders_rest_are_amended_and_cancelled() {
         world.told();
         let (client, instrument) = (order.client, order.instrument);
         let price = Price(2_900_050_000_000);
-        world.command(Command::Amend { client, instrument, price: Some(price), qty: Qty(2_000_000) }).unwrap();
+        world
+            .command(Command::Amend { client, instrument, price: Some(price), qty: Qty(2_000_000) })
+            .unwrap();
         let amended = Report::Amended { client, price, qty: Qty(2_000_000) };
         assert!(world.reports.contains(&amended), "{transport:?} {:?}", world.reports);
         world.command(Command::OpenOrders).unwrap();
