@@ -326,8 +326,8 @@ proptest! {
 fn recorded(names: &[&str]) -> Option<Vec<Vec<u8>>> {
     let root = std::env::var_os("XARB_CAPTURES")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    let files = names.iter().map(|name| std::fs::read(root.join(name)).ok()).collect();
-    if files == None::<Vec<Vec<u8>>> {
+    let files: Option<Vec<_>> = names.iter().map(|name| std::fs::read(root.join(name)).ok()).collect();
+    if files.is_none() {
         eprintln!("skipped: no captures at {}", root.display());
     }
     files
