@@ -130,12 +130,15 @@ impl Executor {
     /// Does what an intent needs next, once none of its orders is open.
     pub(super) fn advance(&mut self, number: u64, now: Nanos, ctx: &mut dyn Context) {
         let Some(intent) = self.intents.get(number).copied() else { return };
-        if intent.open > 0 || now < intent.retry_at {
+        if intent.open > 0 {
             return;
         }
         let even = if intent.attempts == 0 { Outcome::Done } else { Outcome::Unwound };
         if intent.residual == Money::ZERO {
             self.finish(number, even, now, ctx);
+            return;
+        }
+        if now < intent.retry_at {
             return;
         }
         self.look(intent.instrument, now, ctx);

@@ -529,7 +529,7 @@ pub fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, q
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::super::Kill;
     use super::super::limits::tests::limits;
