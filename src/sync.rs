@@ -1,11 +1,7 @@
-//! std's atomics, or loom's: the one door to shared memory, so that models check the real code.
+//! The one door to shared memory. Modules that share take their atomics from here and nowhere
+//! else, so that `tests/loom.rs` can compile the very same files against loom's atomics and try
+//! every interleaving that the memory model allows.
 
-#[cfg(loom)]
-pub use loom::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering, fence},
-};
-#[cfg(not(loom))]
 pub use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering, fence},

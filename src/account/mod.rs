@@ -1,1 +1,12 @@
-//! What we own and earned: positions, fees, profit and loss.
+//! What we own and earned: positions, fees, profit and loss, and where assets should stand.
+
+mod inventory;
+mod ledger;
+mod market;
+
+pub use inventory::{Inventory, InventoryError};
+pub use ledger::{AssetId, Drift, Fill, Ledger, LedgerError, Pnl, mark};
+pub use market::{Market, MarketError, Markets};
+
+#[cfg(test)]
+pub(crate) use market::tests::spec as test_spec;

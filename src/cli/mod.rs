@@ -1,1 +1,133 @@
 //! The command line: one file per command.
+//!
+//! Results go to stdout, talk to stderr. With `--json` stdout carries exactly one JSON object, also
+//! when the command fails: `{"error": "..."}`. Exit codes are a contract, see [`Exit`].
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod config;
+mod demo;
+mod out;
+mod preview;
+mod replay;
+mod report;
+mod run;
+
+pub use config::ConfigArgs;
+
+/// What the process ends with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed: a file, a socket, the machine.
+    Failed = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// A book, a capture or a journal did not check out.
+    Integrity = 3,
+    /// Refused by risk or vault.
+    Refused = 4,
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// What the process ends with.
+    pub exit: Exit,
+    /// What people read.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of the world: [`Exit::Failed`].
+    pub fn failed(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Failed, message: message.into() }
+    }
+
+    /// A wrong command line or configuration: [`Exit::Usage`].
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Usage, message: message.into() }
+    }
+
+    /// Refused by risk or vault: [`Exit::Refused`].
+    pub fn refused(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Refused, message: message.into() }
+    }
+}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(error: crate::config::ConfigError) -> Failure {
+        Failure::usage(error.to_string())
+    }
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  xarb demo --seconds 20
+  xarb replay --depth 5 captures/btcusdt_20240808.gz captures/btcusdt_20240809.gz
+  xarb preview order --help
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 integrity (a book, capture or journal
+did not check out), 4 refused by risk or vault.";
+
+/// A low-latency cross-exchange arbitrage engine for crypto markets.
+#[derive(Parser, Debug)]
+#[command(name = "xarb", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+struct Cli {
+    /// Print one JSON object on stdout, and talk only on stderr
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Demo(demo::Args),
+    Run(run::Args),
+    /// Rebuild order books from captured feeds and check them
+    Replay(replay::Args),
+    /// Show the exact bytes of an order or a signature, and send nothing
+    Preview(preview::Args),
+}
+
+/// Parses the command line, runs the command, prints what came of it.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are what was asked for; everything else is usage.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return ExitCode::from(exit as u8);
+        }
+    };
+    let outcome = match &cli.command {
+        Command::Demo(args) => demo::run(args, cli.json),
+        Command::Run(args) => run::run(args, cli.json),
+        Command::Replay(args) => replay::run(args, cli.json),
+        Command::Preview(args) => preview::run(args, cli.json),
+    };
+    let exit = outcome.unwrap_or_else(|failure| {
+        eprintln!("xarb: {}", failure.message);
+        if cli.json {
+            out::json(&serde_json::json!({ "error": failure.message }));
+        }
+        failure.exit
+    });
+    ExitCode::from(exit as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,5 +1,13 @@
 //! What is worth taking: the net edge of a size over two books, and what to look at when one moved.
 
+mod edge;
+mod ledger;
 mod opportunity;
+mod ring;
+mod scan;
 
+pub use edge::{Market, Pair, PairError, Taken, Terms};
+pub use ledger::{Entry, RefusalLedger};
 pub use opportunity::{Leg, Opportunity, Refused};
+pub use ring::{Notifier, Taker, ring};
+pub use scan::{BookSlot, Books, Cells, Detector, DirectionReport, Own, Watch, Watched};

@@ -21,12 +21,16 @@ pub trait Stopwatch {
 }
 
 /// Bytes that arrived.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Received {
     /// How many.
     pub len: usize,
     /// When the kernel had them, where it says.
     pub kernel: Option<Nanos>,
+    /// How long the kernel had them before we did, in ns; zero where it does not say.
+    pub wire_ns: u32,
+    /// The [`Stopwatch`]'s reading once they were ours; zero where there is none.
+    pub ticks: u64,
 }
 
 /// Why a link is of no more use.

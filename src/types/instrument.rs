@@ -151,6 +151,28 @@ impl InstrumentSpec {
         Ok(value)
     }
 
+    /// The same rules in units of another scale; `None` when something does not fit it exactly.
+    pub fn rescaled(&self, scale: Scale) -> Option<InstrumentSpec> {
+        let (from, to) = (self.scale.digits(), scale.digits());
+        let convert = |value: i64| {
+            if to >= from {
+                value.checked_mul(10i64.pow(u32::from(to - from)))
+            } else {
+                let unit = 10i64.pow(u32::from(from - to));
+                (value % unit == 0).then_some(value / unit)
+            }
+        };
+        Some(InstrumentSpec {
+            scale,
+            tick: Price(convert(self.tick.0)?),
+            lot: Qty(convert(self.lot.0)?),
+            min_qty: Qty(convert(self.min_qty.0)?),
+            max_qty: Qty(convert(self.max_qty.0)?),
+            contract: Contract { multiplier: convert(self.contract.multiplier)?, ..self.contract },
+            ..self.clone()
+        })
+    }
+
     /// The tick at or beyond `price` for someone who must pay no worse: down for buys, up for sells.
     pub fn round_passive(&self, side: Side, price: Price) -> Price {
         let below = Price(price.0 - price.0.rem_euclid(self.tick.0));
@@ -199,6 +221,15 @@ mod tests {
             let got = spec().check(Price(price), Qty(qty)).map(|value| value.to_string());
             assert_eq!(got, want.map(String::from), "{price} {qty}");
         }
+    }
+
+    #[test]
+    fn rules_change_their_scale_exactly_or_not_at_all() {
+        let ten = Scale::new(10).unwrap();
+        let wide = spec().rescaled(ten).unwrap();
+        assert_eq!((wide.tick, wide.lot, wide.scale), (Price(100_000_000), Qty(100_000), ten));
+        assert_eq!(wide.rescaled(Scale::DEFAULT), Some(spec()));
+        assert_eq!(spec().rescaled(Scale::new(4).unwrap()), None, "the lot has five decimals");
     }
 
     #[test]

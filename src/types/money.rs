@@ -35,17 +35,16 @@ impl Money {
     /// Rebates (negative rates) are rounded towards zero.
     pub fn fee_up(self, rate: FeeRate) -> Money {
         const E8: i128 = 10i128.pow(16); // 1e-8 in units of 1e-24
-        // In units of 1e-8, then of the rate: amount / 1e16 * rate / 1e8, rounded up once.
         let whole = self.0.div_euclid(E8);
         let part = self.0.rem_euclid(E8);
         let rate = i128::from(rate.0);
-        let hundred_million = 100_000_000;
-        // whole * rate fits: whole < 1e22, rate <= 1e10. part * rate < 1e16 * 1e10.
-        let numerator_whole = whole * rate;
-        let carry = part * rate; // in units of 1e-24 * 1e-8
-        let numerator = numerator_whole * E8 + carry;
-        let unit = hundred_million * E8;
-        let units = numerator.div_euclid(unit) + i128::from(numerator.rem_euclid(unit) != 0);
+        // amount * rate in units of 1e-16, and what is left below one of them. Both fit: whole is
+        // below 2e22, part below 1e16, and a rate has 63 bits.
+        let (carry, below) = ((part * rate).div_euclid(E8), (part * rate).rem_euclid(E8));
+        let product = whole * rate + carry;
+        let hundred_million = i128::from(FeeRate::ONE);
+        let exact = product.rem_euclid(hundred_million) == 0 && below == 0;
+        let units = product.div_euclid(hundred_million) + i128::from(!exact);
         Money(units * E8)
     }
 
@@ -240,6 +239,8 @@ mod tests {
             ("123.45678901", 10_000, "0.01234568"),
             ("0", 100_000, "0"),
             ("100", -10_000, "-0.01"),
+            ("0.000000011", -99_000_000, "-0.00000001"),
+            ("99999999999999", 260_000, "259999999999.9974"),
         ] {
             assert_eq!(money(amount).fee_up(FeeRate(rate)).to_string(), want, "{amount} at {rate}");
         }

@@ -12,6 +12,7 @@ mod feed;
 mod gateway;
 pub mod kraken;
 mod preview;
+mod recognise;
 mod registry;
 mod server;
 
@@ -24,8 +25,9 @@ pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
     Lane, LaneSpec, OrderBytes, Unsupported,
 };
-pub use preview::{OrderText, Preview, PreviewError, SignRequest, Signed, Transport};
-pub use registry::{VENUES, Venue, find};
+pub use preview::{OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Signed, Transport};
+pub use recognise::{Clue, HostKind, host_kind, recognise};
+pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
     NewOrder, OrderChange, OrderRef, OrderView, Refusal, RequestId, Server, ServerInput, ServerOut,

@@ -2,9 +2,16 @@
 
 use super::{
     Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
-    SignRequest, Signed,
+    SignRequest, Signed, binance, kraken,
 };
 use crate::types::InstrumentSpec;
+
+/// Makes a gateway.
+pub type MakeGateway = fn(&GatewayConfig) -> Result<Box<dyn Gateway>, PreviewError>;
+/// Shows an order as it would be sent.
+pub type PreviewOrder = fn(&Credentials, &OrderText) -> Result<Preview, PreviewError>;
+/// Signs a request as it stands.
+pub type PreviewSign = fn(&Credentials, &SignRequest) -> Result<Signed, PreviewError>;
 
 /// What the rest of the program needs to know of a venue: how to make its parts.
 #[derive(Clone, Copy)]
@@ -14,13 +21,15 @@ pub struct Venue {
     /// Public market data.
     pub feed: fn(&FeedConfig) -> Box<dyn Feed>,
     /// Orders; `None` where only books are supported.
-    pub gateway: Option<fn(&GatewayConfig) -> Result<Box<dyn Gateway>, PreviewError>>,
+    pub gateway: Option<MakeGateway>,
     /// Its simulated server, from a seed; `None` where there is none.
     pub server: Option<fn(u64) -> Box<dyn Server>>,
+    /// How it is simulated, where it is.
+    pub sim: SimProfile,
     /// The exact request an order would be.
-    pub preview: Option<fn(&Credentials, &OrderText) -> Result<Preview, PreviewError>>,
+    pub preview: Option<PreviewOrder>,
     /// The signature of a request as it stands.
-    pub sign: Option<fn(&Credentials, &SignRequest) -> Result<Signed, PreviewError>>,
+    pub sign: Option<PreviewSign>,
     /// Reads instruments from the venue's own metadata answer (REST body or captured message).
     /// `None` when the text is not such an answer.
     pub instruments: fn(&[u8]) -> Option<Vec<InstrumentSpec>>,
@@ -30,8 +39,45 @@ pub struct Venue {
     pub endpoints: (&'static str, &'static str),
 }
 
+/// How a venue of this kind is simulated, beside its server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SimProfile {
+    /// The key that orders over a session need.
+    pub session_key: KeyForm,
+    /// The key that signed requests need.
+    pub request_key: KeyForm,
+    /// What fees are taken from.
+    pub fee_in: FeeIn,
+    /// Path of the market data stream.
+    pub stream_path: &'static str,
+    /// Path of the order session.
+    pub orders_path: &'static str,
+    /// Path of the private stream.
+    pub private_path: &'static str,
+}
+
+/// How a secret is spelled, which differs by venue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyForm {
+    /// A shared secret that is signed with as the text it is.
+    SharedText,
+    /// A shared secret in base64, signed with once decoded.
+    SharedBase64,
+    /// An Ed25519 key pair; the secret is PKCS#8 in PEM.
+    Ed25519,
+}
+
+/// What a fee is taken from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FeeIn {
+    /// The quote asset, on buys on top of the price.
+    Quote,
+    /// Whatever the fill brings in: the base asset on buys, the quote asset on sells.
+    Received,
+}
+
 /// All venues.
-pub static VENUES: &[Venue] = &[];
+pub static VENUES: &[Venue] = &[binance::SPOT, binance::USDM, binance::COINM, kraken::SPOT];
 
 /// The venue of that name.
 pub fn find(id: &str) -> Option<&'static Venue> {

@@ -1,3 +1,86 @@
-//! Binance: its JSON, read.
+//! Binance: spot in full, USD-M and COIN-M futures for their books.
+//!
+//! - `symbol`: metadata to instrument rules.
+//! - `decode`, `sync`, `subscribe`, `feed`: market data to book changes.
+//! - `hmac`, `sign`: signatures.
+//! - `pen`, `template`, `order`, `call`: orders and other requests to bytes.
+//! - `errors`, `private`, `account`: answers and events to reports.
+//! - `gateway`: the private side's sessions.
+//! - `preview`: orders and signatures for people.
+//! - `server`: the venue's own end, for simulated exchanges.
 
+mod account;
+pub mod call;
 pub mod decode;
+pub mod errors;
+pub mod feed;
+pub mod gateway;
+pub mod hmac;
+pub mod order;
+pub mod pen;
+pub mod preview;
+pub mod private;
+pub mod server;
+pub mod sign;
+mod subscribe;
+pub mod symbol;
+pub mod sync;
+pub mod template;
+
+use crate::venue::{FeeIn, KeyForm, SimProfile, Venue};
+use feed::BinanceFeed;
+use gateway::BinanceGateway;
+use server::BinanceServer;
+use symbol::{Market, instruments};
+
+/// Sessions need Ed25519; buys are charged in what they bring.
+const SIM: SimProfile = SimProfile {
+    session_key: KeyForm::Ed25519,
+    request_key: KeyForm::SharedText,
+    fee_in: FeeIn::Received,
+    stream_path: "/stream",
+    orders_path: "/ws-api/v3",
+    private_path: "/ws-api/v3",
+};
+
+/// Spot: everything.
+pub const SPOT: Venue = Venue {
+    id: "binance.spot",
+    feed: |config| Box::new(BinanceFeed::new(Market::Spot, config)),
+    gateway: Some(|config| Ok(Box::new(BinanceGateway::new(config)?))),
+    server: Some(|seed| Box::new(BinanceServer::new(seed))),
+    sim: SIM,
+    preview: Some(preview::order),
+    sign: Some(preview::sign),
+    instruments: |body| instruments(Market::Spot, body),
+    instruments_target: "/api/v3/exchangeInfo",
+    endpoints: ("wss://stream.binance.com:9443/stream", "https://api.binance.com/"),
+};
+
+/// USD-M futures: books.
+pub const USDM: Venue = Venue {
+    id: "binance.usdm",
+    feed: |config| Box::new(BinanceFeed::new(Market::UsdM, config)),
+    gateway: None,
+    server: None,
+    sim: SIM,
+    preview: None,
+    sign: None,
+    instruments: |body| instruments(Market::UsdM, body),
+    instruments_target: "/fapi/v1/exchangeInfo",
+    endpoints: ("wss://fstream.binance.com/public/stream", "https://fapi.binance.com/"),
+};
+
+/// COIN-M futures: books.
+pub const COINM: Venue = Venue {
+    id: "binance.coinm",
+    feed: |config| Box::new(BinanceFeed::new(Market::CoinM, config)),
+    gateway: None,
+    server: None,
+    sim: SIM,
+    preview: None,
+    sign: None,
+    instruments: |body| instruments(Market::CoinM, body),
+    instruments_target: "/dapi/v1/exchangeInfo",
+    endpoints: ("wss://dstream.binance.com/stream", "https://dapi.binance.com/"),
+};

@@ -1,3 +1,43 @@
-//! Kraken: its JSON, read.
+//! Kraken spot: v2 (and, for old captures, v1) WebSocket and REST.
 
+mod answers;
+mod calls;
+mod checksum;
 pub mod decode;
+mod error;
+mod feed;
+mod gateway;
+mod json;
+mod order;
+mod preview;
+mod private;
+mod requests;
+mod responses;
+mod server;
+mod session;
+mod sign;
+mod subscribe;
+mod symbol;
+
+use super::{FeeIn, KeyForm, SimProfile, Venue};
+
+/// The registry's row.
+pub const SPOT: Venue = Venue {
+    id: "kraken.spot",
+    feed: |config| Box::new(feed::KrakenFeed::new(config)),
+    gateway: Some(|config| Ok(Box::new(gateway::KrakenGateway::new(config)?))),
+    server: Some(|seed| Box::new(server::KrakenServer::new(seed))),
+    sim: SimProfile {
+        session_key: KeyForm::SharedBase64,
+        request_key: KeyForm::SharedBase64,
+        fee_in: FeeIn::Quote,
+        stream_path: "/v2",
+        orders_path: "/auth/v2",
+        private_path: "/auth/v2",
+    },
+    preview: Some(preview::order),
+    sign: Some(preview::sign),
+    instruments: symbol::instruments,
+    instruments_target: "/0/public/AssetPairs",
+    endpoints: ("wss://ws.kraken.com/v2", "https://api.kraken.com"),
+};

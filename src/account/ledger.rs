@@ -1,0 +1,497 @@
+//! Positions, fees, and profit and loss, exact to the last unit.
+//!
+//! For every venue and asset: what we started with, plus what fills brought, less what fills took,
+//! less fees, is the position. Nothing else moves a position: a balance that a venue reports is
+//! compared with it, and a difference is reported as [`Drift`], never absorbed. What open orders
+//! may still spend is held, so that two orders never count on the same money.
+
+use crate::types::{Asset, InstrumentId, Money, Nanos, Price, Scale, Side, VenueId};
+
+/// An asset's row in the ledger.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AssetId(u8);
+
+/// The most assets a ledger holds: accounts are a flat table made at start.
+const ASSETS_MAX: usize = 64;
+
+/// Why the ledger refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// More assets than it has room for.
+    #[error("{0}: the ledger holds at most 64 assets")]
+    TooManyAssets(Asset),
+    /// Start, flows and fees do not add up to the position: a bug, and no order may follow.
+    #[error("{asset} on venue {}: position {position} is not {expected}", venue.0)]
+    Unbalanced {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        asset: Asset,
+        /// What the ledger says.
+        position: Money,
+        /// What start, flows and fees say.
+        expected: Money,
+    },
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Account {
+    /// The start is known.
+    opened: bool,
+    start: Money,
+    /// Fills, signed, before fees.
+    flow: Money,
+    fees: Money,
+    /// Moved with each fill, apart from the three above, so that they judge it.
+    position: Money,
+    held: Money,
+    reported: Option<(Money, Nanos)>,
+    drifted: bool,
+}
+
+/// One fill, as the ledger books it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fill {
+    /// Where.
+    pub venue: VenueId,
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Side of our order.
+    pub side: Side,
+    /// What changed hands.
+    pub base: AssetId,
+    /// What it was paid in.
+    pub quote: AssetId,
+    /// How much of the base asset.
+    pub qty: Money,
+    /// How much of the quote asset.
+    pub value: Money,
+    /// The fee; negative = rebate.
+    pub fee: Money,
+    /// What the fee was paid in.
+    pub fee_asset: AssetId,
+}
+
+/// What an instrument's fills brought, with the fees paid in its own two assets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Flow {
+    base: Money,
+    quote: Money,
+}
+
+/// Profit and loss of an instrument, in its quote asset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Pnl {
+    /// Cash flows: sold less bought less fees paid in the quote asset.
+    pub cash: Money,
+    /// What is left of the base asset.
+    pub residual: Money,
+    /// What that is worth.
+    pub mark: Money,
+}
+
+impl Pnl {
+    /// Cash flows and the mark of the residual.
+    pub fn total(&self) -> Money {
+        self.cash + self.mark
+    }
+}
+
+/// A venue's balance that is not ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Drift {
+    /// Where.
+    pub venue: VenueId,
+    /// Of what.
+    pub asset: Asset,
+    /// By the ledger.
+    pub ours: Money,
+    /// By the venue.
+    pub theirs: Money,
+}
+
+/// Positions of every venue and asset.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    assets: Vec<Asset>,
+    venues: usize,
+    accounts: Vec<Account>,
+    flows: Vec<Flow>,
+    /// Venues whose opening balances are closed: what they report later is only compared.
+    closed: Vec<bool>,
+}
+
+impl Ledger {
+    /// An empty ledger of so many venues and instruments.
+    pub fn new(venues: usize, instruments: usize) -> Ledger {
+        Ledger {
+            assets: Vec::with_capacity(ASSETS_MAX),
+            venues,
+            accounts: vec![Account::default(); venues * ASSETS_MAX],
+            flows: vec![Flow::default(); instruments],
+            closed: vec![false; venues],
+        }
+    }
+
+    /// The row of an asset, entered when new.
+    ///
+    /// # Errors
+    /// [`LedgerError::TooManyAssets`] when there is no room for it.
+    pub fn asset(&mut self, asset: Asset) -> Result<AssetId, LedgerError> {
+        if let Some(id) = self.find(asset) {
+            return Ok(id);
+        }
+        if self.assets.len() == ASSETS_MAX {
+            return Err(LedgerError::TooManyAssets(asset));
+        }
+        self.assets.push(asset);
+        Ok(AssetId((self.assets.len() - 1) as u8))
+    }
+
+    /// The row of an asset that has one.
+    pub fn find(&self, asset: Asset) -> Option<AssetId> {
+        self.assets.iter().position(|own| *own == asset).map(|at| AssetId(at as u8))
+    }
+
+    /// The name of a row.
+    pub fn name(&self, asset: AssetId) -> Asset {
+        self.assets[usize::from(asset.0)]
+    }
+
+    fn at(&self, venue: VenueId, asset: AssetId) -> &Account {
+        &self.accounts[usize::from(venue.0) * ASSETS_MAX + usize::from(asset.0)]
+    }
+
+    fn at_mut(&mut self, venue: VenueId, asset: AssetId) -> &mut Account {
+        &mut self.accounts[usize::from(venue.0) * ASSETS_MAX + usize::from(asset.0)]
+    }
+
+    /// Takes a balance that a venue reports (free and locked together). Before the venue's first
+    /// order the first one of an asset opens its account; later ones are only compared.
+    pub fn report(&mut self, venue: VenueId, asset: AssetId, total: Money, now: Nanos) {
+        let closed = self.closed[usize::from(venue.0)];
+        let account = self.at_mut(venue, asset);
+        if !account.opened && !closed {
+            account.opened = true;
+            account.start = total;
+            account.position += total;
+        }
+        account.reported = Some((total, now));
+    }
+
+    /// From now on no balance of this venue opens an account: an order is about to move them.
+    pub fn close_opening(&mut self, venue: VenueId) {
+        self.closed[usize::from(venue.0)] = true;
+    }
+
+    /// Books a fill.
+    pub fn book(&mut self, fill: &Fill) {
+        let sign = |amount: Money, plus: bool| if plus { amount } else { -amount };
+        let buys = fill.side == Side::Buy;
+        for (asset, change) in [(fill.base, sign(fill.qty, buys)), (fill.quote, sign(fill.value, !buys))] {
+            let account = self.at_mut(fill.venue, asset);
+            account.flow += change;
+            account.position += change;
+        }
+        let account = self.at_mut(fill.venue, fill.fee_asset);
+        account.fees += fill.fee;
+        account.position -= fill.fee;
+
+        if let Some(flow) = self.flows.get_mut(usize::from(fill.instrument.0)) {
+            flow.base += sign(fill.qty, buys);
+            flow.quote += sign(fill.value, !buys);
+            if fill.fee_asset == fill.base {
+                flow.base -= fill.fee;
+            } else if fill.fee_asset == fill.quote {
+                flow.quote -= fill.fee;
+            }
+        }
+    }
+
+    /// What we own.
+    pub fn position(&self, venue: VenueId, asset: AssetId) -> Money {
+        self.at(venue, asset).position
+    }
+
+    /// What we own and no open order may still spend. Never negative.
+    pub fn free(&self, venue: VenueId, asset: AssetId) -> Money {
+        let account = self.at(venue, asset);
+        (account.position - account.held).max(Money::ZERO)
+    }
+
+    /// Sets aside what an open order may spend.
+    pub fn hold(&mut self, venue: VenueId, asset: AssetId, amount: Money) {
+        self.at_mut(venue, asset).held += amount;
+    }
+
+    /// Frees what was set aside.
+    pub fn release(&mut self, venue: VenueId, asset: AssetId, amount: Money) {
+        let held = &mut self.at_mut(venue, asset).held;
+        debug_assert!(*held >= amount, "released more than was held");
+        *held = (*held - amount).max(Money::ZERO);
+    }
+
+    /// What is set aside.
+    pub fn held(&self, venue: VenueId, asset: AssetId) -> Money {
+        self.at(venue, asset).held
+    }
+
+    /// The venue's own figure and when it came.
+    pub fn reported(&self, venue: VenueId, asset: AssetId) -> Option<(Money, Nanos)> {
+        self.at(venue, asset).reported
+    }
+
+    /// Whether any of a venue's balances, as last reported at or after `since`, differs from ours
+    /// by more than `tolerance`, and has not been told as drift yet.
+    pub fn differs(&self, venue: VenueId, since: Nanos, tolerance: Money) -> bool {
+        (0..self.assets.len()).any(|asset| {
+            let account = self.at(venue, AssetId(asset as u8));
+            !account.drifted
+                && account.reported.is_some_and(|(theirs, when)| {
+                    when >= since && (theirs - account.position).abs() > tolerance
+                })
+        })
+    }
+
+    /// Compares a venue's balances, as last reported at or after `since`, with ours. Call it only
+    /// while nothing is in flight there. A difference above `tolerance` is handed out once, when it
+    /// appears, and marks the account until a later report agrees.
+    pub fn compare(&mut self, venue: VenueId, since: Nanos, tolerance: Money, mut found: impl FnMut(Drift)) {
+        for at in 0..self.assets.len() {
+            let asset = self.assets[at];
+            let account = &mut self.accounts[usize::from(venue.0) * ASSETS_MAX + at];
+            let Some((theirs, when)) = account.reported else { continue };
+            if when < since {
+                continue;
+            }
+            let drifted = (theirs - account.position).abs() > tolerance;
+            if drifted && !account.drifted {
+                found(Drift { venue, asset, ours: account.position, theirs });
+            }
+            account.drifted = drifted;
+        }
+    }
+
+    /// The venue's figure differed from ours when last compared.
+    pub fn drifted(&self, venue: VenueId, asset: AssetId) -> bool {
+        self.at(venue, asset).drifted
+    }
+
+    /// An asset's position on all venues.
+    pub fn total(&self, asset: AssetId) -> Money {
+        (0..self.venues).map(|venue| self.position(VenueId(venue as u8), asset)).sum()
+    }
+
+    /// How many venues there are.
+    pub fn venues(&self) -> usize {
+        self.venues
+    }
+
+    fn by_asset(&self, figure: impl Fn(&Account) -> Money) -> Vec<(Asset, Money)> {
+        let mut all: Vec<_> = (0..self.assets.len())
+            .map(|asset| {
+                let accounts = (0..self.venues).map(|venue| &self.accounts[venue * ASSETS_MAX + asset]);
+                (self.assets[asset], accounts.map(&figure).sum())
+            })
+            .collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// End minus start, by asset, over all venues. Sorted by name.
+    pub fn net_exposure(&self) -> Vec<(Asset, Money)> {
+        self.by_asset(|account| account.position - account.start)
+    }
+
+    /// Fees paid, by asset, over all venues. Sorted by name.
+    pub fn fees(&self) -> Vec<(Asset, Money)> {
+        self.by_asset(|account| account.fees)
+    }
+
+    /// What an instrument's fills brought of its base asset, net of fees in it.
+    pub fn residual(&self, instrument: InstrumentId) -> Money {
+        self.flows.get(usize::from(instrument.0)).map_or(Money::ZERO, |flow| flow.base)
+    }
+
+    /// Profit and loss of an instrument with what is left of the base asset marked at `price`.
+    /// `None` when the mark is out of range. Fees paid in a third asset are in [`Ledger::fees`].
+    pub fn pnl(&self, instrument: InstrumentId, price: Price, scale: Scale) -> Option<Pnl> {
+        let flow = self.flows.get(usize::from(instrument.0)).copied().unwrap_or_default();
+        Some(Pnl { cash: flow.quote, residual: flow.base, mark: mark(flow.base, price, scale)? })
+    }
+
+    /// Whether every position is its start plus fills less fees.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unbalanced`] names the first that is not.
+    pub fn check(&self) -> Result<(), LedgerError> {
+        for venue in 0..self.venues {
+            for (at, asset) in self.assets.iter().enumerate() {
+                let account = &self.accounts[venue * ASSETS_MAX + at];
+                let expected = account.start + account.flow - account.fees;
+                if expected != account.position {
+                    let position = account.position;
+                    let venue = VenueId(venue as u8);
+                    return Err(LedgerError::Unbalanced { venue, asset: *asset, position, expected });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What `amount` of a base asset is worth at `price`, rounded down; `None` when out of range.
+pub fn mark(amount: Money, price: Price, scale: Scale) -> Option<Money> {
+    // Whole units of 1e-8 first: the plain product of the two numbers does not fit 128 bits.
+    const UNIT: i128 = 10i128.pow(16);
+    let (whole, rest) = (amount.0.div_euclid(UNIT), amount.0.rem_euclid(UNIT));
+    let (price, one) = (i128::from(price.0), i128::from(scale.one()));
+    let whole = whole.checked_mul(price)?.checked_mul(UNIT / one)?;
+    let rest = (rest * price).div_euclid(one);
+    whole.checked_add(rest).map(Money)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn money(text: &str) -> Money {
+        Money::parse(text).unwrap()
+    }
+
+    fn asset(name: &str) -> Asset {
+        Asset::new(name).unwrap()
+    }
+
+    fn opened() -> (Ledger, [AssetId; 3]) {
+        let mut ledger = Ledger::new(2, 1);
+        let ids = ["BTC", "USDT", "BNB"].map(|name| ledger.asset(asset(name)).unwrap());
+        for venue in [VenueId(0), VenueId(1)] {
+            ledger.report(venue, ids[0], money("1"), Nanos(1));
+            ledger.report(venue, ids[1], money("50000"), Nanos(1));
+            ledger.close_opening(venue);
+        }
+        (ledger, ids)
+    }
+
+    fn fill(ids: [AssetId; 3], venue: u8, side: Side, qty: &str, value: &str, fee: (&str, usize)) -> Fill {
+        Fill {
+            venue: VenueId(venue),
+            instrument: InstrumentId(0),
+            side,
+            base: ids[0],
+            quote: ids[1],
+            qty: money(qty),
+            value: money(value),
+            fee: money(fee.0),
+            fee_asset: ids[fee.1],
+        }
+    }
+
+    #[test]
+    fn both_legs_of_an_arbitrage_add_up() {
+        let (mut ledger, ids) = opened();
+        ledger.book(&fill(ids, 0, Side::Buy, "0.5", "30000", ("30", 1)));
+        ledger.book(&fill(ids, 1, Side::Sell, "0.5", "30100", ("7.5", 1)));
+        assert_eq!(ledger.position(VenueId(0), ids[0]), money("1.5"));
+        assert_eq!(ledger.position(VenueId(0), ids[1]), money("19970"));
+        assert_eq!(ledger.position(VenueId(1), ids[1]), money("80092.5"));
+        let pnl = ledger.pnl(InstrumentId(0), Price(6_000_000_000_000), Scale::DEFAULT).unwrap();
+        assert_eq!((pnl.cash, pnl.residual, pnl.total()), (money("62.5"), Money::ZERO, money("62.5")));
+        let exposure =
+            vec![(asset("BNB"), Money::ZERO), (asset("BTC"), Money::ZERO), (asset("USDT"), money("62.5"))];
+        assert_eq!(ledger.net_exposure(), exposure);
+        assert_eq!(ledger.fees()[2], (asset("USDT"), money("37.5")));
+        ledger.check().unwrap();
+    }
+
+    #[test]
+    fn a_fee_in_the_base_asset_leaves_less_than_was_bought() {
+        let (mut ledger, ids) = opened();
+        ledger.book(&fill(ids, 0, Side::Buy, "0.5", "30000", ("0.0005", 0)));
+        assert_eq!(ledger.residual(InstrumentId(0)), money("0.4995"));
+        let pnl = ledger.pnl(InstrumentId(0), Price(6_000_000_000_000), Scale::DEFAULT).unwrap();
+        assert_eq!((pnl.mark, pnl.total()), (money("29970"), money("-30")));
+        ledger.book(&fill(ids, 0, Side::Sell, "0.1", "6000", ("0.01", 2)));
+        assert_eq!(ledger.position(VenueId(0), ids[2]), money("-0.01"));
+        ledger.check().unwrap();
+    }
+
+    #[test]
+    fn a_balance_that_differs_is_told_once_and_never_absorbed() {
+        let (mut ledger, ids) = opened();
+        let late = ledger.asset(asset("ETH")).unwrap();
+        let venue = VenueId(0);
+        // Appears after trading began: it opens nothing, and is drift.
+        ledger.report(venue, late, money("3"), Nanos(5));
+        ledger.report(venue, ids[0], money("1.1"), Nanos(5));
+        let mut drifts = Vec::new();
+        ledger.compare(venue, Nanos(5), Money::ZERO, |drift| drifts.push(drift));
+        ledger.compare(venue, Nanos(5), Money::ZERO, |drift| drifts.push(drift));
+        let told: Vec<_> =
+            drifts.iter().map(|d| (d.asset.to_string(), d.ours.to_string(), d.theirs.to_string())).collect();
+        let want = [("BTC", "1", "1.1"), ("ETH", "0", "3")].map(|(a, b, c)| (a.into(), b.into(), c.into()));
+        assert_eq!(told, want);
+        assert!(ledger.drifted(venue, ids[0]));
+        assert_eq!(ledger.position(venue, ids[0]), money("1"));
+        ledger.report(venue, ids[0], money("1"), Nanos(6));
+        ledger.compare(venue, Nanos(5), Money::ZERO, |drift| panic!("{drift:?}"));
+        assert!(!ledger.drifted(venue, ids[0]));
+    }
+
+    #[test]
+    fn held_money_is_not_free() {
+        let (mut ledger, ids) = opened();
+        ledger.hold(VenueId(0), ids[1], money("49000"));
+        assert_eq!(ledger.free(VenueId(0), ids[1]), money("1000"));
+        ledger.hold(VenueId(0), ids[1], money("2000"));
+        assert_eq!(ledger.free(VenueId(0), ids[1]), Money::ZERO);
+        ledger.release(VenueId(0), ids[1], money("51000"));
+        assert_eq!(ledger.free(VenueId(0), ids[1]), money("50000"));
+    }
+
+    #[test]
+    fn the_ledger_refuses_a_65th_asset() {
+        let mut ledger = Ledger::new(1, 1);
+        for i in 0..64 {
+            ledger.asset(asset(&format!("A{i}"))).unwrap();
+        }
+        assert_eq!(ledger.asset(asset("B")), Err(LedgerError::TooManyAssets(asset("B"))));
+    }
+
+    proptest! {
+        /// Whatever fills come, positions are start plus fills less fees, and profit is the change
+        /// of what we own, marked.
+        #[test]
+        fn fills_conserve(fills in proptest::collection::vec(
+            (0u8..2, any::<bool>(), 1i64..1_000_000, 1i64..10_000_000_000_000, -1_000i64..1_000_000, 0usize..3),
+            0..40,
+        )) {
+            let (mut ledger, ids) = opened();
+            let e8 = Scale::DEFAULT;
+            let (mut base, mut quote) = (Money::ZERO, Money::ZERO);
+            for (venue, buys, qty, price, fee, fee_asset) in fills {
+                let side = if buys { Side::Buy } else { Side::Sell };
+                let qty_amount = Money::from_scaled(qty, e8);
+                let value = Money::notional(Price(price), crate::types::Qty(qty), e8).unwrap();
+                let fee = Money::from_scaled(fee, e8);
+                ledger.book(&Fill {
+                    venue: VenueId(venue), instrument: InstrumentId(0), side, base: ids[0], quote: ids[1],
+                    qty: qty_amount, value, fee, fee_asset: ids[fee_asset],
+                });
+                let signed = |m: Money, plus: bool| if plus { m } else { -m };
+                base += signed(qty_amount, buys);
+                quote += signed(value, !buys);
+                if fee_asset == 0 { base -= fee }
+                if fee_asset == 1 { quote -= fee }
+            }
+            ledger.check().unwrap();
+            let pnl = ledger.pnl(InstrumentId(0), Price(e8.one()), e8).unwrap();
+            prop_assert_eq!((pnl.cash, pnl.residual, pnl.total()), (quote, base, quote + base));
+            let exposure = ledger.net_exposure();
+            prop_assert_eq!(exposure[1].1, base);
+            prop_assert_eq!(exposure[2].1, quote);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One side of a book, by key: the smaller the key, the better the price.
+//!
+//! A flat ring of quantities covers a window of keys around the best; a bitmap says which are
+//! alive, a second one which of its words are not empty. The ring follows the price: moving the
+//! window leaves what stays inside where it is. Everything outside is in [`Far`], better keys too,
+//! so a book is right wherever the window stands, and merely slower when it stands badly.
+
+use super::far::{Cursor, Far, Full, NONE};
+
+/// Ticks in a word of the bitmap.
+const WORD: u64 = 64;
+
+/// One side of a book.
+pub(super) struct Half {
+    /// The window's first key, a multiple of 64.
+    base: u64,
+    /// Quantities of the keys from `base` on, each at its key modulo the length; one without its
+    /// bit is whatever was there before.
+    qtys: Vec<i64>,
+    /// A bit for each key, laid out as `qtys`.
+    words: Vec<u64>,
+    /// A bit for each word that is not zero.
+    summary: Vec<u64>,
+    /// The smallest key in the window, or [`NONE`].
+    best: u64,
+    /// Levels in the window.
+    count: usize,
+    far: Far,
+    /// Levels set since the window last moved: moving costs about as much as the levels there are,
+    /// so it must not happen more often than that.
+    since: usize,
+}
+
+/// Where an iteration over a side stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walk {
+    /// Next key in the window, or [`NONE`].
+    near: u64,
+    far: Cursor,
+}
+
+impl Half {
+    /// `window` is rounded up to a power of two, at least 128.
+    pub fn new(window: usize, far_capacity: usize) -> Half {
+        let window = window.next_power_of_two().max(128);
+        let words = window / 64;
+        Half {
+            base: 0,
+            qtys: vec![0; window],
+            words: vec![0; words],
+            summary: vec![0; words.div_ceil(64)],
+            best: NONE,
+            count: 0,
+            far: Far::new(far_capacity),
+            since: 0,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.count + self.far.len()
+    }
+
+    /// The best key, or [`NONE`].
+    #[inline]
+    pub fn best(&self) -> u64 {
+        self.best.min(self.far.first())
+    }
+
+    pub fn clear(&mut self) {
+        self.words.fill(0);
+        self.summary.fill(0);
+        (self.best, self.count, self.since) = (NONE, 0, 0);
+        self.far.clear();
+    }
+
+    /// Empties the side and puts the window where `best` will be the best key.
+    pub fn restart(&mut self, best: u64) {
+        self.clear();
+        self.base = self.base_for(best);
+    }
+
+    /// Sets the quantity at a key; zero removes it.
+    #[inline]
+    pub fn set(&mut self, key: u64, qty: i64) -> Result<(), Full> {
+        if key.wrapping_sub(self.base) >= self.qtys.len() as u64 {
+            return self.far.set(key, qty);
+        }
+        self.set_near(key, qty);
+        Ok(())
+    }
+
+    #[inline]
+    fn set_near(&mut self, key: u64, qty: i64) {
+        let slot = key as usize & (self.qtys.len() - 1);
+        let (index, bit) = (slot / 64, 1u64 << (key % WORD));
+        let word = &mut self.words[index];
+        let was = *word & bit != 0;
+        if qty != 0 {
+            self.qtys[slot] = qty;
+            *word |= bit;
+            self.summary[index / 64] |= 1 << (index % 64);
+            self.count += usize::from(!was);
+            self.best = self.best.min(key);
+        } else if was {
+            *word &= !bit;
+            if *word == 0 {
+                self.summary[index / 64] &= !(1 << (index % 64));
+            }
+            self.count -= 1;
+            if key == self.best {
+                self.best = self.next(key + 1);
+            }
+        }
+    }
+
+    /// Called after each message, with the number of levels it set: moves the window when the best
+    /// has left its middle.
+    #[inline]
+    pub fn settle(&mut self, set: usize) {
+        self.since += set;
+        let (best, window) = (self.best(), self.qtys.len() as u64);
+        let middle = best.wrapping_sub(self.base + window / 8) < window / 8 * 3;
+        if !middle && best != NONE && self.since >= self.len() {
+            self.follow(best);
+        }
+    }
+
+    /// A quarter of the window is for prices better than the best, the rest for worse ones.
+    fn base_for(&self, best: u64) -> u64 {
+        best.saturating_sub(self.qtys.len() as u64 / 4) / WORD * WORD
+    }
+
+    #[cold]
+    fn follow(&mut self, best: u64) {
+        self.since = 0;
+        let (old, new, window) = (self.base, self.base_for(best), self.qtys.len() as u64);
+        let leaving = match new.abs_diff(old).min(window) {
+            0 => return,
+            step if new > old => old..old + step,
+            step => old + window - step..old + window,
+        };
+        let words = || leaving.clone().step_by(WORD as usize);
+        let index = |key: u64, words: &[u64]| (key / WORD) as usize & (words.len() - 1);
+        let count: u32 = words().map(|key| self.words[index(key, &self.words)].count_ones()).sum();
+        if count as usize > self.far.room() {
+            return; // The book stays right where the window is.
+        }
+        for first in words() {
+            let at = index(first, &self.words);
+            let mut word = std::mem::take(&mut self.words[at]);
+            self.summary[at / 64] &= !(1 << (at % 64));
+            while word != 0 {
+                let key = first + u64::from(word.trailing_zeros());
+                word &= word - 1;
+                let qty = self.qtys[key as usize & (self.qtys.len() - 1)];
+                let moved = self.far.set(key, qty);
+                debug_assert!(moved.is_ok(), "room was checked");
+            }
+        }
+        self.count -= count as usize;
+        self.base = new;
+        self.best = NONE;
+        while let Some((key, qty)) = self.far.at(self.far.seek(new)).filter(|(key, _)| *key < new + window) {
+            self.set_near(key, qty);
+            let gone = self.far.set(key, 0);
+            debug_assert!(gone.is_ok(), "removals always fit");
+        }
+        self.best = self.next(new);
+    }
+
+    /// The smallest key in the window at or after `key`, which is in the window or its end.
+    #[inline]
+    fn next(&self, key: u64) -> u64 {
+        let end = self.base + self.qtys.len() as u64;
+        if key >= end {
+            return NONE;
+        }
+        let (first, start) = ((key / WORD) as usize & (self.words.len() - 1), key / WORD * WORD);
+        let word = self.words[first] & (u64::MAX << (key % WORD));
+        if word != 0 {
+            return start + u64::from(word.trailing_zeros());
+        }
+        let start = start + self.words_to_next(first) as u64 * WORD;
+        if start >= end {
+            return NONE;
+        }
+        let word = self.words[(start / WORD) as usize & (self.words.len() - 1)];
+        start + u64::from(word.trailing_zeros())
+    }
+
+    /// How far the next word with a bit is after word `from`, around the ring; its whole length
+    /// when there is none.
+    #[inline]
+    fn words_to_next(&self, from: usize) -> usize {
+        let (group, mask) = (from / 64, self.words.len() - 1);
+        let above = (u64::MAX << (from % 64)) << 1;
+        for step in 0..=self.summary.len() {
+            let at = (group + step) & (self.summary.len() - 1);
+            let wanted = match step {
+                0 => above,
+                _ if step == self.summary.len() => !above & !(1 << (from % 64)),
+                _ => u64::MAX,
+            };
+            let bits = self.summary[at] & wanted;
+            if bits != 0 {
+                let found = at * 64 + bits.trailing_zeros() as usize;
+                return found.wrapping_sub(from) & mask;
+            }
+        }
+        self.words.len()
+    }
+
+    /// The largest key in the window.
+    fn last_near(&self) -> Option<u64> {
+        let mask = self.words.len() - 1;
+        let from = (self.base / WORD) as usize & mask;
+        let below = (1u64 << (from % 64)) - 1;
+        for step in 0..=self.summary.len() {
+            // Backwards around the ring: it ends just before the word where it begins.
+            let at = (from / 64).wrapping_sub(step) & (self.summary.len() - 1);
+            let wanted = match step {
+                0 => below,
+                _ if step == self.summary.len() => !below,
+                _ => u64::MAX,
+            };
+            let bits = self.summary[at] & wanted;
+            if bits != 0 {
+                let found = at * 64 + bits.ilog2() as usize;
+                let key = self.base + (found.wrapping_sub(from) & mask) as u64 * WORD;
+                return Some(key + u64::from(self.words[found].ilog2()));
+            }
+        }
+        None
+    }
+
+    /// Removes the worst levels beyond the best `keep`.
+    pub fn truncate(&mut self, keep: usize) {
+        while self.len() > keep {
+            let Some(worst) = self.last_near().max(self.far.last()) else { return };
+            let gone = self.set(worst, 0);
+            debug_assert!(gone.is_ok(), "removals always fit");
+        }
+    }
+
+    /// Before the best level.
+    #[inline]
+    pub fn start(&self) -> Walk {
+        Walk { near: self.best, far: self.far.seek(0) }
+    }
+
+    /// The level at a place in the order, and moves the place on.
+    #[inline]
+    pub fn step(&self, walk: &mut Walk) -> Option<(u64, i64)> {
+        match self.far.at(walk.far) {
+            Some((key, qty)) if key < walk.near => {
+                walk.far = self.far.after(walk.far);
+                Some((key, qty))
+            }
+            _ if walk.near == NONE => None,
+            _ => {
+                let key = walk.near;
+                walk.near = self.next(key + 1);
+                Some((key, self.qtys[key as usize & (self.qtys.len() - 1)]))
+            }
+        }
+    }
+}

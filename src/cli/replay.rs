@@ -1,0 +1,195 @@
+//! `xarb replay`: books rebuilt from captures.
+
+use std::fs::File;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::{Exit, Failure, out};
+use crate::capture::{BookReport, Capture, Outcome, Replay, State};
+use crate::telemetry::{Table, table::count};
+use crate::types::Nanos;
+use crate::venue::VENUES;
+
+const AFTER_HELP: &str = "\
+Formats are told apart by content: gzip, zstd or plain; hftbacktest, feedlog and cryptofeed
+recordings, and JSON documents with `init` and `updates`. Several files continue the same books
+in the order given.
+
+A book is `waiting` until a snapshot and the first update behind it have joined, then `live`, and
+`unsynced` from a gap, a bad checksum or an unreadable message to the next snapshot.
+
+Examples:
+  xarb replay captures/btcusdt_20240808.gz captures/btcusdt_20240809.gz
+  xarb replay --json --depth 3 --until-ns 1723161300000000000 captures/btcusdt_20240808.gz
+
+Exit code 3: a malformed message, a bad checksum, or a book that ended unsynced. Waiting books and
+gaps that a snapshot cured are no error.";
+
+/// What to replay.
+#[derive(clap::Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// Stop after the last record at or before this time, in ns since the epoch
+    #[arg(long, value_name = "N")]
+    until_ns: Option<i64>,
+    /// Show this many levels a side [default: 10 with --json, else none]
+    #[arg(long, value_name = "N")]
+    depth: Option<usize>,
+    /// Captures, in the order in which they were recorded
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    wall_s: f64,
+    messages_per_s: u64,
+}
+
+pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let mut replay = Replay::new(VENUES, args.until_ns.map(Nanos));
+    for path in &args.files {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        let mut capture =
+            Capture::new(Box::new(file)).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+        let mut bar = Bar::new(start, size, &name);
+        let played = replay.file(&name, &mut capture, &mut |at| bar.show(at.bytes, at.messages));
+        bar.clear();
+        played.map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    let wall = start.elapsed();
+    let outcome = replay.outcome(args.depth.unwrap_or(if json { 10 } else { 0 }));
+    let messages_per_s = per_second(outcome.messages(), wall);
+    if json {
+        let wall_s = (wall.as_secs_f64() * 1e6).round() / 1e6;
+        out::json(&Report { outcome: &outcome, wall_s, messages_per_s });
+    } else {
+        out::line(&show(&outcome));
+        let seconds = wall.as_secs_f64();
+        out::line(&format!(
+            "{} messages in {seconds:.2} s, {} a second",
+            count(outcome.messages()),
+            count(messages_per_s)
+        ));
+    }
+    for file in &outcome.files {
+        for error in &file.errors {
+            eprintln!("xarb: {}: {error}", file.path);
+        }
+        let told = file.errors.len() as u64;
+        if file.malformed > told {
+            eprintln!("xarb: {}: and {} more", file.path, file.malformed - told);
+        }
+    }
+    Ok(if outcome.is_sound() { Exit::Done } else { Exit::Integrity })
+}
+
+fn per_second(messages: u64, wall: Duration) -> u64 {
+    let rate = u128::from(messages) * 1_000_000_000 / wall.as_nanos().max(1);
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
+fn show(outcome: &Outcome) -> String {
+    let mut files = Table::new(&["file", "format", "messages", "ignored", "malformed"]);
+    for file in &outcome.files {
+        let counts = [file.messages, file.ignored, file.malformed].map(count);
+        files.row([file.path.clone(), file.format.to_owned()].into_iter().chain(counts));
+    }
+    let mut books = Table::new(&[
+        "book",
+        "state",
+        "snapshots",
+        "updates",
+        "gaps",
+        "checksums",
+        "bad",
+        "crossed",
+        "bids",
+        "asks",
+        "best bid",
+        "best ask",
+    ]);
+    for book in &outcome.books {
+        let state = match book.state {
+            State::Waiting => "waiting",
+            State::Live => "live",
+            State::Unsynced => "UNSYNCED",
+        };
+        let counts = [
+            book.snapshots,
+            book.updates,
+            book.gaps,
+            book.checksums.ok,
+            book.checksums.bad,
+            book.crossed,
+            book.levels.bids as u64,
+            book.levels.asks as u64,
+        ];
+        let best =
+            [&book.best_bid, &book.best_ask].map(|best| best.clone().unwrap_or_else(|| "-".to_owned()));
+        let name = format!("{} {}", book.venue, book.symbol);
+        books.row([name, state.to_owned()].into_iter().chain(counts.map(count)).chain(best));
+    }
+    let mut text = format!("{files}\n{books}");
+    for book in outcome.books.iter().filter(|book| !book.bids.is_empty() || !book.asks.is_empty()) {
+        text.push_str(&format!("\n{}", levels(book)));
+    }
+    text
+}
+
+fn levels(book: &BookReport) -> String {
+    let mut table =
+        Table::new(&[&format!("{} {}", book.venue, book.symbol), "bid qty", "bid", "ask", "ask qty"]);
+    for at in 0..book.bids.len().max(book.asks.len()) {
+        let [bid, bid_qty] = book.bids.get(at).cloned().unwrap_or_default();
+        let [ask, ask_qty] = book.asks.get(at).cloned().unwrap_or_default();
+        table.row([(at + 1).to_string(), bid_qty, bid, ask, ask_qty]);
+    }
+    table.to_string()
+}
+
+/// A progress bar that shows itself only after two seconds, and only to people.
+struct Bar {
+    start: Instant,
+    size: u64,
+    name: String,
+    bar: Option<ProgressBar>,
+}
+
+impl Bar {
+    fn new(start: Instant, size: u64, name: &str) -> Bar {
+        Bar { start, size, name: name.to_owned(), bar: None }
+    }
+
+    fn show(&mut self, bytes: u64, messages: u64) {
+        if self.bar.is_none() {
+            if self.start.elapsed() < Duration::from_secs(2) || !std::io::stderr().is_terminal() {
+                return;
+            }
+            let bar = ProgressBar::with_draw_target(Some(self.size), ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} % {msg}") {
+                bar.set_style(style);
+            }
+            self.bar = Some(bar);
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(bytes.min(self.size));
+            bar.set_message(format!("{} messages of {}", count(messages), self.name));
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

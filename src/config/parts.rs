@@ -1,0 +1,285 @@
+//! What a checked configuration holds, section by section.
+
+use std::path::PathBuf;
+
+use crate::types::{
+    Asset, Bps, Contract, ContractKind, Endpoint, Environment, FeeRate, InstrumentSpec, Money, Nanos, Price,
+    Qty, Scale, SpecError, Symbol, Text, VenueId,
+};
+use crate::venue::{Channels, Transport};
+
+/// Who calls the stages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// `Pinned` where there are more cores than roles, else `Shared`.
+    Auto,
+    /// A core and a spinning thread for each role.
+    Pinned,
+    /// Several roles on few threads.
+    Shared,
+    /// One thread in virtual time: the same seed gives the same journal.
+    Stepped,
+}
+
+/// `[run]`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// Who calls the stages.
+    pub mode: Mode,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// How long to run; zero = until stopped.
+    pub seconds: u64,
+    /// Where journals and nonces are kept.
+    pub data_dir: PathBuf,
+}
+
+/// Where a venue's best bid and ask come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TopSource {
+    /// The depth stream alone.
+    Depth,
+    /// The ticker stream alone: one level a side.
+    Ticker,
+    /// Depth, with the best level replaced by a newer ticker.
+    Overlay,
+}
+
+/// `[venue.<id>]`
+#[derive(Clone, PartialEq, Debug)]
+pub struct VenueConfig {
+    /// Its name in the registry.
+    pub id: String,
+    /// What its orders and keys are.
+    pub environment: Environment,
+    /// Market data; `None` where the environment gives it (simulated, on ports of the run).
+    pub stream: Option<Endpoint>,
+    /// Snapshots, metadata and REST orders.
+    pub rest: Option<Endpoint>,
+    /// Orders over WebSocket.
+    pub orders: Option<Endpoint>,
+    /// The private stream.
+    pub private: Option<Endpoint>,
+    /// What to subscribe to.
+    pub channels: Channels,
+    /// Where its top comes from.
+    pub top: TopSource,
+    /// Taker fee.
+    pub taker: FeeRate,
+    /// Maker fee.
+    pub maker: FeeRate,
+    /// A book older than this is not traded on.
+    pub max_age: Nanos,
+    /// How long a request may be on its way before the venue must refuse it.
+    pub window_ms: u32,
+    /// How orders travel.
+    pub transport: Transport,
+    /// PREFIX of the environment variables that hold the key; `None` without orders.
+    pub credentials_env: Option<String>,
+    /// Orders are sent to be checked by the venue, not to be traded.
+    pub validate: bool,
+}
+
+/// `[instrument.<name>]`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InstrumentConfig {
+    /// `BTC-USDT`, `BTC-USDT-PERP`, `BTC-USD-PERP:inverse`.
+    pub name: Text<31>,
+    /// What is bought.
+    pub base: Asset,
+    /// What prices are in.
+    pub quote: Asset,
+    /// Spot, linear or inverse.
+    pub kind: ContractKind,
+    /// Decimals of prices and quantities, the same on all its venues.
+    pub scale: Scale,
+    /// Where it trades.
+    pub listings: Vec<Listing>,
+}
+
+/// An instrument on one venue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listing {
+    /// Index into [`super::Config::venues`].
+    pub venue: VenueId,
+    /// The venue's symbol, as its orders spell it.
+    pub symbol: Symbol,
+    /// The venue's rules, where the file tells them (simulated venues, runs without metadata).
+    pub rules: Option<Rules>,
+}
+
+/// A venue's filters as the file tells them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// Prices are multiples of this.
+    pub tick: Price,
+    /// Quantities are multiples of this.
+    pub lot: Qty,
+    /// Smallest order.
+    pub min_qty: Qty,
+    /// Largest order; zero = none known.
+    pub max_qty: Qty,
+    /// Smallest value of an order.
+    pub min_notional: Money,
+}
+
+impl InstrumentConfig {
+    /// The venue's rules in full; `None` where the file does not tell them.
+    pub fn spec(&self, listing: &Listing) -> Option<InstrumentSpec> {
+        let rules = listing.rules?;
+        let places = |value: i64| {
+            let digits = self.scale.digits();
+            (0..digits).rev().take_while(|_| value != 0).fold((value, digits), |(value, digits), _| {
+                if value % 10 == 0 { (value / 10, digits - 1) } else { (value, digits) }
+            })
+        };
+        let settle = if self.kind == ContractKind::Inverse { self.base } else { self.quote };
+        Some(InstrumentSpec {
+            name: self.name,
+            symbol: listing.symbol,
+            base: self.base,
+            quote: self.quote,
+            scale: self.scale,
+            tick: rules.tick,
+            lot: rules.lot,
+            min_qty: rules.min_qty,
+            max_qty: rules.max_qty,
+            min_notional: rules.min_notional,
+            price_digits: places(rules.tick.0).1,
+            qty_digits: places(rules.lot.0).1,
+            contract: Contract { kind: self.kind, multiplier: self.scale.one(), settle },
+            open: true,
+        })
+    }
+
+    /// Whether a price and quantity pass the rules of a listing; `None` without rules.
+    pub fn check(&self, listing: &Listing, price: Price, qty: Qty) -> Option<Result<Money, SpecError>> {
+        Some(self.spec(listing)?.check(price, qty))
+    }
+}
+
+/// `[detect]`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DetectConfig {
+    /// Smallest marginal edge taken, net of fees.
+    pub min_edge: Bps,
+    /// Share of a level's quantity that is counted on, in units of 1e-8.
+    pub haircut: i64,
+    /// Most value of one opportunity, in the quote asset.
+    pub max_notional: Money,
+    /// Levels a side that are published and looked at.
+    pub levels: usize,
+}
+
+/// `[risk]`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RiskConfig {
+    /// Most value of one order, in the quote asset.
+    pub max_order_notional: Money,
+    /// Most orders in any second, on each venue.
+    pub max_orders_per_s: u32,
+    /// Most intents in flight, over all instruments.
+    pub max_open_intents: u32,
+    /// Furthest that an order's limit may lie from the consolidated mid.
+    pub price_band: Bps,
+    /// Least time between intents of one instrument and direction.
+    pub cooldown: Nanos,
+    /// What an instrument's exposure may be worth in the worst case, in the quote asset.
+    pub max_exposure: Money,
+    /// Trading stops when this much of the quote asset is lost; zero = no such limit.
+    pub max_loss: Money,
+}
+
+/// What is done with a leg that filled less than the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HedgePolicy {
+    /// Take what is missing at a worse price, within the bound.
+    Finish,
+    /// Undo what is too much.
+    Reverse,
+    /// Keep it, up to a limit; undo what is beyond.
+    Keep,
+}
+
+/// `[exec]`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ExecConfig {
+    /// An order without an answer for this long is Unknown.
+    pub ack_timeout: Nanos,
+    /// An Unknown order is asked after at this interval.
+    pub query_every: Nanos,
+    /// Opportunities that may wait for the executor; more are dropped and counted.
+    pub queue: usize,
+    /// What is done about an imbalance.
+    pub hedge: HedgePolicy,
+    /// Furthest that a hedge may pay beyond the touch.
+    pub hedge_bound: Bps,
+    /// Most value kept as inventory under [`HedgePolicy::Keep`].
+    pub keep_max: Money,
+    /// Whole orders signed ahead for each side and venue that signs each request; zero = none.
+    pub presign: usize,
+}
+
+/// How a role waits for work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waiting {
+    /// Never gives up its core.
+    Spin,
+    /// Spins a little, then lets others run.
+    Yield,
+    /// Spins a little, then blocks.
+    Park,
+}
+
+/// `[roles]`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Roles {
+    /// Cores for the roles, in the order feeds, detector, executor, journal; empty = chosen.
+    pub cores: Vec<usize>,
+    /// How a role waits.
+    pub waiting: Waiting,
+    /// How long it spins before it yields or parks.
+    pub spin: Nanos,
+}
+
+/// `[sim]`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SimConfig {
+    /// What each account starts with on each venue.
+    pub balances: Vec<(Asset, Money)>,
+    /// One way, between us and a venue.
+    pub latency: Nanos,
+    /// Added to it at random, at most.
+    pub jitter: Nanos,
+    /// Orders refused at random, of a million.
+    pub reject_ppm: u32,
+    /// Fills cut short at random, of a million.
+    pub partial_ppm: u32,
+    /// Connections cut at random, of a million messages.
+    pub disconnect_ppm: u32,
+    /// Updates lost at random, of a million.
+    pub gap_ppm: u32,
+    /// The fair price at the start.
+    pub price: Money,
+    /// How far the fair price wanders in a second, typically.
+    pub volatility: Bps,
+    /// How far a venue's own price strays from the fair one, typically.
+    pub offset: Bps,
+    /// How fast it comes back: half of it in this time.
+    pub offset_half_life: Nanos,
+    /// Makers quote again this long after being hit, at the least and at the most.
+    pub requote: (Nanos, Nanos),
+    /// Market updates a second on each venue.
+    pub updates_per_s: u32,
+}
+
+/// `[latency]`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LatencyConfig {
+    /// Ask the kernel when it had the bytes.
+    pub kernel_stamps: bool,
+    /// Run a dummy message through the idle path this often, to keep it in the caches; zero = never.
+    pub keep_warm: Nanos,
+    /// Print the table of hops this often; zero = only at the end.
+    pub report_every: Nanos,
+}

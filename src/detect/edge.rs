@@ -1,0 +1,345 @@
+//! What two books are worth together, exactly.
+//!
+//! Bought on one venue's asks and sold on the other's bids, best first. A level offers its
+//! quantity less the haircut, rounded down to the smallest unit. A slice of both is taken while
+//! its marginal edge `(bid * (1 - fee) - ask * (1 + fee)) / (ask * (1 + fee))` is at least the
+//! minimum; the value bought, before fees, stops at the cap, the last slice cut to fit. The sum is
+//! rounded down to a lot that both venues take, off the last slices, and refused below either's
+//! minimum. Value, fees and profit are those of the rounded size, each fee rounded up to 1e-8.
+//!
+//! All in integers: edges are compared across (no division), and what does not fit is refused.
+//! Where the two quotes differ one day, the rate between them multiplies the sell side: into the
+//! factor of [`Pair::pays`] and into the value sold, and nowhere else.
+
+use super::{Leg, Opportunity, Refused};
+use crate::types::{
+    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Scale, Side, VenueId,
+};
+
+/// A venue's side of a trade.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Market {
+    /// Where.
+    pub venue: VenueId,
+    /// What taking costs there.
+    pub taker_fee: FeeRate,
+    /// Orders are multiples of this.
+    pub lot: Qty,
+    /// Smallest order, in quantity.
+    pub min_qty: Qty,
+    /// Smallest order, in value.
+    pub min_notional: Money,
+}
+
+/// What is wanted of an instrument, wherever it trades.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// Decimal places of its prices and quantities.
+    pub scale: Scale,
+    /// How value follows from them; spot or linear.
+    pub contract: Contract,
+    /// The least marginal edge of a slice, net of fees.
+    pub min_edge: Bps,
+    /// The most to buy at once, in value before fees.
+    pub max_notional: Money,
+    /// The share of a level that is taken to be really there, in units of 1e-8.
+    pub haircut: FeeRate,
+}
+
+/// Why two markets cannot be traded against each other under these terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PairError {
+    /// An edge between inverse contracts is not linear in the quantity.
+    #[error("inverse contracts are not traded against each other")]
+    Inverse,
+    /// A contract multiplier that is not positive or too large.
+    #[error("contract multiplier {0} is out of range")]
+    Multiplier(i64),
+    /// A fee of 100 % or more, or a rebate of as much.
+    #[error("taker fee {0} is out of range, in units of 1e-8")]
+    Fee(i64),
+    /// A minimum edge beyond +/- 100 %.
+    #[error("minimum edge {0} is out of range")]
+    MinEdge(Bps),
+    /// A haircut outside of 0 to 1.
+    #[error("haircut {0} is not between 0 and 1, in units of 1e-8")]
+    Haircut(i64),
+    /// A cap that is not positive, or beyond what is supported.
+    #[error("largest notional {0} is out of range")]
+    MaxNotional(Money),
+    /// A lot that is not positive, or two without a common multiple.
+    #[error("lots {0} and {1} have no common multiple")]
+    Lots(i64, i64),
+}
+
+/// One direction between two markets: buy on one, sell on the other. Holds what can be worked out
+/// before any price is known.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    buy: Market,
+    sell: Market,
+    /// A slice pays when `bid * sell_factor >= ask * buy_factor`.
+    sell_factor: i64,
+    buy_factor: i64,
+    haircut: i64,
+    /// The cap, as a sum of price times quantity.
+    max_raw: i128,
+    /// Money is such a sum times this, over [`Pair::over`].
+    per_raw: i128,
+    over: i128,
+    /// The least common multiple of the lots: the coarser, where it is a multiple of the other.
+    lot: i64,
+}
+
+/// What can be taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Taken {
+    /// On each side.
+    pub qty: Qty,
+    /// Highest ask taken.
+    pub buy_price: Price,
+    /// Lowest bid taken.
+    pub sell_price: Price,
+    /// Value bought, before fees.
+    pub bought: Money,
+    /// Value sold, before fees.
+    pub sold: Money,
+    /// Fee on what is bought.
+    pub buy_fee: Money,
+    /// Fee on what is sold.
+    pub sell_fee: Money,
+    /// The levels ran out with edge left.
+    pub depth_limited: bool,
+}
+
+/// 100 % in units of a [`Bps`].
+const WHOLE: i64 = 10_000 * Bps::ONE;
+
+impl Pair {
+    /// Works out the thresholds.
+    ///
+    /// # Errors
+    /// [`PairError`] names the value that is out of range.
+    pub fn new(buy: Market, sell: Market, terms: &Terms) -> Result<Pair, PairError> {
+        for fee in [buy.taker_fee.0, sell.taker_fee.0] {
+            if fee.unsigned_abs() >= FeeRate::ONE.unsigned_abs() {
+                return Err(PairError::Fee(fee));
+            }
+        }
+        if terms.min_edge.0 <= -WHOLE || terms.min_edge.0 > WHOLE {
+            return Err(PairError::MinEdge(terms.min_edge));
+        }
+        if !(0..=FeeRate::ONE).contains(&terms.haircut.0) {
+            return Err(PairError::Haircut(terms.haircut.0));
+        }
+        let lot = common_multiple(buy.lot.0, sell.lot.0).ok_or(PairError::Lots(buy.lot.0, sell.lot.0))?;
+        let multiplier = match terms.contract.kind {
+            ContractKind::Spot => terms.scale.one(),
+            ContractKind::Linear => terms.contract.multiplier,
+            ContractKind::Inverse => return Err(PairError::Inverse),
+        };
+        if multiplier <= 0 {
+            return Err(PairError::Multiplier(multiplier));
+        }
+        // Price and quantity are of the scale each, and so is the multiplier; money is of 24.
+        let places = 24 - 3 * i32::from(terms.scale.digits());
+        let lift = 10i128.pow(places.unsigned_abs());
+        let (mut per_raw, mut over) = (i128::from(multiplier), 1);
+        if places >= 0 {
+            per_raw = per_raw.checked_mul(lift).ok_or(PairError::Multiplier(multiplier))?;
+        } else {
+            over = lift;
+            let common = i128::from(greatest_divisor(multiplier.unsigned_abs(), over as u64));
+            (per_raw, over) = (per_raw / common, over / common);
+        }
+        let cap = terms.max_notional;
+        // Far below what money can hold, so that sums of values and fees cannot run over.
+        let max_raw = (cap.0 > 0 && cap.0 <= i128::MAX / 8)
+            .then(|| cap.0.checked_mul(over))
+            .flatten()
+            .ok_or(PairError::MaxNotional(cap))?
+            / per_raw;
+        Ok(Pair {
+            buy,
+            sell,
+            sell_factor: (FeeRate::ONE - sell.taker_fee.0) * WHOLE,
+            buy_factor: (FeeRate::ONE + buy.taker_fee.0) * (WHOLE + terms.min_edge.0),
+            haircut: terms.haircut.0,
+            max_raw,
+            per_raw,
+            over,
+            lot,
+        })
+    }
+
+    /// The market to buy on.
+    pub fn buy(&self) -> &Market {
+        &self.buy
+    }
+
+    /// The market to sell on.
+    pub fn sell(&self) -> &Market {
+        &self.sell
+    }
+
+    /// True when a slice at these prices has the minimum edge. Two multiplications: this is what
+    /// most evaluations end with. Both factors are below 2^62, so the products always fit.
+    #[inline]
+    pub fn pays(&self, ask: Price, bid: Price) -> bool {
+        i128::from(bid.0) * i128::from(self.sell_factor) >= i128::from(ask.0) * i128::from(self.buy_factor)
+    }
+
+    /// The net edge of a slice at these prices, rounded down, and cut to what a [`Bps`] holds.
+    pub fn edge(&self, ask: Price, bid: Price) -> Bps {
+        let sold = i128::from(bid.0) * i128::from(FeeRate::ONE - self.sell.taker_fee.0);
+        let cost = i128::from(ask.0) * i128::from(FeeRate::ONE + self.buy.taker_fee.0);
+        if cost <= 0 {
+            return Bps(i64::MAX);
+        }
+        let edge = ((sold - cost) * i128::from(WHOLE)).div_euclid(cost);
+        Bps(edge.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
+    }
+
+    /// Walks the two sides, best first.
+    ///
+    /// # Errors
+    /// [`Refused::BelowEdge`], [`Refused::TooSmall`], or [`Refused::Risk`] for values beyond what
+    /// money can hold.
+    pub fn take<A, B>(&self, asks: A, bids: B) -> Result<Taken, Refused>
+    where
+        A: Iterator<Item = Level> + Clone,
+        B: Iterator<Item = Level> + Clone,
+    {
+        let (total, depth_limited) = self.size(asks.clone(), bids.clone())?;
+        let qty = total - total % self.lot;
+        if qty <= 0 || qty < self.buy.min_qty.0 || qty < self.sell.min_qty.0 {
+            return Err(Refused::TooSmall);
+        }
+        let (bought, buy_price) = self.value(asks, qty).ok_or(Refused::Risk)?;
+        let (sold, sell_price) = self.value(bids, qty).ok_or(Refused::Risk)?;
+        if bought < self.buy.min_notional || sold < self.sell.min_notional {
+            return Err(Refused::TooSmall);
+        }
+        if sold.0 > i128::MAX / 8 {
+            return Err(Refused::Risk);
+        }
+        let (buy_fee, sell_fee) = (bought.fee_up(self.buy.taker_fee), sold.fee_up(self.sell.taker_fee));
+        Ok(Taken { qty: Qty(qty), buy_price, sell_price, bought, sold, buy_fee, sell_fee, depth_limited })
+    }
+
+    /// How much has the edge, before rounding, and whether only the levels ended it.
+    fn size<A, B>(&self, mut asks: A, mut bids: B) -> Result<(i64, bool), Refused>
+    where
+        A: Iterator<Item = Level>,
+        B: Iterator<Item = Level>,
+    {
+        let (mut total, mut bought) = (0i64, 0i128);
+        let (mut ask, mut bid) = (self.offer(&mut asks), self.offer(&mut bids));
+        loop {
+            let (Some(buy), Some(sell)) = (ask.as_mut(), bid.as_mut()) else {
+                return if total > 0 { Ok((total, true)) } else { Err(Refused::BelowEdge) };
+            };
+            if !self.pays(buy.price, sell.price) {
+                return if total > 0 { Ok((total, false)) } else { Err(Refused::BelowEdge) };
+            }
+            let slice = buy.qty.0.min(sell.qty.0);
+            let cost = i128::from(slice) * i128::from(buy.price.0);
+            match bought.checked_add(cost) {
+                Some(sum) if sum <= self.max_raw => bought = sum,
+                _ => {
+                    // Less than the slice, so it fits.
+                    let cut = ((self.max_raw - bought) / i128::from(buy.price.0)) as i64;
+                    return Ok((total.checked_add(cut).ok_or(Refused::Risk)?, false));
+                }
+            }
+            total = total.checked_add(slice).ok_or(Refused::Risk)?;
+            if bought == self.max_raw {
+                return Ok((total, false));
+            }
+            buy.qty.0 -= slice;
+            sell.qty.0 -= slice;
+            if buy.qty.0 == 0 {
+                ask = self.offer(&mut asks);
+            }
+            if sell.qty.0 == 0 {
+                bid = self.offer(&mut bids);
+            }
+        }
+    }
+
+    /// The value of the best `qty` of a side, and the worst price in it.
+    fn value(&self, mut levels: impl Iterator<Item = Level>, qty: i64) -> Option<(Money, Price)> {
+        let (mut left, mut raw) = (qty, 0i128);
+        loop {
+            let level = self.offer(&mut levels)?;
+            let part = left.min(level.qty.0);
+            raw = raw.checked_add(i128::from(part) * i128::from(level.price.0))?;
+            left -= part;
+            if left == 0 {
+                let scaled = raw.checked_mul(self.per_raw)?;
+                let exact = self.over == 1 || scaled % self.over == 0;
+                return exact.then_some((Money(scaled / self.over), level.price));
+            }
+        }
+    }
+
+    /// The next level that offers anything, with what it offers.
+    #[inline]
+    fn offer(&self, levels: &mut impl Iterator<Item = Level>) -> Option<Level> {
+        loop {
+            let mut level = levels.next()?;
+            if self.haircut != FeeRate::ONE {
+                let share = i128::from(level.qty.0) * i128::from(self.haircut);
+                level.qty = Qty(match u64::try_from(share) {
+                    Ok(share) => (share / FeeRate::ONE as u64) as i64,
+                    Err(_) => (share / i128::from(FeeRate::ONE)) as i64,
+                });
+            }
+            if level.qty.0 > 0 && level.price.0 > 0 {
+                return Some(level);
+            }
+        }
+    }
+}
+
+impl Taken {
+    /// The two legs, with the versions of the books that they were computed from.
+    pub fn opportunity(
+        &self,
+        pair: &Pair,
+        instrument: InstrumentId,
+        at: Nanos,
+        (buy_version, sell_version): (u64, u64),
+    ) -> Option<Opportunity> {
+        let buy = Leg {
+            venue: pair.buy.venue,
+            side: Side::Buy,
+            price: self.buy_price,
+            qty: self.qty,
+            value: self.bought,
+            fee: self.buy_fee,
+            book_version: buy_version,
+        };
+        let sell = Leg {
+            venue: pair.sell.venue,
+            side: Side::Sell,
+            price: self.sell_price,
+            qty: self.qty,
+            value: self.sold,
+            fee: self.sell_fee,
+            book_version: sell_version,
+        };
+        Opportunity::new(instrument, at, &[buy, sell], self.depth_limited)
+    }
+}
+
+fn greatest_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { greatest_divisor(b, a % b) }
+}
+
+fn common_multiple(a: i64, b: i64) -> Option<i64> {
+    if a <= 0 || b <= 0 {
+        return None;
+    }
+    (a / greatest_divisor(a as u64, b as u64) as i64).checked_mul(b)
+}

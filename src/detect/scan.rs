@@ -1,0 +1,367 @@
+//! What to look at when a book moved: every other book of its instrument, in both directions.
+//!
+//! A pair is looked at in stages, so that the usual answer (nothing) costs little: the best prices
+//! and the state of both books, one cache line each, then one comparison of two products. Only
+//! when that pays are the levels read and walked. Every refusal is counted by its reason with the
+//! best edge that was given up. Nothing is allocated after `new`.
+
+use super::edge::{Market, Pair, PairError, Taken, Terms};
+use super::ledger::{Entry, RefusalLedger};
+use super::{Opportunity, Refused};
+use crate::book::{Book, BookLevels, Glance, Reader, Top, Trust};
+use crate::types::{InstrumentId, Level, Nanos, Price, Side, VenueId};
+
+/// A book, by its place among the books that a detector looks at.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct BookSlot(pub u16);
+
+/// One instrument to look at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watch {
+    /// Which.
+    pub instrument: InstrumentId,
+    /// What is wanted of it.
+    pub terms: Terms,
+    /// Where it trades.
+    pub books: Vec<Watched>,
+}
+
+/// One book of an instrument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Watched {
+    /// Its place in the [`Books`].
+    pub slot: BookSlot,
+    /// The venue's terms.
+    pub market: Market,
+    /// Oldest it may be, from the local receive time of its last message; zero = any age.
+    pub max_age: Nanos,
+}
+
+/// Where a detector sees books: published cells of other threads ([`Cells`]), or the books
+/// themselves on the thread that owns them ([`Own`]).
+pub trait Books {
+    /// Levels of a side, best first.
+    type Levels<'a>: Iterator<Item = Level> + Clone
+    where
+        Self: 'a;
+
+    /// State and best levels; `None` when there is no such book or it cannot be read now.
+    fn glance(&mut self, slot: BookSlot) -> Option<Glance>;
+
+    /// Brings [`Books::levels`] up to date; what it belongs to.
+    fn load(&mut self, slot: BookSlot) -> Option<Glance>;
+
+    /// The levels as last loaded.
+    fn levels(&self, slot: BookSlot, side: Side) -> Self::Levels<'_>;
+}
+
+/// A reader's tries before a book counts as unreadable: its writer needs a few nanoseconds for a
+/// publication, so more means that it was stopped in the middle.
+const TRIES: usize = 1_000;
+
+/// Published cells.
+#[derive(Default)]
+pub struct Cells {
+    cells: Vec<(Reader, Box<Top>)>,
+}
+
+impl Cells {
+    /// The cells in the order of their slots.
+    pub fn new(readers: impl IntoIterator<Item = Reader>) -> Cells {
+        Cells { cells: readers.into_iter().map(|reader| (reader, Box::default())).collect() }
+    }
+}
+
+impl Books for Cells {
+    type Levels<'a> = std::iter::Copied<std::slice::Iter<'a, Level>>;
+
+    #[inline]
+    fn glance(&mut self, slot: BookSlot) -> Option<Glance> {
+        let (reader, _) = self.cells.get(usize::from(slot.0))?;
+        (0..TRIES).find_map(|_| reader.glance())
+    }
+
+    fn load(&mut self, slot: BookSlot) -> Option<Glance> {
+        let (reader, top) = self.cells.get_mut(usize::from(slot.0))?;
+        let heard = reader.heard();
+        if !(0..TRIES).any(|_| reader.read(top)) {
+            return None;
+        }
+        Some(Glance {
+            version: top.version,
+            trust: top.trust,
+            crossed: top.crossed,
+            heard,
+            bid: top.bids().first().copied(),
+            ask: top.asks().first().copied(),
+        })
+    }
+
+    #[inline]
+    fn levels(&self, slot: BookSlot, side: Side) -> Self::Levels<'_> {
+        let levels = match (self.cells.get(usize::from(slot.0)), side) {
+            (Some((_, top)), Side::Buy) => top.bids(),
+            (Some((_, top)), Side::Sell) => top.asks(),
+            (None, _) => &[],
+        };
+        levels.iter().copied()
+    }
+}
+
+/// The books themselves, at full depth.
+pub struct Own<'a>(pub &'a [Book]);
+
+impl Books for Own<'_> {
+    type Levels<'b>
+        = std::iter::Flatten<std::option::IntoIter<BookLevels<'b>>>
+    where
+        Self: 'b;
+
+    fn glance(&mut self, slot: BookSlot) -> Option<Glance> {
+        self.0.get(usize::from(slot.0)).map(Book::glance)
+    }
+
+    fn load(&mut self, slot: BookSlot) -> Option<Glance> {
+        self.glance(slot)
+    }
+
+    fn levels(&self, slot: BookSlot, side: Side) -> Self::Levels<'_> {
+        self.0.get(usize::from(slot.0)).map(|book| book.levels(side)).into_iter().flatten()
+    }
+}
+
+/// Finds what is worth taking.
+pub struct Detector {
+    directions: Vec<Direction>,
+    /// For each slot, the books to compare it with.
+    neighbours: Vec<Vec<Neighbour>>,
+    evaluations: u64,
+}
+
+/// Buy on one book, sell on another.
+struct Direction {
+    instrument: InstrumentId,
+    pair: Pair,
+    buy: BookSlot,
+    sell: BookSlot,
+    opportunities: u64,
+    depth_limited: u64,
+    refused: [Given; Refused::ALL.len()],
+}
+
+/// Refusals of one reason in one direction, with the best prices instead of the best edge: those
+/// are compared without a division.
+#[derive(Clone, Copy, Default)]
+struct Given {
+    count: u64,
+    /// Ask and bid; zero when there never were both.
+    best: (Price, Price),
+}
+
+struct Neighbour {
+    other: BookSlot,
+    /// Oldest that the moved book may be, and the other.
+    max_age: [Nanos; 2],
+    /// Both directions, in the order of configuration.
+    directions: [usize; 2],
+}
+
+/// What a detector counted in one direction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DirectionReport {
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Where it would be bought.
+    pub buy: VenueId,
+    /// Where it would be sold.
+    pub sell: VenueId,
+    /// How often there was something to take.
+    pub opportunities: u64,
+    /// How many of those used up the levels that could be seen.
+    pub depth_limited: u64,
+    /// How often there was not, and why.
+    pub refused: RefusalLedger,
+}
+
+impl Detector {
+    /// A detector for these instruments.
+    ///
+    /// # Errors
+    /// [`PairError`] for terms that cannot be worked with.
+    pub fn new(watches: &[Watch]) -> Result<Detector, PairError> {
+        let mut detector = Detector { directions: Vec::new(), neighbours: Vec::new(), evaluations: 0 };
+        for watch in watches {
+            for (at, one) in watch.books.iter().enumerate() {
+                for two in &watch.books[at + 1..] {
+                    detector.add(watch, one, two)?;
+                }
+            }
+        }
+        Ok(detector)
+    }
+
+    fn add(&mut self, watch: &Watch, one: &Watched, two: &Watched) -> Result<(), PairError> {
+        let directions = [self.directions.len(), self.directions.len() + 1];
+        for (buy, sell) in [(one, two), (two, one)] {
+            self.directions.push(Direction {
+                instrument: watch.instrument,
+                pair: Pair::new(buy.market, sell.market, &watch.terms)?,
+                buy: buy.slot,
+                sell: sell.slot,
+                opportunities: 0,
+                depth_limited: 0,
+                refused: Default::default(),
+            });
+        }
+        for (moved, other) in [(one, two), (two, one)] {
+            let slot = usize::from(moved.slot.0);
+            if self.neighbours.len() <= slot {
+                self.neighbours.resize_with(slot + 1, Vec::new);
+            }
+            let max_age = [moved.max_age, other.max_age];
+            self.neighbours[slot].push(Neighbour { other: other.slot, max_age, directions });
+        }
+        Ok(())
+    }
+
+    /// Looks at every pair of the book that moved; what is worth taking goes to `out`.
+    #[inline]
+    pub fn evaluate<B: Books>(
+        &mut self,
+        books: &mut B,
+        moved: BookSlot,
+        now: Nanos,
+        mut out: impl FnMut(Opportunity),
+    ) {
+        let Some(neighbours) = self.neighbours.get(usize::from(moved.0)) else { return };
+        if neighbours.is_empty() {
+            return;
+        }
+        let this = books.glance(moved);
+        for neighbour in neighbours {
+            let other = books.glance(neighbour.other);
+            let usable = usable([this.as_ref(), other.as_ref()], neighbour.max_age, now);
+            for at in neighbour.directions {
+                let direction = &mut self.directions[at];
+                self.evaluations += 1;
+                let (buy, sell) = if direction.buy == moved { (&this, &other) } else { (&other, &this) };
+                let touch = touch(buy, sell);
+                let pays = touch.is_some_and(|(ask, bid)| direction.pair.pays(ask, bid));
+                let refused = match usable {
+                    Err(reason) => reason,
+                    Ok(()) if !pays => Refused::BelowEdge,
+                    Ok(()) => {
+                        let ages = match direction.buy == moved {
+                            true => neighbour.max_age,
+                            false => [neighbour.max_age[1], neighbour.max_age[0]],
+                        };
+                        match direction.take(books, ages, now) {
+                            Ok(found) => {
+                                out(found);
+                                continue;
+                            }
+                            Err(reason) => reason,
+                        }
+                    }
+                };
+                direction.refuse(refused, touch);
+            }
+        }
+    }
+
+    /// How many directions were looked at so far.
+    pub fn evaluations(&self) -> u64 {
+        self.evaluations
+    }
+
+    /// What was counted, direction by direction, in the order of configuration.
+    pub fn reports(&self) -> impl Iterator<Item = DirectionReport> {
+        self.directions.iter().map(|direction| DirectionReport {
+            instrument: direction.instrument,
+            buy: direction.pair.buy().venue,
+            sell: direction.pair.sell().venue,
+            opportunities: direction.opportunities,
+            depth_limited: direction.depth_limited,
+            refused: direction.ledger(),
+        })
+    }
+
+    /// All refusals together.
+    pub fn refused(&self) -> RefusalLedger {
+        let mut all = RefusalLedger::default();
+        for direction in &self.directions {
+            all.merge(&direction.ledger());
+        }
+        all
+    }
+}
+
+/// Whether two books may be used, and the first reason why not.
+#[inline]
+fn usable(books: [Option<&Glance>; 2], max_age: [Nanos; 2], now: Nanos) -> Result<(), Refused> {
+    let [Some(one), Some(two)] = books else { return Err(Refused::Unsynced) };
+    if one.trust != Trust::Live || two.trust != Trust::Live {
+        return Err(Refused::Unsynced);
+    }
+    if one.crossed || two.crossed {
+        return Err(Refused::Crossed);
+    }
+    let old =
+        |book: &Glance, bound: Nanos| bound > Nanos::ZERO && now.0.saturating_sub(book.heard.0) > bound.0;
+    if old(one, max_age[0]) || old(two, max_age[1]) {
+        return Err(Refused::Stale);
+    }
+    Ok(())
+}
+
+/// Best ask to buy at, best bid to sell at.
+#[inline]
+fn touch(buy: &Option<Glance>, sell: &Option<Glance>) -> Option<(Price, Price)> {
+    Some((buy.as_ref()?.ask?.price, sell.as_ref()?.bid?.price))
+}
+
+impl Direction {
+    /// Reads the levels and walks them; they may be newer than what was glanced at.
+    #[cold]
+    fn take<B: Books>(
+        &mut self,
+        books: &mut B,
+        max_age: [Nanos; 2],
+        now: Nanos,
+    ) -> Result<Opportunity, Refused> {
+        let (buy, sell) = (books.load(self.buy), books.load(self.sell));
+        usable([buy.as_ref(), sell.as_ref()], max_age, now)?;
+        let versions = (buy.map_or(0, |book| book.version), sell.map_or(0, |book| book.version));
+        let taken: Taken =
+            self.pair.take(books.levels(self.buy, Side::Sell), books.levels(self.sell, Side::Buy))?;
+        let found = taken.opportunity(&self.pair, self.instrument, now, versions).ok_or(Refused::Risk)?;
+        self.opportunities += 1;
+        self.depth_limited += u64::from(found.depth_limited);
+        Ok(found)
+    }
+
+    #[inline]
+    fn refuse(&mut self, reason: Refused, touch: Option<(Price, Price)>) {
+        let given = &mut self.refused[reason as usize];
+        given.count += 1;
+        if let Some((ask, bid)) = touch {
+            let (best_ask, best_bid) = given.best;
+            // bid / ask > best_bid / best_ask; the first always wins against 0 / 0.
+            let better =
+                i128::from(bid.0) * i128::from(best_ask.0) > i128::from(best_bid.0) * i128::from(ask.0);
+            if better || best_ask.0 == 0 {
+                given.best = (ask, bid);
+            }
+        }
+    }
+
+    fn ledger(&self) -> RefusalLedger {
+        let mut ledger = RefusalLedger::default();
+        for (reason, given) in Refused::ALL.into_iter().zip(&self.refused) {
+            let (ask, bid) = given.best;
+            let best = (ask.0 != 0).then(|| self.pair.edge(ask, bid));
+            ledger.add(reason, Entry { count: given.count, best });
+        }
+        ledger
+    }
+}

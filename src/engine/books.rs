@@ -1,0 +1,84 @@
+//! From a plan to stages: published books, the feeds that write them, the detector that reads them.
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::detect::DetectStage;
+use super::feed::{FeedBook, FeedStage};
+use super::journey::JourneyCell;
+use super::plan::{Plan, PlannedVenue};
+use super::signal::Signal;
+use crate::book::{BookConfig, LadderConfig, Reader, cell};
+use crate::detect::{Detector, Notifier, PairError, Taker, ring};
+use crate::sync::Arc;
+use crate::types::{InstrumentId, VenueId};
+use crate::venue::{BookConfig as FeedBookConfig, FeedConfig};
+
+/// The published books of a run, and what tells that they moved.
+pub struct Books {
+    /// One a slot.
+    pub readers: Vec<Reader>,
+    /// One a slot.
+    pub journeys: Vec<Arc<JourneyCell>>,
+    writers: Vec<Option<crate::book::Writer>>,
+    notifier: Notifier,
+    taker: Option<Taker>,
+}
+
+impl Books {
+    /// Cells for all books of the plan.
+    pub fn new(plan: &Plan) -> Books {
+        let (notifier, taker) = ring(usize::from(plan.books));
+        let (writers, readers) = (0..plan.books).map(|_| cell()).map(|(w, r)| (Some(w), r)).unzip();
+        let journeys = (0..plan.books).map(|_| Arc::new(JourneyCell::default())).collect();
+        Books { readers, journeys, writers, notifier, taker: Some(taker) }
+    }
+
+    /// The stage of a venue's feed. Each venue's is made once.
+    pub fn feed_stage(&mut self, venue: &PlannedVenue) -> FeedStage {
+        let feed = (venue.row.feed)(&FeedConfig {
+            books: venue
+                .instruments
+                .iter()
+                .map(|book| FeedBookConfig { symbol: book.spec.symbol, spec: Some(book.spec.clone()) })
+                .collect(),
+            discover: false,
+            channels: venue.config.channels,
+            stream: venue.endpoints.stream.clone(),
+            rest: venue.endpoints.rest.clone(),
+        });
+        let (overlay, ticker_only) = venue.top();
+        let books = venue.instruments.iter().filter_map(|book| {
+            let slot = usize::from(book.slot.0);
+            let writer = self.writers.get_mut(slot)?.take()?;
+            let ladder = LadderConfig { tick: Some(book.spec.tick), ..LadderConfig::default() };
+            let config = BookConfig { ladder, ticker_only };
+            Some(FeedBook::new(config, overlay, writer, Arc::clone(&self.journeys[slot]), book.slot.0))
+        });
+        FeedStage::new(feed, books.collect(), self.notifier.clone())
+    }
+
+    /// The detect stage, and the queue that its opportunities come out of. There is one.
+    ///
+    /// # Errors
+    /// [`PairError`] for terms that cannot be worked with; a [`Plan`] has checked them.
+    pub fn detect_stage(&mut self, plan: &Plan) -> Result<(DetectStage, Receiver<Signal>), PairError> {
+        let detector = Detector::new(&plan.watches())?;
+        let (sender, receiver) = bounded(plan.config.exec.queue.max(1));
+        let taker = self.taker.take().unwrap_or_else(|| ring(0).1);
+        let (readers, journeys) = (self.readers.clone(), self.journeys.clone());
+        Ok((DetectStage::new(detector, taker, readers, journeys, sender), receiver))
+    }
+
+    /// Where each venue's books of each instrument are published, by venue and instrument.
+    pub fn by_venue(&self, plan: &Plan) -> Vec<Vec<Option<Reader>>> {
+        let mut by_venue = vec![vec![None; plan.config.instruments.len()]; plan.venues.len()];
+        for venue in &plan.venues {
+            for book in &venue.instruments {
+                let (VenueId(at), InstrumentId(of)) = (venue.id, book.instrument);
+                by_venue[usize::from(at)][usize::from(of)] =
+                    self.readers.get(usize::from(book.slot.0)).cloned();
+            }
+        }
+        by_venue
+    }
+}

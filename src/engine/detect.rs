@@ -1,0 +1,125 @@
+//! The detect stage and its role: books that moved in, opportunities out to the executor's queue.
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+
+use super::journey::JourneyCell;
+use super::role::Role;
+use super::signal::{Control, Signal};
+use crate::book::Reader;
+use crate::detect::{BookSlot, Cells, Detector, RefusalLedger, Refused, Taker};
+use crate::sync::Arc;
+use crate::telemetry::{Hop, HopRecorder};
+use crate::types::{Nanos, Stopwatch};
+
+/// Books looked at in one turn before other roles get theirs.
+const BOOKS_MAX: usize = 64;
+
+/// Looks at every pair of a book that moved.
+pub struct DetectStage {
+    taker: Taker,
+    detector: Detector,
+    cells: Cells,
+    journeys: Vec<Arc<JourneyCell>>,
+    queue: Sender<Signal>,
+    hops: HopRecorder,
+    opportunities: u64,
+    dropped: RefusalLedger,
+}
+
+impl DetectStage {
+    /// `readers[i]` and `journeys[i]` belong to the book of slot `i`.
+    pub fn new(
+        detector: Detector,
+        taker: Taker,
+        readers: Vec<Reader>,
+        journeys: Vec<Arc<JourneyCell>>,
+        queue: Sender<Signal>,
+    ) -> DetectStage {
+        DetectStage {
+            taker,
+            detector,
+            cells: Cells::new(readers),
+            journeys,
+            queue,
+            hops: HopRecorder::new(),
+            opportunities: 0,
+            dropped: RefusalLedger::default(),
+        }
+    }
+
+    /// Takes one book that moved; false when none did. What is worth taking goes to the queue; a
+    /// full queue holds older news than this, so this is dropped and counted.
+    #[inline]
+    pub fn turn(&mut self, now: Nanos, watch: &impl Stopwatch) -> bool {
+        let Some(book) = self.taker.take() else { return false };
+        let began = watch.ticks();
+        let stamps = self.journeys.get(usize::from(book)).map(|cell| cell.load()).unwrap_or_default();
+        let (queue, hops) = (&self.queue, &mut self.hops);
+        let (opportunities, dropped) = (&mut self.opportunities, &mut self.dropped);
+        self.detector.evaluate(&mut self.cells, BookSlot(book), now, |opportunity| {
+            let mut stamps = stamps;
+            stamps.mark(Hop::Detect, watch.ticks());
+            *opportunities += 1;
+            if let Err(TrySendError::Full(signal) | TrySendError::Disconnected(signal)) =
+                queue.try_send(Signal { opportunity, stamps })
+            {
+                dropped.count(Refused::QueueFull, Some(signal.opportunity.net_bps));
+            }
+        });
+        hops.record(Hop::Detect, watch.nanos(began, watch.ticks()));
+        true
+    }
+
+    /// Opportunities so far.
+    pub fn opportunities(&self) -> u64 {
+        self.opportunities
+    }
+
+    /// What was not taken so far, by reason.
+    pub fn refused(&self) -> RefusalLedger {
+        let mut all = self.detector.refused();
+        all.merge(&self.dropped);
+        all
+    }
+
+    /// The times of its hop.
+    pub fn hops(&self) -> &HopRecorder {
+        &self.hops
+    }
+}
+
+/// The one role that detects on all instruments.
+pub struct DetectRole<W> {
+    stage: DetectStage,
+    control: Receiver<Control>,
+    draining: bool,
+    watch: W,
+}
+
+impl<W: Stopwatch> DetectRole<W> {
+    /// A role around the stage.
+    pub fn new(stage: DetectStage, control: Receiver<Control>, watch: W) -> DetectRole<W> {
+        DetectRole { stage, control, draining: false, watch }
+    }
+
+    /// The stage, for reports.
+    pub fn stage(&self) -> &DetectStage {
+        &self.stage
+    }
+}
+
+impl<W: Stopwatch + Send + 'static> Role for DetectRole<W> {
+    fn name(&self) -> &str {
+        "detect"
+    }
+
+    fn turn(&mut self, now: Nanos) -> bool {
+        while let Ok(Control::Drain) = self.control.try_recv() {
+            self.draining = true;
+        }
+        if self.draining {
+            return false;
+        }
+        (0..BOOKS_MAX).take_while(|_| self.stage.turn(now, &self.watch)).count() > 0
+    }
+}

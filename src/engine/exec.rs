@@ -1,0 +1,198 @@
+//! The exec stage: signals in, orders out; the venues' news in, states and hedges out.
+
+use super::lanes::Lanes;
+use super::signal::Signal;
+use crate::book::{Reader, Trust};
+use crate::exec::{Alert, Context, ExecReport, Executor, SendOutcome};
+use crate::risk::Quote;
+use crate::telemetry::{Hop, HopRecorder};
+use crate::types::{ClientId, InstrumentId, Nanos, Report, Stopwatch, VenueId};
+use crate::venue::{Command, Gateway, Lane};
+
+/// How long bytes may wait for their turn on a connection that is busy.
+const SEND_WITHIN: Nanos = Nanos::from_millis(500);
+
+/// Orders whose answers are timed: the newest so many.
+const TIMED: usize = 64;
+
+/// How often the dead-man switches are set anew, and what to.
+const DEAD_MAN_EVERY: Nanos = Nanos::from_secs(20);
+const DEAD_MAN: Nanos = Nanos::from_secs(60);
+
+/// The executor with all that it reaches: gateways, connections, published books.
+pub struct ExecStage<W> {
+    executor: Executor,
+    outside: Outside<W>,
+    reports: Vec<Report>,
+    hops: HopRecorder,
+    next_dead_man: Nanos,
+}
+
+/// What the executor sees of the world.
+struct Outside<W> {
+    /// By venue; every venue has one.
+    lanes: Vec<Lanes>,
+    /// By venue, then by instrument.
+    books: Vec<Vec<Option<Reader>>>,
+    alerts: Vec<String>,
+    /// When each of the newest orders left, for hops alone.
+    left: Vec<Left>,
+    watch: W,
+    now: Nanos,
+}
+
+/// An order whose first answers are still to be timed.
+struct Left {
+    client: ClientId,
+    /// A stopwatch reading.
+    at: u64,
+    acked: bool,
+    filled: bool,
+}
+
+impl<W: Stopwatch> ExecStage<W> {
+    /// `lanes[i]` is venue `i`'s; `books[i][j]` is that of instrument `j` there.
+    pub fn new(
+        executor: Executor,
+        lanes: Vec<Lanes>,
+        books: Vec<Vec<Option<Reader>>>,
+        watch: W,
+    ) -> ExecStage<W> {
+        let left = Vec::with_capacity(TIMED);
+        ExecStage {
+            executor,
+            outside: Outside { lanes, books, alerts: Vec::new(), left, watch, now: Nanos::ZERO },
+            reports: Vec::new(),
+            hops: HopRecorder::new(),
+            next_dead_man: Nanos::ZERO,
+        }
+    }
+
+    /// Takes one signal the whole way: admit, encode, send. True when orders left.
+    #[inline]
+    pub fn on_signal(&mut self, signal: &Signal, now: Nanos) -> bool {
+        let Signal { opportunity, mut stamps } = *signal;
+        let (executor, outside) = (&mut self.executor, &mut self.outside);
+        outside.now = now;
+        stamps.mark(Hop::Queue, outside.watch.ticks());
+        // Refusals are counted by the gate; there is nothing to do about them.
+        let Ok(admitted) = executor.admit(&opportunity, now, outside) else { return false };
+        stamps.mark(Hop::Admit, outside.watch.ticks());
+        let Ok(prepared) = executor.prepare(admitted, now, outside) else { return false };
+        stamps.mark(Hop::Encode, outside.watch.ticks());
+        let left = executor.send(prepared, now, outside);
+        stamps.mark(Hop::Send, outside.watch.ticks());
+        self.hops.record_rest(&stamps, Hop::Queue, &outside.watch);
+        left > 0
+    }
+
+    /// Does what is due on the private side: connections, news, timers. True when there was any.
+    pub fn turn(&mut self, now: Nanos) -> bool {
+        self.outside.now = now;
+        let mut worked = false;
+        for venue in 0..self.outside.lanes.len() {
+            worked |= self.outside.lanes[venue].poll(now);
+            self.outside.lanes[venue].take_reports(&mut self.reports);
+            for report in self.reports.drain(..) {
+                self.outside.time(&report, &mut self.hops);
+                self.executor.on_report(VenueId(venue as u8), &report, now, &mut self.outside);
+            }
+        }
+        self.executor.tick(now, &mut self.outside);
+        if now >= self.next_dead_man && self.outside.lanes.iter_mut().all(|lanes| lanes.gateway().ready()) {
+            self.next_dead_man = now + DEAD_MAN_EVERY;
+            for lanes in &mut self.outside.lanes {
+                lanes.command(&Command::DeadMan { timeout: DEAD_MAN }, now);
+            }
+        }
+        worked
+    }
+
+    /// Does what the hot path is to be spared; true when there was any.
+    pub fn idle(&mut self, now: Nanos) -> bool {
+        self.outside.now = now;
+        self.executor.idle(now, &mut self.outside)
+    }
+
+    /// True when every gateway takes orders.
+    pub fn is_ready(&mut self) -> bool {
+        self.outside.lanes.iter_mut().all(|lanes| lanes.gateway().ready())
+    }
+
+    /// The executor.
+    pub fn executor(&mut self) -> &mut Executor {
+        &mut self.executor
+    }
+
+    /// The executor's account of the run.
+    pub fn report(&mut self, now: Nanos) -> ExecReport {
+        self.outside.now = now;
+        self.executor.report(&mut self.outside, now)
+    }
+
+    /// What people must know, in order.
+    pub fn alerts(&self) -> impl Iterator<Item = &String> {
+        self.outside.lanes.iter().flat_map(Lanes::alerts).chain(&self.outside.alerts)
+    }
+
+    /// The times of its hops.
+    pub fn hops(&self) -> &HopRecorder {
+        &self.hops
+    }
+}
+
+impl<W: Stopwatch> Outside<W> {
+    /// Times the first word of an order and its first fill, from the send.
+    fn time(&mut self, report: &Report, hops: &mut HopRecorder) {
+        let (hop, client) = match report {
+            Report::Accepted { client, .. } => (Hop::Ack, client),
+            Report::Filled { client, .. } => (Hop::Fill, client),
+            _ => return,
+        };
+        let Some(left) = self.left.iter_mut().rev().find(|left| left.client == *client) else { return };
+        let timed = if hop == Hop::Ack { &mut left.acked } else { &mut left.filled };
+        if !std::mem::replace(timed, true) {
+            hops.record(hop, self.watch.nanos(left.at, self.watch.ticks()));
+        }
+    }
+}
+
+impl<W: Stopwatch> Context for Outside<W> {
+    fn gateway(&mut self, venue: VenueId) -> &mut dyn Gateway {
+        self.lanes[usize::from(venue.0)].gateway()
+    }
+
+    fn quote(&mut self, venue: VenueId, instrument: InstrumentId) -> Option<Quote> {
+        let books = self.books.get(usize::from(venue.0))?;
+        let reader = books.get(usize::from(instrument.0))?.as_ref()?;
+        // A publication takes nanoseconds; one that does not end is a writer that was stopped.
+        let glance = (0..1_000).find_map(|_| reader.glance())?;
+        Some(Quote {
+            bid: glance.bid?,
+            ask: glance.ask?,
+            at: glance.heard,
+            version: glance.version,
+            live: glance.trust == Trust::Live && !glance.crossed,
+        })
+    }
+
+    fn send(&mut self, venue: VenueId, lane: Lane, client: ClientId, bytes: &[u8]) -> SendOutcome {
+        let Some(lanes) = self.lanes.get_mut(usize::from(venue.0)) else { return SendOutcome::NotSent };
+        let outcome = lanes.send(lane, client, bytes, self.now + SEND_WITHIN);
+        if self.left.len() == TIMED {
+            self.left.remove(0);
+        }
+        self.left.push(Left { client, at: self.watch.ticks(), acked: false, filled: false });
+        outcome
+    }
+
+    fn command(&mut self, venue: VenueId, command: Command) {
+        if let Some(lanes) = self.lanes.get_mut(usize::from(venue.0)) {
+            lanes.command(&command, self.now);
+        }
+    }
+
+    fn alert(&mut self, alert: Alert) {
+        self.alerts.push(alert.to_string());
+    }
+}

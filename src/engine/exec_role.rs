@@ -1,0 +1,78 @@
+//! The exec role: the stage behind its queue, and the end of a run.
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::exec::ExecStage;
+use super::role::Role;
+use super::signal::{Control, Signal, Status};
+use crate::types::{Nanos, Stopwatch};
+
+/// Signals taken in one turn before the venues' news get theirs.
+const SIGNALS_MAX: usize = 8;
+
+/// The one role that sends orders.
+pub struct ExecRole<W> {
+    stage: ExecStage<W>,
+    queue: Receiver<Signal>,
+    control: Receiver<Control>,
+    status: Sender<Status>,
+    ready: bool,
+    draining: bool,
+    drained: bool,
+}
+
+impl<W: Stopwatch> ExecRole<W> {
+    /// A role around the stage.
+    pub fn new(
+        stage: ExecStage<W>,
+        queue: Receiver<Signal>,
+        control: Receiver<Control>,
+        status: Sender<Status>,
+    ) -> ExecRole<W> {
+        ExecRole { stage, queue, control, status, ready: false, draining: false, drained: false }
+    }
+
+    /// The stage, for reports.
+    pub fn stage(&mut self) -> &mut ExecStage<W> {
+        &mut self.stage
+    }
+
+    fn take_signals(&mut self, now: Nanos) -> bool {
+        let mut worked = false;
+        for _ in 0..SIGNALS_MAX {
+            let Ok(signal) = self.queue.try_recv() else { break };
+            worked = true;
+            if !self.draining {
+                self.stage.on_signal(&signal, now);
+            }
+        }
+        worked
+    }
+}
+
+impl<W: Stopwatch + Send + 'static> Role for ExecRole<W> {
+    fn name(&self) -> &str {
+        "exec"
+    }
+
+    fn turn(&mut self, now: Nanos) -> bool {
+        while let Ok(Control::Drain) = self.control.try_recv() {
+            self.draining = true;
+        }
+        let mut worked = self.take_signals(now);
+        worked |= self.stage.turn(now);
+        if !worked {
+            self.stage.idle(now);
+        }
+        if !self.ready && self.stage.is_ready() {
+            self.ready = true;
+            // Nobody may be waiting for it.
+            let _ = self.status.try_send(Status::Ready);
+        }
+        if self.draining && !self.drained && self.stage.executor().is_idle() {
+            self.drained = true;
+            let _ = self.status.try_send(Status::Drained);
+        }
+        worked
+    }
+}

@@ -1,0 +1,278 @@
+//! A venue's private side: its gateway, and the connections that the gateway needs. What the venue's
+//! clock shows is the gateway's business.
+
+use super::connection::{ConnectionConfig, HttpConnection, HttpEvent, SendError, WsConnection, WsEvent};
+use super::tap::Tap;
+use crate::exec::SendOutcome;
+use crate::types::{ClientId, Dial, Endpoint, Nanos, Report, VenueId};
+use crate::venue::{Command, Gateway, GatewayInput, GatewayOut, GatewayWant, Lane};
+use crate::wire::PaddedBuf;
+use crate::wire::http::Request;
+
+/// Events taken from each connection in one turn.
+const EVENTS_MAX: usize = 32;
+
+/// Rounds of wishes that one input may lead to.
+const ROUNDS_MAX: usize = 4;
+
+/// How often time alone is an input.
+const TICK: Nanos = Nanos::from_millis(100);
+const PAPER_TICK: Nanos = Nanos::from_millis(1);
+
+/// A gateway with its connections.
+pub struct Lanes {
+    venue: VenueId,
+    name: String,
+    gateway: Box<dyn Gateway>,
+    out: GatewayOut,
+    sockets: Vec<(Lane, WsConnection)>,
+    rest: Option<(Endpoint, HttpConnection)>,
+    next_tick: Nanos,
+    /// Between two ticks; shorter on paper, where fills come by the tick.
+    tick: Nanos,
+    now: Nanos,
+    paper: PaddedBuf,
+    reports: Vec<Report>,
+    alerts: Vec<String>,
+    tap: Option<Box<dyn Tap>>,
+}
+
+impl Lanes {
+    /// Connects at the first poll; `dial` is called once for each lane.
+    pub fn new(
+        venue: VenueId,
+        name: &str,
+        gateway: Box<dyn Gateway>,
+        dial: &mut dyn FnMut() -> Box<dyn Dial>,
+        connection: ConnectionConfig,
+        seed: u64,
+    ) -> Lanes {
+        let (mut sockets, mut rest) = (Vec::new(), None);
+        for (number, spec) in gateway.lanes().into_iter().enumerate() {
+            let seed = seed.wrapping_add(number as u64);
+            if spec.endpoint.websocket {
+                let socket = WsConnection::new(dial(), spec.endpoint, spec.headers, connection, seed);
+                sockets.push((spec.lane, socket));
+            } else {
+                let http = HttpConnection::new(dial(), spec.endpoint.clone(), connection, seed);
+                rest = Some((spec.endpoint, http));
+            }
+        }
+        let on_paper = sockets.is_empty() && rest.is_none();
+        let tick = if on_paper { PAPER_TICK } else { TICK };
+        Lanes {
+            venue,
+            name: name.to_owned(),
+            gateway,
+            out: GatewayOut::default(),
+            sockets,
+            rest,
+            next_tick: Nanos::ZERO,
+            tick,
+            now: Nanos::ZERO,
+            paper: PaddedBuf::default(),
+            reports: Vec::new(),
+            alerts: Vec::new(),
+            tap: None,
+        }
+    }
+
+    /// The venue's number.
+    pub fn venue(&self) -> VenueId {
+        self.venue
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The gateway, to encode with.
+    pub fn gateway(&mut self) -> &mut dyn Gateway {
+        &mut *self.gateway
+    }
+
+    /// Shows every input to `tap` from now on.
+    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
+        self.tap = Some(tap);
+    }
+
+    /// What went wrong so far, for people.
+    pub fn alerts(&self) -> &[String] {
+        &self.alerts
+    }
+
+    /// News since the last call, in order.
+    pub fn take_reports(&mut self, into: &mut Vec<Report>) {
+        into.append(&mut self.reports);
+    }
+
+    /// Does what is due on all connections; true when there was anything.
+    pub fn poll(&mut self, now: Nanos) -> bool {
+        self.now = now;
+        let mut worked = false;
+        for index in 0..self.sockets.len() {
+            for _ in 0..EVENTS_MAX {
+                let Some((lane, socket)) = self.sockets.get_mut(index) else { break };
+                let lane = *lane;
+                let Some(event) = socket.poll(now) else { break };
+                worked = true;
+                let input = match event {
+                    WsEvent::Opened => GatewayInput::Opened(lane),
+                    WsEvent::Text(text, _) => GatewayInput::Text(lane, text),
+                    WsEvent::Closed(reason) => {
+                        self.alerts.push(format!("{} {lane:?}: {reason}", self.name));
+                        GatewayInput::Closed(lane)
+                    }
+                    WsEvent::Unreachable(reason) => {
+                        self.alerts.push(format!("{} {lane:?}: {reason}", self.name));
+                        continue;
+                    }
+                    WsEvent::Binary(..) | WsEvent::Pong(..) => continue,
+                };
+                if let Some(tap) = &mut self.tap {
+                    tap.gateway(self.venue, now, &input);
+                }
+                self.out.clear();
+                self.gateway.on(input, now, &mut self.out);
+                self.after(now);
+            }
+        }
+        worked |= self.poll_rest(now);
+        if now >= self.next_tick {
+            self.next_tick = now + self.tick;
+            self.out.clear();
+            self.gateway.on(GatewayInput::Tick, now, &mut self.out);
+            self.after(now);
+        }
+        worked
+    }
+
+    fn poll_rest(&mut self, now: Nanos) -> bool {
+        let mut worked = false;
+        for _ in 0..EVENTS_MAX {
+            let Some((_, http)) = &mut self.rest else { break };
+            let Some(event) = http.poll(now) else { break };
+            worked = true;
+            let input = match &event {
+                HttpEvent::Opened => GatewayInput::Opened(Lane::Rest),
+                HttpEvent::Response(response, _) => GatewayInput::Response {
+                    token: response.token,
+                    status: response.status,
+                    headers: response.headers,
+                    body: response.body,
+                },
+                HttpEvent::Failed(unanswered) => {
+                    GatewayInput::Failed { token: unanswered.token, sent: unanswered.sent }
+                }
+                // What was under way comes as `Failed`, request by request.
+                HttpEvent::Closed(reason) | HttpEvent::Unreachable(reason) => {
+                    self.alerts.push(format!("{} {:?}: {reason}", self.name, Lane::Rest));
+                    GatewayInput::Closed(Lane::Rest)
+                }
+            };
+            if let Some(tap) = &mut self.tap {
+                tap.gateway(self.venue, now, &input);
+            }
+            self.out.clear();
+            self.gateway.on(input, now, &mut self.out);
+            self.after(now);
+        }
+        worked
+    }
+
+    /// Starts something that is not a new order.
+    pub fn command(&mut self, command: &Command, now: Nanos) {
+        self.out.clear();
+        // What a venue lacks is no news: whoever asks lives without the answer.
+        if self.gateway.command(command, now, &mut self.out).is_ok() {
+            self.after(now);
+        }
+    }
+
+    /// Hands over the bytes of one order.
+    pub fn send(&mut self, lane: Lane, client: ClientId, bytes: &[u8], expires: Nanos) -> SendOutcome {
+        if self.sockets.is_empty() && self.rest.is_none() {
+            return self.keep(lane, bytes);
+        }
+        let sent = match self.sockets.iter_mut().find(|(own, _)| *own == lane) {
+            Some((_, socket)) => socket.send_framed(bytes),
+            None => match &mut self.rest {
+                Some((_, http)) => http.send(client.bits(), bytes, expires),
+                None => Err(SendError::NotOpen),
+            },
+        };
+        match sent {
+            Ok(()) => SendOutcome::Sent,
+            Err(error) if error.may_have_left() => SendOutcome::Unclear,
+            Err(_) => SendOutcome::NotSent,
+        }
+    }
+
+    /// A gateway without connections trades on paper: its orders come back to it.
+    fn keep(&mut self, lane: Lane, bytes: &[u8]) -> SendOutcome {
+        let text = self.paper.fill(bytes);
+        self.out.clear();
+        self.gateway.on(GatewayInput::Text(lane, text), self.now, &mut self.out);
+        SendOutcome::Sent
+    }
+
+    /// Does what the gateway wants, and keeps its news.
+    fn after(&mut self, now: Nanos) {
+        // Doing one thing may fail at once, and that is an input of its own: hence the rounds. Their
+        // bound holds a gateway that answers each failure with the same wish.
+        let mut wants = std::mem::take(&mut self.out.wants);
+        for _ in 0..ROUNDS_MAX {
+            self.reports.append(&mut self.out.reports);
+            for want in wants.drain(..) {
+                match want {
+                    GatewayWant::Send(lane, text) => {
+                        if let Some((_, socket)) = self.sockets.iter_mut().find(|(own, _)| *own == lane)
+                            && let Err(error) = socket.send_text(&text)
+                        {
+                            self.alerts.push(format!("{} {lane:?}: {error}", self.name));
+                        }
+                    }
+                    GatewayWant::Http { token, request } => {
+                        let failed = match &mut self.rest {
+                            Some((endpoint, http)) => {
+                                let host = endpoint.host_header();
+                                let headers: Vec<_> = request
+                                    .headers
+                                    .iter()
+                                    .map(|(name, value)| (*name, value.as_str()))
+                                    .collect();
+                                let request = Request {
+                                    method: request.method,
+                                    target: &request.target,
+                                    host: &host,
+                                    headers: &headers,
+                                    body: &request.body,
+                                };
+                                http.request(token, &request, now + Nanos::from_secs(10)).err()
+                            }
+                            None => Some(SendError::NotOpen),
+                        };
+                        if let Some(error) = failed {
+                            let sent = error.may_have_left();
+                            self.gateway.on(GatewayInput::Failed { token, sent }, now, &mut self.out);
+                        }
+                    }
+                    GatewayWant::Reconnect(Lane::Rest, why) => {
+                        if let Some((_, http)) = &mut self.rest {
+                            http.reconnect(why);
+                        }
+                    }
+                    GatewayWant::Reconnect(lane, why) => {
+                        if let Some((_, socket)) = self.sockets.iter_mut().find(|(own, _)| *own == lane) {
+                            socket.reconnect(why);
+                        }
+                    }
+                }
+            }
+            wants = std::mem::take(&mut self.out.wants);
+        }
+        self.out.wants = wants;
+        self.reports.append(&mut self.out.reports);
+    }
+}

@@ -1,0 +1,209 @@
+//! What a run consists of, checked before any stage exists: the configuration joined with the
+//! venues' rules and addresses.
+
+use crate::config::{Config, TopSource, VenueConfig};
+use crate::detect::{BookSlot, Market, PairError, Terms, Watch, Watched};
+use crate::types::{Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Symbol, VenueId};
+use crate::venue::Venue;
+
+/// Where a venue's parts are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Endpoints {
+    /// Market data.
+    pub stream: Endpoint,
+    /// Snapshots, metadata and REST requests.
+    pub rest: Endpoint,
+    /// Orders over WebSocket.
+    pub orders: Endpoint,
+    /// The private stream.
+    pub private: Endpoint,
+}
+
+/// A venue of the run, with its rules for what it trades.
+#[derive(Clone)]
+pub struct PlannedVenue {
+    /// Its number.
+    pub id: VenueId,
+    /// How its parts are made.
+    pub row: &'static Venue,
+    /// What the configuration says of it.
+    pub config: VenueConfig,
+    /// Where its parts are.
+    pub endpoints: Endpoints,
+    /// Its instruments: the feed's `BookId(i)` is the i-th.
+    pub instruments: Vec<PlannedBook>,
+}
+
+/// An instrument on a venue.
+#[derive(Clone)]
+pub struct PlannedBook {
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// The venue's rules.
+    pub spec: InstrumentSpec,
+    /// The book's number at the detector.
+    pub slot: BookSlot,
+}
+
+/// A run.
+#[derive(Clone)]
+pub struct Plan {
+    /// The configuration.
+    pub config: Config,
+    /// The venues; `VenueId(i)` is `venues[i]`.
+    pub venues: Vec<PlannedVenue>,
+    /// How many books there are; their slots are `0..books`.
+    pub books: u16,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The registry has no such venue.
+    #[error("venue.{0}: no such venue")]
+    UnknownVenue(String),
+    /// The venue's metadata has no such symbol.
+    #[error("instrument.{instrument}: {venue} lists no symbol `{symbol}`")]
+    UnknownSymbol {
+        /// The instrument.
+        instrument: String,
+        /// The venue.
+        venue: String,
+        /// The symbol of the configuration.
+        symbol: Symbol,
+    },
+    /// The venue does not take orders for it.
+    #[error("instrument.{instrument}: {venue} does not trade `{symbol}` now")]
+    NotOpen {
+        /// The instrument.
+        instrument: String,
+        /// The venue.
+        venue: String,
+        /// The symbol of the configuration.
+        symbol: Symbol,
+    },
+    /// The venue's rules do not fit the instrument's scale.
+    #[error("instrument.{instrument}: scale {scale} cannot hold the tick, lot or minimum of {venue}")]
+    Scale {
+        /// The instrument.
+        instrument: String,
+        /// The venue.
+        venue: String,
+        /// The configured scale.
+        scale: u8,
+    },
+    /// What is traded on two venues cannot be compared.
+    #[error("instrument.{instrument}: {error}")]
+    Pair {
+        /// The instrument.
+        instrument: String,
+        /// Why.
+        error: PairError,
+    },
+}
+
+impl Plan {
+    /// Joins the configuration with what the venues told: `endpoints[i]` and `metadata[i]` belong
+    /// to `config.venues[i]`.
+    ///
+    /// # Errors
+    /// [`PlanError`], which names the key of the configuration.
+    pub fn new(
+        config: &Config,
+        endpoints: &[Endpoints],
+        metadata: &[Vec<InstrumentSpec>],
+    ) -> Result<Plan, PlanError> {
+        let mut venues = Vec::new();
+        let mut books = 0;
+        let told = endpoints.iter().zip(metadata);
+        for ((index, venue), (endpoints, specs)) in config.venues.iter().enumerate().zip(told) {
+            let id = VenueId(index as u8);
+            let row =
+                crate::venue::find(&venue.id).ok_or_else(|| PlanError::UnknownVenue(venue.id.clone()))?;
+            let mut instruments = Vec::new();
+            for (number, instrument) in config.instruments.iter().enumerate() {
+                for listing in instrument.listings.iter().filter(|listing| listing.venue == id) {
+                    let name = instrument.name.to_string();
+                    let found = specs.iter().find(|spec| spec.symbol == listing.symbol);
+                    let (venue, symbol) = (venue.id.clone(), listing.symbol);
+                    let Some(spec) = found else {
+                        return Err(PlanError::UnknownSymbol { instrument: name, venue, symbol });
+                    };
+                    if !spec.open {
+                        return Err(PlanError::NotOpen { instrument: name, venue, symbol });
+                    }
+                    let scale = instrument.scale;
+                    let Some(spec) = spec.rescaled(scale) else {
+                        return Err(PlanError::Scale { instrument: name, venue, scale: scale.digits() });
+                    };
+                    let instrument = InstrumentId(number as u16);
+                    instruments.push(PlannedBook { instrument, spec, slot: BookSlot(books) });
+                    books += 1;
+                }
+            }
+            let (config, endpoints) = (venue.clone(), endpoints.clone());
+            venues.push(PlannedVenue { id, row, config, endpoints, instruments });
+        }
+        let plan = Plan { config: config.clone(), venues, books };
+        for watch in plan.watches() {
+            crate::detect::Detector::new(std::slice::from_ref(&watch)).map_err(|error| PlanError::Pair {
+                instrument: config.instruments[usize::from(watch.instrument.0)].name.to_string(),
+                error,
+            })?;
+        }
+        Ok(plan)
+    }
+
+    /// The books of an instrument, each with its venue.
+    pub fn books_of(&self, instrument: InstrumentId) -> impl Iterator<Item = (&PlannedVenue, &PlannedBook)> {
+        self.venues.iter().flat_map(move |venue| {
+            let own = venue.instruments.iter().filter(move |book| book.instrument == instrument);
+            own.map(move |book| (venue, book))
+        })
+    }
+
+    /// What the detector looks at.
+    pub fn watches(&self) -> Vec<Watch> {
+        let detect = &self.config.detect;
+        let instruments = self.config.instruments.iter().enumerate();
+        instruments
+            .map(|(number, config)| {
+                let instrument = InstrumentId(number as u16);
+                let contract = self.books_of(instrument).next().map(|(_, book)| book.spec.contract);
+                let books = self.books_of(instrument).map(|(venue, book)| Watched {
+                    slot: book.slot,
+                    market: Market {
+                        venue: venue.id,
+                        taker_fee: venue.config.taker,
+                        lot: book.spec.lot,
+                        min_qty: book.spec.min_qty,
+                        min_notional: book.spec.min_notional,
+                    },
+                    max_age: venue.config.max_age,
+                });
+                Watch {
+                    instrument,
+                    terms: Terms {
+                        scale: config.scale,
+                        contract: contract.unwrap_or(Contract::spot(config.quote, config.scale)),
+                        min_edge: detect.min_edge,
+                        max_notional: detect.max_notional,
+                        haircut: FeeRate(detect.haircut),
+                    },
+                    books: books.collect(),
+                }
+            })
+            .collect()
+    }
+}
+
+impl PlannedVenue {
+    /// Whether the ticker stream has a say in the top, and whether it is all there is.
+    pub fn top(&self) -> (bool, bool) {
+        match self.config.top {
+            TopSource::Depth => (false, false),
+            TopSource::Overlay => (true, false),
+            TopSource::Ticker => (true, true),
+        }
+    }
+}

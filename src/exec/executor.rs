@@ -1,0 +1,727 @@
+//! The executor: opportunities, reports and time in; orders, questions and alerts out.
+//!
+//! This file has the way out, hops `admit`, `encode` and `send`, as three calls that can be timed
+//! apart. What comes back is in `news`, what follows from time alone in `upkeep`.
+
+use zeroize::Zeroize;
+
+use super::hedge::{HedgeRuleError, HedgeRules, is_dust};
+use super::journal::{Entry, Kind};
+use super::plan::Intents;
+use super::presign::{Outgoing, Presign, Ready, send};
+use super::stats::{Counts, ExecReport, VenueCounts};
+use super::{Alert, Context, Ids, Journal, Misconduct, Orders, Patience, Recorded, SendOutcome, VenueClock};
+use crate::account::{Inventory, Ledger, LedgerError, MarketError, Markets, mark};
+use crate::detect::{Opportunity, Refused};
+use crate::risk::{
+    Admitted, AdmittedIntent, Caps, Detail, Direction, Exposure, Gate, GateView, Kill, LimitError, Limits,
+    Quote, Refusal, Standing, Stopped, consolidated_mid,
+};
+use crate::types::{
+    Asset, ClientId, Draft, Environment, FeeRate, InstrumentId, InstrumentSpec, Money, Nanos, Price, Qty,
+    Report, Side, VenueId,
+};
+use crate::venue::Form;
+
+/// What an executor is made from.
+#[derive(Clone)]
+pub struct ExecutorConfig {
+    /// How many venues there are.
+    pub venues: usize,
+    /// What is traded where, and our taker fee there.
+    pub markets: Vec<(VenueId, InstrumentId, InstrumentSpec, FeeRate)>,
+    /// Where orders go.
+    pub environment: Environment,
+    /// Differs between any two runs.
+    pub run: u32,
+    /// Key of the tag in client ids.
+    pub tag_key: [u8; 32],
+    /// Risk limits.
+    pub limits: Limits,
+    /// Bounds of hedging.
+    pub hedge: HedgeRules,
+    /// How long silence is borne.
+    pub patience: Patience,
+    /// Where inventory should stand, by instrument; may be shorter than the list of instruments.
+    pub inventory: Vec<Option<Inventory>>,
+    /// How many orders are remembered.
+    pub orders_kept: usize,
+    /// How many orders are signed ahead at most.
+    pub pool: usize,
+    /// An order signed ahead is renewed when it has less than this left.
+    pub renew_before: Nanos,
+    /// How many ticks around the best price orders are signed ahead for.
+    pub ticks_ahead: u8,
+    /// A venue must be quiet for so long before its balances are compared.
+    pub settle: Nanos,
+    /// Differences of balances up to this are rounding.
+    pub drift_max: Money,
+    /// Records that fit between two calls of [`Executor::idle`].
+    pub journal_pending: usize,
+    /// Keep all records in memory.
+    pub journal_keep: bool,
+}
+
+/// Why a configuration was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExecutorError {
+    /// A limit.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A market.
+    #[error(transparent)]
+    Market(#[from] MarketError),
+    /// A rule of hedging.
+    #[error(transparent)]
+    Hedge(#[from] HedgeRuleError),
+    /// Too many venues.
+    #[error("{0} venues: at most 32")]
+    TooManyVenues(usize),
+}
+
+/// What is known of a venue.
+#[derive(Clone, Debug, Default)]
+pub(super) struct VenueState {
+    pub(super) frozen: bool,
+    pub(super) throttled_until: Option<Nanos>,
+    pub(super) clock: VenueClock,
+    /// Last order, fill or end there: balances are compared only after some quiet.
+    pub(super) active_at: Nanos,
+    /// Balances were asked for since.
+    pub(super) balances_asked: Option<Nanos>,
+}
+
+/// Parts of an order on its way out.
+struct PreparedLeg {
+    slot: usize,
+    ready: Ready,
+    admitted: Admitted,
+    recorded: Recorded,
+}
+
+/// Orders that are ready and recorded. Nothing has left yet.
+#[must_use]
+pub struct Prepared {
+    intent: u64,
+    legs: [Option<PreparedLeg>; Opportunity::MAX_LEGS],
+}
+
+impl Prepared {
+    /// The intent's number.
+    pub fn intent(&self) -> u64 {
+        self.intent
+    }
+
+    /// How many orders there are, and how many bytes in all.
+    pub fn size(&self) -> (usize, usize) {
+        let legs = self.legs.iter().flatten();
+        legs.fold((0, 0), |(count, bytes), leg| (count + 1, bytes + leg.ready.size()))
+    }
+}
+
+/// See the module documentation.
+pub struct Executor {
+    pub(super) config: ExecutorConfig,
+    pub(super) markets: Markets,
+    pub(super) ledger: Ledger,
+    pub(super) gate: Gate,
+    pub(super) caps: Caps,
+    pub(super) ids: Ids,
+    pub(super) orders: Orders,
+    pub(super) intents: Intents,
+    pub(super) journal: Journal,
+    pub(super) presign: Presign,
+    pub(super) venues: Vec<VenueState>,
+    /// What is held for the order of a slot.
+    pub(super) held: Vec<Money>,
+    pub(super) halted: Vec<bool>,
+    /// Left over of the base asset, by instrument: too small to hedge, or of late fills.
+    pub(super) loose: Vec<Money>,
+    /// What fills brought, by instrument, in units of the scale.
+    pub(super) settled: Vec<Exposure>,
+    /// Sizes of the last orders, by instrument: what the next ones will likely be.
+    pub(super) recent: Vec<[Qty; 2]>,
+    pub(super) counts: Counts,
+    pub(super) evidence: Vec<(VenueId, Misconduct, Report)>,
+    pub(super) quotes: Vec<Option<Quote>>,
+    pub(super) standing: Vec<Standing>,
+    pub(super) scratch: Vec<usize>,
+    pub(super) wanted: Vec<Draft>,
+    pub(super) next_market: usize,
+    pub(super) timers_at: Nanos,
+    pub(super) slow_timers_at: Nanos,
+    pub(super) refusals_told: [u64; Refused::ALL.len()],
+    pub(super) killed: bool,
+    draining: bool,
+}
+
+/// Reports of misconduct that are kept.
+pub(super) const EVIDENCE_MAX: usize = 64;
+
+impl Executor {
+    /// Checks the configuration and takes all memory that the hot path needs.
+    ///
+    /// # Errors
+    /// [`ExecutorError`] names what makes no sense.
+    pub fn new(mut config: ExecutorConfig, kill: Kill) -> Result<Executor, ExecutorError> {
+        if config.venues > Direction::VENUES_MAX {
+            return Err(ExecutorError::TooManyVenues(config.venues));
+        }
+        config.limits.check(config.venues)?;
+        config.hedge.check()?;
+        let venues = config.venues;
+        let instruments = config.markets.iter().map(|row| usize::from(row.1.0) + 1).max().unwrap_or(0);
+        let mut ledger = Ledger::new(venues, instruments);
+        let markets = Markets::new(venues, &config.markets, &mut ledger)?;
+        let orders = Orders::new(config.orders_kept, venues, instruments, config.patience);
+        let intents = config.limits.open_intents_max as usize + instruments;
+        let spare = 4 * Opportunity::MAX_LEGS + intents;
+        let ids = Ids::new(config.environment, config.run, &config.tag_key);
+        config.tag_key.zeroize();
+        Ok(Executor {
+            gate: Gate::new(config.limits.clone(), venues, instruments),
+            caps: Caps::new(&config.limits, kill),
+            ids,
+            held: vec![Money::ZERO; orders.capacity()],
+            scratch: Vec::with_capacity(orders.capacity()),
+            orders,
+            intents: Intents::new(intents),
+            journal: Journal::new(config.journal_pending, config.journal_keep),
+            presign: Presign::new(config.pool, spare, config.renew_before),
+            venues: vec![VenueState::default(); venues],
+            halted: vec![false; instruments],
+            loose: vec![Money::ZERO; instruments],
+            settled: vec![Exposure::default(); instruments],
+            recent: vec![[Qty::ZERO; 2]; instruments],
+            counts: Counts { venues: vec![VenueCounts::default(); venues], ..Counts::default() },
+            evidence: Vec::new(),
+            quotes: vec![None; venues],
+            standing: vec![Standing::Down; venues],
+            wanted: Vec::with_capacity(64),
+            next_market: 0,
+            timers_at: Nanos(i64::MIN),
+            slow_timers_at: Nanos(i64::MIN),
+            refusals_told: [0; Refused::ALL.len()],
+            killed: false,
+            draining: false,
+            ledger,
+            markets,
+            config,
+        })
+    }
+
+    /// Takes an opportunity the whole way: [`Executor::admit`], [`Executor::prepare`],
+    /// [`Executor::send`]. Returns how many orders left.
+    ///
+    /// # Errors
+    /// [`Refusal`], counted.
+    pub fn on_opportunity(
+        &mut self,
+        opportunity: &Opportunity,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> Result<usize, Refusal> {
+        let admitted = self.admit(opportunity, now, ctx)?;
+        let prepared = self.prepare(admitted, now, ctx)?;
+        Ok(self.send(prepared, now, ctx))
+    }
+
+    /// Passes an opportunity through the gate.
+    ///
+    /// # Errors
+    /// [`Refusal`], counted with the edge given up.
+    pub fn admit(
+        &mut self,
+        opportunity: &Opportunity,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> Result<AdmittedIntent, Refusal> {
+        if self.draining {
+            let refusal = Refusal::new(Refused::Risk, Detail::Draining);
+            self.gate.count(&refusal, opportunity.net_quote);
+            return Err(refusal);
+        }
+        self.look(opportunity.instrument, now, ctx);
+        let exposure = self.exposure(opportunity.instrument);
+        let Executor { gate, caps, ids, presign, orders, .. } = self;
+        let view = view(
+            &self.markets,
+            &self.ledger,
+            &self.config,
+            &self.quotes,
+            &self.standing,
+            exposure,
+            &self.halted,
+            opportunity.instrument,
+        );
+        gate.admit(opportunity, &view, caps, now, &mut |draft, leg| {
+            presign.find(draft, now).unwrap_or_else(|| next_id(ids, orders, leg))
+        })
+    }
+
+    /// Enters admitted orders in table and journal and makes their bytes ready. All of them, or
+    /// none.
+    ///
+    /// # Errors
+    /// [`Refusal`], counted; nothing is left behind.
+    pub fn prepare(
+        &mut self,
+        admitted: AdmittedIntent,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> Result<Prepared, Refusal> {
+        let AdmittedIntent { instrument, direction, mid, net_quote, legs } = admitted;
+        let deadline = now + self.config.hedge.life;
+        let opened = self.intents.open(instrument, Some(direction), mid, Money::ZERO, deadline);
+        let Some(intent) = opened else {
+            let refusal = Refusal::new(Refused::Risk, Detail::OpenIntents);
+            self.gate.count(&refusal, net_quote);
+            self.gate.close(direction, now);
+            return Err(refusal);
+        };
+        self.journal.append(
+            &Entry::new(Kind::Intent, now)
+                .instrument(instrument)
+                .intent(intent)
+                .amount(net_quote, Asset::EMPTY),
+        );
+        let mut prepared = Prepared { intent, legs: [const { None }; Opportunity::MAX_LEGS] };
+        for (slot, admitted) in prepared.legs.iter_mut().zip(legs.into_iter().flatten()) {
+            match self.prepare_leg(admitted, intent, now, ctx) {
+                Ok(leg) => *slot = Some(leg),
+                Err(refusal) => {
+                    self.give_up(prepared, now);
+                    self.gate.count(&refusal, net_quote);
+                    self.gate.close(direction, now);
+                    self.intents.close(intent);
+                    return Err(refusal);
+                }
+            }
+        }
+        self.counts.intents += 1;
+        Ok(prepared)
+    }
+
+    fn prepare_leg(
+        &mut self,
+        admitted: Admitted,
+        intent: u64,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> Result<PreparedLeg, Refusal> {
+        let draft = *admitted.draft();
+        let refuse = |reason, detail| Refusal::at(reason, detail, draft.venue);
+        let market =
+            self.markets.get(draft.venue, draft.instrument).ok_or(refuse(Refused::Risk, Detail::NoMarket))?;
+        let gateway = ctx.gateway(draft.venue);
+        let signs_each = gateway.form() == Form::Signed;
+        let ready = self
+            .presign
+            .prepare(gateway, signs_each, &admitted, now)
+            .map_err(|_| refuse(Refused::NotReady, Detail::Encode))?;
+        let entered = self.orders.insert(&draft, market.spec.symbol, intent, admitted.is_hedge(), now);
+        let Some(slot) = entered else {
+            self.presign.recycle(ready.give_up());
+            return Err(refuse(Refused::Risk, Detail::TableFull));
+        };
+        let recorded =
+            self.journal.append_order(&admitted, intent, ready.generation(), ready.is_ahead(), now);
+        self.ledger.close_opening(draft.venue);
+        self.rehold(slot);
+        if let Some(intent) = self.intents.get_mut(intent) {
+            intent.open += 1;
+        }
+        if let Some(recent) = self.recent.get_mut(usize::from(draft.instrument.0))
+            && recent[0] != draft.qty
+        {
+            *recent = [draft.qty, recent[0]];
+        }
+        Ok(PreparedLeg { slot, ready, admitted, recorded })
+    }
+
+    /// Takes back orders of which nothing has left.
+    fn give_up(&mut self, prepared: Prepared, now: Nanos) {
+        for leg in prepared.legs.into_iter().flatten() {
+            let client = leg.admitted.draft().client;
+            self.journal.append(&Entry::new(Kind::Sent, now).client(client).intent(prepared.intent).code(1));
+            self.presign.recycle(leg.ready.give_up());
+            self.orders.refused(leg.slot, now);
+            self.rehold(leg.slot);
+        }
+    }
+
+    /// Hands the bytes of all legs over, one after the other, before anything else is done; then
+    /// notes what became of them. Returns how many left.
+    pub fn send(&mut self, prepared: Prepared, now: Nanos, ctx: &mut dyn Context) -> usize {
+        let mut fates = [const { None }; Opportunity::MAX_LEGS];
+        for (fate, leg) in fates.iter_mut().zip(prepared.legs) {
+            let Some(PreparedLeg { slot, ready, admitted, recorded }) = leg else { continue };
+            *fate = match send(ready, admitted, recorded) {
+                Ok(outgoing) => Some((slot, outgoing.expires(), self.release(outgoing, now, ctx))),
+                Err(spent) => {
+                    self.presign.recycle(spent);
+                    Some((slot, now, Ok(SendOutcome::NotSent)))
+                }
+            };
+        }
+        let mut left = 0;
+        for (slot, expires, fate) in fates.into_iter().flatten() {
+            left += usize::from(self.launched(slot, expires, fate, now, ctx));
+        }
+        if left == 0 {
+            self.advance(prepared.intent, now, ctx);
+        }
+        left
+    }
+
+    fn release(
+        &mut self,
+        outgoing: Outgoing,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> Result<SendOutcome, Stopped> {
+        let draft = *outgoing.draft();
+        let Some(market) = self.markets.get(draft.venue, draft.instrument) else {
+            return Ok(SendOutcome::NotSent);
+        };
+        let (result, spent) = outgoing.release(&mut self.caps, market, now, |lane, bytes| {
+            ctx.send(draft.venue, lane, draft.client, bytes)
+        });
+        self.presign.recycle(spent);
+        result
+    }
+
+    /// Notes what became of an order's bytes; true when they left, or may have.
+    fn launched(
+        &mut self,
+        slot: usize,
+        expires: Nanos,
+        fate: Result<SendOutcome, Stopped>,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> bool {
+        let Draft { client, venue, .. } = self.orders.get(slot).draft;
+        let intent = self.orders.get(slot).intent;
+        let code = match fate {
+            Ok(SendOutcome::Sent) => 0,
+            Ok(SendOutcome::NotSent) => 1,
+            Ok(SendOutcome::Unclear) => 2,
+            Err(stopped) => 16 + stopped as u8,
+        };
+        self.journal
+            .append(&Entry::new(Kind::Sent, now).venue(venue).client(client).intent(intent).code(code));
+        let at = usize::from(venue.0);
+        self.venues[at].active_at = now;
+        self.venues[at].balances_asked = None;
+        let counts = &mut self.counts.venues[at];
+        match fate {
+            Ok(SendOutcome::Sent) => {
+                counts.orders += 1;
+                self.orders.sent(slot, now, expires);
+                return true;
+            }
+            Ok(SendOutcome::Unclear) => {
+                counts.orders += 1;
+                self.orders.sent(slot, now, expires);
+                self.doubt(slot, now, ctx);
+                return true;
+            }
+            Ok(SendOutcome::NotSent) => counts.not_sent += 1,
+            Err(why) => {
+                counts.stopped += 1;
+                ctx.alert(Alert::Stopped { client, why });
+            }
+        }
+        self.never_left(slot, now);
+        false
+    }
+
+    /// An order of which certainly nothing reached the venue.
+    pub(super) fn never_left(&mut self, slot: usize, now: Nanos) {
+        let was_over = self.orders.get(slot).state().is_final();
+        self.orders.refused(slot, now);
+        self.rehold(slot);
+        let intent = self.orders.get(slot).intent;
+        if !was_over
+            && self.orders.get(slot).state().is_final()
+            && let Some(intent) = self.intents.get_mut(intent)
+        {
+            intent.open -= 1;
+        }
+    }
+
+    /// Reads the instrument's books and the venues' standing.
+    pub(super) fn look(&mut self, instrument: InstrumentId, now: Nanos, ctx: &mut dyn Context) {
+        // Venues that do not trade this instrument must not lend it another one's prices.
+        self.quotes.fill(None);
+        for market in self.markets.of(instrument) {
+            let at = usize::from(market.venue.0);
+            let venue = &self.venues[at];
+            self.quotes[at] = ctx.quote(market.venue, instrument);
+            self.standing[at] = if venue.frozen {
+                Standing::Frozen
+            } else if let Some(until) = venue.throttled_until.filter(|until| *until > now) {
+                Standing::Throttled(until)
+            } else if ctx.gateway(market.venue).ready() {
+                Standing::Ready
+            } else {
+                Standing::Down
+            };
+        }
+    }
+
+    /// The gate's view after [`Executor::look`].
+    pub(super) fn view(&self, instrument: InstrumentId) -> GateView<'_> {
+        view(
+            &self.markets,
+            &self.ledger,
+            &self.config,
+            &self.quotes,
+            &self.standing,
+            self.exposure(instrument),
+            &self.halted,
+            instrument,
+        )
+    }
+
+    /// The consolidated mid after [`Executor::look`].
+    pub(super) fn mid(&self) -> Option<Price> {
+        consolidated_mid(&self.quotes)
+    }
+
+    /// Sends one hedge of an intent, already admitted. True when its bytes left.
+    pub(super) fn send_hedge(
+        &mut self,
+        admitted: Admitted,
+        intent: u64,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> bool {
+        let Ok(leg) = self.prepare_leg(admitted, intent, now, ctx) else { return false };
+        let PreparedLeg { slot, ready, admitted, recorded } = leg;
+        let (expires, fate) = match send(ready, admitted, recorded) {
+            Ok(outgoing) => (outgoing.expires(), self.release(outgoing, now, ctx)),
+            Err(spent) => {
+                self.presign.recycle(spent);
+                (now, Ok(SendOutcome::NotSent))
+            }
+        };
+        self.launched(slot, expires, fate, now, ctx)
+    }
+
+    /// Sets aside what an order may still spend, and no more.
+    pub(super) fn rehold(&mut self, slot: usize) {
+        let order = self.orders.get(slot);
+        let Draft { venue, instrument, side, price, .. } = order.draft;
+        let Some(market) = self.markets.get(venue, instrument) else { return };
+        let open = order.open_qty();
+        let (asset, want) = match side {
+            _ if open.0 <= 0 => (if side == Side::Buy { market.quote } else { market.base }, Money::ZERO),
+            Side::Buy => {
+                let value = market.value(price, open).unwrap_or_default();
+                (market.quote, value + market.fee_at_most(value))
+            }
+            Side::Sell => (market.base, market.amount(open)),
+        };
+        let held = std::mem::replace(&mut self.held[slot], want);
+        if want > held {
+            self.ledger.hold(venue, asset, want - held);
+        } else if held > want {
+            self.ledger.release(venue, asset, held - want);
+        }
+    }
+
+    /// What an instrument's exposure may be: what fills brought, and what open orders may add.
+    pub fn exposure(&self, instrument: InstrumentId) -> Exposure {
+        let settled = self.settled.get(usize::from(instrument.0)).copied().unwrap_or_default();
+        settled.plus(self.orders.open_exposure(instrument))
+    }
+
+    /// The orders.
+    pub fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    /// The positions.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The markets.
+    pub fn markets(&self) -> &Markets {
+        &self.markets
+    }
+
+    /// The journal.
+    pub fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        self.gate.limits()
+    }
+
+    /// The kill flag, for whoever may set it.
+    pub fn kill(&self) -> &Kill {
+        self.caps.kill()
+    }
+
+    /// The counts so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Reports of misconduct, as they came: the first 64.
+    pub fn evidence(&self) -> &[(VenueId, Misconduct, Report)] {
+        &self.evidence
+    }
+
+    /// Whether an instrument is halted.
+    pub fn is_halted(&self, instrument: InstrumentId) -> bool {
+        self.halted.get(usize::from(instrument.0)).copied().unwrap_or(true)
+    }
+
+    /// Opens nothing new from now on. What is in flight ends, and what is left over is hedged, as
+    /// long as reports and ticks keep coming.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Nothing is in flight and no hedge is owed: what is left over is dust, or its instrument is
+    /// halted.
+    pub fn is_drained(&mut self, now: Nanos, ctx: &mut dyn Context) -> bool {
+        self.is_idle()
+            && (0..self.loose.len()).all(|at| {
+                let (instrument, amount) = (InstrumentId(at as u16), self.loose[at]);
+                if amount == Money::ZERO || self.halted[at] {
+                    return true;
+                }
+                self.look(instrument, now, ctx);
+                self.mid().is_some_and(|mid| is_dust(&self.view(instrument), instrument, amount, mid))
+            })
+    }
+
+    /// Nothing is in flight: no open order, no open intent.
+    pub fn is_idle(&self) -> bool {
+        self.orders.live().next().is_none() && self.intents.iter().next().is_none()
+    }
+
+    /// Counts an opportunity that never reached the executor (its queue was full, say).
+    pub fn count_refused(&mut self, reason: Refused, edge: Money) {
+        self.gate.count(&Refusal::new(reason, Detail::OpenIntents), edge);
+    }
+
+    /// Whose order an id belongs to.
+    pub fn origin(&self, client: ClientId) -> super::Origin {
+        self.ids.origin(client)
+    }
+
+    /// All that a report on the run needs; marks are at the mids of now.
+    pub fn report(&mut self, ctx: &mut dyn Context, now: Nanos) -> ExecReport {
+        let mut pnl: Vec<(Asset, Money)> = Vec::new();
+        let mut dust: Vec<(Asset, Money)> = Vec::new();
+        for at in 0..self.markets.instruments() {
+            let instrument = InstrumentId(at as u16);
+            self.look(instrument, now, ctx);
+            let Some(spec) = self.markets.of(instrument).next().map(|market| market.spec.clone()) else {
+                continue;
+            };
+            let mid = self.mid().unwrap_or_default();
+            let own = self.ledger.pnl(instrument, mid, spec.scale).unwrap_or_default();
+            for (list, asset, amount) in
+                [(&mut pnl, spec.quote, own.total()), (&mut dust, spec.base, self.loose[at])]
+            {
+                match list.iter_mut().find(|row| row.0 == asset) {
+                    Some(row) => row.1 += amount,
+                    None => list.push((asset, amount)),
+                }
+            }
+        }
+        pnl.sort_unstable();
+        dust.sort_unstable();
+        let refused = Refused::ALL.iter().map(|reason| {
+            let (count, edge) = self.gate.refusals().of(*reason);
+            (*reason, count, edge)
+        });
+        let refused = refused.filter(|row| row.1 > 0).collect();
+        ExecReport {
+            counts: Counts { duplicates: self.orders.duplicates(), ..self.counts.clone() },
+            refused,
+            unknown: self.orders.unknown(),
+            open_orders: self.orders.live().count(),
+            open_intents: self.intents.iter().count(),
+            pnl,
+            fees: self.ledger.fees(),
+            net_exposure: self.ledger.net_exposure(),
+            dust,
+            pool: self.presign.counts(),
+            journal_records: self.journal.count(),
+            journal_sha256: self.journal.digest(),
+        }
+    }
+
+    /// Profit and loss of an instrument at a price; `None` when it is out of range.
+    pub fn pnl(&self, instrument: InstrumentId, price: Price) -> Option<Money> {
+        let scale = self.markets.of(instrument).next()?.spec.scale;
+        self.ledger.pnl(instrument, price, scale).map(|pnl| pnl.total())
+    }
+
+    /// Whether the ledger adds up.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unbalanced`] names the first account that does not.
+    pub fn check(&self) -> Result<(), LedgerError> {
+        self.ledger.check()
+    }
+
+    /// What an amount of an instrument's base asset is worth at a price.
+    pub fn worth(&self, instrument: InstrumentId, amount: Money, price: Price) -> Option<Money> {
+        mark(amount, price, self.markets.of(instrument).next()?.spec.scale)
+    }
+}
+
+/// An id whose slot in the table is free; after a few tries the gate's order will be refused.
+pub(super) fn next_id(ids: &mut Ids, orders: &Orders, leg: u8) -> ClientId {
+    let mut id = ids.take(leg);
+    for _ in 0..8 {
+        if orders.has_room(id) {
+            break;
+        }
+        id = ids.take(leg);
+    }
+    id
+}
+
+/// What fills brought, in units of the scale, rounded outwards.
+pub(super) fn settled(markets: &Markets, ledger: &Ledger, instrument: InstrumentId) -> Exposure {
+    let Some(market) = markets.of(instrument).next() else { return Exposure::default() };
+    let (residual, unit) = (ledger.residual(instrument).0, market.amount(Qty(1)).0);
+    let narrow = |value: i128| i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX });
+    let least = residual.div_euclid(unit);
+    let most = least + i128::from(residual.rem_euclid(unit) != 0);
+    Exposure { least: narrow(least), most: narrow(most) }
+}
+
+#[allow(clippy::too_many_arguments)] // fields of one struct, borrowed apart
+pub(super) fn view<'a>(
+    markets: &'a Markets,
+    ledger: &'a Ledger,
+    config: &'a ExecutorConfig,
+    quotes: &'a [Option<Quote>],
+    standing: &'a [Standing],
+    exposure: Exposure,
+    halted: &[bool],
+    instrument: InstrumentId,
+) -> GateView<'a> {
+    let at = usize::from(instrument.0);
+    GateView {
+        markets,
+        ledger,
+        inventory: config.inventory.get(at).and_then(Option::as_ref),
+        quotes,
+        standing,
+        exposure,
+        halted: halted.get(at).copied().unwrap_or(true),
+    }
+}

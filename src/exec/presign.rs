@@ -1,0 +1,359 @@
+//! Orders made ready: signed ahead where each must be signed, encoded on the spot elsewhere.
+//!
+//! A signed order is as good as money until it lapses, so its bytes move and are never copied:
+//! [`Ready`] is consumed by [`send`] together with the gate's [`Admitted`] and the journal's
+//! [`Recorded`], and [`Outgoing`] shows its bytes once, behind the caps and the kill flag. What is
+//! left is [`Spent`]: a buffer to be wiped and used again.
+//!
+//! The pool holds whole orders for the likeliest prices and sizes, signed in idle time. One that is
+//! taken is gone; one that nears its end is wiped and signed anew; a miss costs what signing costs.
+
+use zeroize::Zeroize;
+
+use super::{Ids, Recorded};
+use crate::account::Market;
+use crate::risk::{Admitted, Caps, Stopped};
+use crate::types::{ClientId, Draft, Nanos, VenueId};
+use crate::venue::{EncodeError, Gateway, Lane, OrderBytes};
+
+/// One order's bytes, ready to go. Used once:
+///
+/// ```compile_fail,E0382
+/// # use xarb::{exec::{Ready, Recorded, send}, risk::Admitted};
+/// # fn twice(ready: Ready, admitted: Admitted, recorded: Recorded, other: Admitted, third: Recorded) {
+/// let first = send(ready, admitted, recorded);
+/// let again = send(ready, other, third); // `ready` has moved
+/// # }
+/// ```
+/// ```compile_fail,E0061
+/// # use xarb::{exec::{Ready, Recorded, send}, risk::Admitted};
+/// # fn unproven(ready: Ready, admitted: Admitted) {
+/// let outgoing = send(ready, admitted); // no record, no order
+/// # }
+/// ```
+/// ```compile_fail,E0599
+/// # fn twice(ready: xarb::exec::Ready) {
+/// let copy = ready.clone();
+/// # }
+/// ```
+#[must_use]
+pub struct Ready {
+    bytes: OrderBytes,
+    draft: Draft,
+    ahead: bool,
+}
+
+impl Ready {
+    /// The key generation that signed it.
+    pub fn generation(&self) -> u32 {
+        self.bytes.generation
+    }
+
+    /// It must not be sent after this time.
+    pub fn expires(&self) -> Nanos {
+        self.bytes.expires
+    }
+
+    /// It was signed before it was needed.
+    pub fn is_ahead(&self) -> bool {
+        self.ahead
+    }
+
+    /// How many bytes it is.
+    pub fn size(&self) -> usize {
+        self.bytes.as_slice().len()
+    }
+
+    /// It will not be sent after all.
+    pub fn give_up(self) -> Spent {
+        Spent(self.bytes)
+    }
+}
+
+/// A buffer whose order was sent or given up.
+#[must_use]
+pub struct Spent(OrderBytes);
+
+/// An order with all its proofs, on its way out.
+///
+/// ```compile_fail,E0382
+/// # use xarb::{exec::Outgoing, risk::Caps, account::Market, types::Nanos};
+/// # fn twice(outgoing: Outgoing, caps: &mut Caps, market: &Market) {
+/// let first = outgoing.release(caps, market, Nanos(0), |_, _| ());
+/// let again = outgoing.release(caps, market, Nanos(0), |_, _| ()); // it has moved
+/// # }
+/// ```
+#[must_use]
+pub struct Outgoing {
+    ready: Ready,
+    admitted: Admitted,
+}
+
+/// Joins an order's bytes with the proofs that it may go: admitted by the gate, and recorded.
+///
+/// # Errors
+/// Gives the buffer back when the three are not of one order.
+pub fn send(ready: Ready, admitted: Admitted, recorded: Recorded) -> Result<Outgoing, Spent> {
+    let same = ready.draft == *admitted.draft()
+        && recorded.client() == ready.draft.client
+        && ready.bytes.client == ready.draft.client;
+    if same { Ok(Outgoing { ready, admitted }) } else { Err(ready.give_up()) }
+}
+
+impl Outgoing {
+    /// The order.
+    pub fn draft(&self) -> &Draft {
+        &self.ready.draft
+    }
+
+    /// It must not be sent after this time.
+    pub fn expires(&self) -> Nanos {
+        self.ready.expires()
+    }
+
+    /// Shows the bytes to `hand_over`, once, if they are still good and the caps let them pass. The
+    /// kill flag is the last thing that is looked at before.
+    pub fn release<R>(
+        self,
+        caps: &mut Caps,
+        market: &Market,
+        now: Nanos,
+        hand_over: impl FnOnce(Lane, &[u8]) -> R,
+    ) -> (Result<R, Stopped>, Spent) {
+        let Ready { bytes, draft, .. } = self.ready;
+        if now > bytes.expires {
+            return (Err(Stopped::Lapsed), Spent(bytes));
+        }
+        match caps.pass(&draft, market, self.admitted.mid(), now) {
+            Ok(()) => (Ok(hand_over(bytes.lane, bytes.as_slice())), Spent(bytes)),
+            Err(stopped) => (Err(stopped), Spent(bytes)),
+        }
+    }
+}
+
+/// How the pool serves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PoolCounts {
+    /// Orders found signed.
+    pub hits: u64,
+    /// Orders that had to be signed on the spot, on venues that sign each order.
+    pub misses: u64,
+    /// Orders signed ahead that were never used.
+    pub lapses: u64,
+    /// Orders signed ahead.
+    pub signed: u64,
+}
+
+/// What an order signed ahead is good for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Key {
+    price: i64,
+    qty: i64,
+    /// Venue, instrument, side, kind, lifetime.
+    what: u64,
+}
+
+impl Key {
+    fn of(draft: &Draft) -> Key {
+        let what = u64::from(draft.venue.0) << 40
+            | u64::from(draft.instrument.0) << 24
+            | (draft.side as u64) << 16
+            | (draft.kind as u64) << 8
+            | draft.tif as u64;
+        Key { price: draft.price.0, qty: draft.qty.0, what }
+    }
+}
+
+/// The buffers, and the orders signed ahead.
+pub struct Presign {
+    free: Vec<OrderBytes>,
+    /// Used and not yet wiped.
+    dirty: Vec<OrderBytes>,
+    /// Beside `pool`, so that a search reads little memory.
+    keys: Vec<Key>,
+    pool: Vec<Ready>,
+    capacity: usize,
+    /// An order signed ahead is renewed when it has less than this left.
+    renew_before: Nanos,
+    counts: PoolCounts,
+}
+
+impl Presign {
+    /// A pool of so many orders, and `spare` buffers for orders encoded on the spot.
+    pub fn new(capacity: usize, spare: usize, renew_before: Nanos) -> Presign {
+        let buffers = capacity + spare;
+        Presign {
+            free: (0..buffers).map(|_| OrderBytes::new()).collect(),
+            dirty: Vec::with_capacity(buffers),
+            keys: Vec::with_capacity(capacity),
+            pool: Vec::with_capacity(capacity),
+            capacity,
+            renew_before,
+            counts: PoolCounts::default(),
+        }
+    }
+
+    /// How the pool serves.
+    pub fn counts(&self) -> PoolCounts {
+        self.counts
+    }
+
+    /// Orders signed ahead and not used yet.
+    pub fn waiting(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// The id of an order signed ahead that is just this one, and still good.
+    pub fn find(&self, draft: &Draft, now: Nanos) -> Option<ClientId> {
+        let key = Key::of(draft);
+        let at = self.keys.iter().position(|own| *own == key)?;
+        let ready = &self.pool[at];
+        (now < ready.bytes.expires).then_some(ready.draft.client)
+    }
+
+    fn remove(&mut self, at: usize) -> Ready {
+        self.keys.swap_remove(at);
+        self.pool.swap_remove(at)
+    }
+
+    /// A buffer; made now in the unlikely case that all are out.
+    fn buffer(&mut self) -> OrderBytes {
+        self.free.pop().or_else(|| self.dirty.pop()).unwrap_or_default()
+    }
+
+    /// The bytes of an admitted order: from the pool when its id was given there, else encoded now.
+    ///
+    /// # Errors
+    /// The gateway's, when the order cannot be written down.
+    pub fn prepare(
+        &mut self,
+        gateway: &mut dyn Gateway,
+        signs_each: bool,
+        admitted: &Admitted,
+        now: Nanos,
+    ) -> Result<Ready, EncodeError> {
+        let draft = admitted.draft();
+        if signs_each {
+            let key = Key::of(draft);
+            let at = self.keys.iter().position(|own| *own == key);
+            if let Some(at) = at.filter(|at| self.pool[*at].draft == *draft) {
+                self.counts.hits += 1;
+                return Ok(self.remove(at));
+            }
+            self.counts.misses += 1;
+        }
+        self.encode(gateway, draft, false, now)
+    }
+
+    fn encode(
+        &mut self,
+        gateway: &mut dyn Gateway,
+        draft: &Draft,
+        ahead: bool,
+        now: Nanos,
+    ) -> Result<Ready, EncodeError> {
+        let mut bytes = self.buffer();
+        match gateway.encode(draft, now, &mut bytes) {
+            Ok(()) => {
+                bytes.client = draft.client;
+                Ok(Ready { bytes, draft: *draft, ahead })
+            }
+            Err(error) => {
+                self.recycle(Spent(bytes));
+                Err(error)
+            }
+        }
+    }
+
+    /// Signs up to `budget` of the wanted orders that are not there yet (their ids are given here),
+    /// and returns how many. When the pool is full, orders of the same venue and instrument that
+    /// are no longer wanted make room.
+    pub fn refill(
+        &mut self,
+        wanted: &[Draft],
+        gateway: &mut dyn Gateway,
+        ids: &mut Ids,
+        now: Nanos,
+        budget: usize,
+    ) -> usize {
+        let mut signed = 0;
+        for draft in wanted {
+            if signed == budget {
+                break;
+            }
+            if self.keys.contains(&Key::of(draft)) {
+                continue;
+            }
+            if self.pool.len() >= self.capacity && !self.make_room(wanted) {
+                break;
+            }
+            let draft = Draft { client: ids.take(draft.side as u8), ..*draft };
+            // A gateway that is not ready, or an order that it would refuse: nothing to sign.
+            let Ok(ready) = self.encode(gateway, &draft, true, now) else { break };
+            self.keys.push(Key::of(&draft));
+            self.pool.push(ready);
+            self.counts.signed += 1;
+            signed += 1;
+        }
+        signed
+    }
+
+    fn make_room(&mut self, wanted: &[Draft]) -> bool {
+        let stale = self.pool.iter().position(|ready| {
+            let same = |draft: &&Draft| {
+                (draft.venue, draft.instrument) == (ready.draft.venue, ready.draft.instrument)
+            };
+            wanted.iter().any(|draft| same(&draft))
+                && !wanted.iter().any(|draft| Key::of(draft) == Key::of(&ready.draft))
+        });
+        stale.is_some_and(|at| {
+            self.lapse(at);
+            true
+        })
+    }
+
+    fn lapse(&mut self, at: usize) {
+        let ready = self.remove(at);
+        self.recycle(ready.give_up());
+        self.counts.lapses += 1;
+    }
+
+    /// Lets go of orders that near their end.
+    pub fn expire(&mut self, now: Nanos) {
+        let mut at = 0;
+        while at < self.pool.len() {
+            if now + self.renew_before >= self.pool[at].bytes.expires {
+                self.lapse(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Lets go of all orders of a venue: its session, its key or its rules changed.
+    pub fn retire(&mut self, venue: VenueId) {
+        let mut at = 0;
+        while at < self.pool.len() {
+            if self.pool[at].draft.venue == venue {
+                self.lapse(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Takes a buffer back. It is wiped in idle time: that costs a microsecond.
+    pub fn recycle(&mut self, spent: Spent) {
+        self.dirty.push(spent.0);
+    }
+
+    /// Wipes one used buffer; false when there was none.
+    pub fn wipe_one(&mut self) -> bool {
+        let Some(mut bytes) = self.dirty.pop() else { return false };
+        bytes.wipe();
+        bytes.client = ClientId::default();
+        bytes.expires.0.zeroize();
+        self.free.push(bytes);
+        true
+    }
+}

@@ -1,0 +1,193 @@
+//! New orders as bytes that are ready to go: a template, patched, checked, signed and framed in place.
+//!
+//! Three ways to send the same order: a signed REST request, a WebSocket request in a session that
+//! was logged on (nothing to sign), and a WebSocket request with its own signature.
+
+use super::pen::Decimals;
+use super::sign::Signer;
+use super::template::{Channel, Fields, Shape, Template};
+use crate::types::{Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Nanos, Qty, Side, Tif};
+use crate::venue::{EncodeError, Lane, OrderBytes};
+use crate::wire::ws::frame_client_text;
+
+/// Room before a WebSocket text for the head of any frame.
+const FRAME_HEAD: usize = 14;
+
+/// What follows the query of a REST order.
+pub fn rest_tail(rest: &Endpoint, key: &str) -> Vec<u8> {
+    format!(" HTTP/1.1\r\nHost: {}\r\nX-MBX-APIKEY: {key}\r\nContent-Length: 0\r\n\r\n", rest.host_header())
+        .into_bytes()
+}
+
+/// Every kind of order that a template is made for.
+const KINDS: [(Kind, Tif); 5] = [
+    (Kind::Limit, Tif::Ioc),
+    (Kind::Limit, Tif::Fok),
+    (Kind::Limit, Tif::Gtc),
+    (Kind::PostOnly, Tif::Gtc),
+    (Kind::Market, Tif::Ioc),
+];
+
+struct Traded {
+    spec: InstrumentSpec,
+    price: Decimals,
+    qty: Decimals,
+    /// By side, then by [`KINDS`].
+    templates: Vec<Template>,
+}
+
+/// Makes order bytes from drafts. All memory is taken at start.
+pub struct Encoder {
+    channel: Channel,
+    traded: Vec<Traded>,
+    /// Position in `traded` by instrument number.
+    by_id: Vec<Option<u16>>,
+    tail: Vec<u8>,
+    scratch: Box<[u8; 1024]>,
+    window_ms: u32,
+    generation: u32,
+    mask: Mask,
+}
+
+impl Encoder {
+    /// Builds all templates.
+    pub fn new(channel: Channel, config: &crate::venue::GatewayConfig, signer: &Signer) -> Encoder {
+        let key = &config.credentials.key;
+        let mut by_id = Vec::new();
+        let mut traded = Vec::new();
+        for (InstrumentId(id), spec) in &config.instruments {
+            let at = usize::from(*id);
+            if by_id.len() <= at {
+                by_id.resize(at + 1, None);
+            }
+            by_id[at] = u16::try_from(traded.len()).ok();
+            let mut templates = Vec::new();
+            for side in Side::BOTH {
+                for (kind, tif) in KINDS {
+                    let shape = Shape { symbol: spec.symbol.as_str(), side, kind, tif };
+                    templates.push(Template::new(channel, &shape, config.window_ms, key, signer));
+                }
+            }
+            traded.push(Traded {
+                price: Decimals::of_step(spec.tick.0, spec.scale),
+                qty: Decimals::of_step(spec.lot.0, spec.scale),
+                spec: spec.clone(),
+                templates,
+            });
+        }
+        Encoder {
+            channel,
+            traded,
+            by_id,
+            tail: rest_tail(&config.rest, key),
+            scratch: Box::new([0; 1024]),
+            window_ms: config.window_ms,
+            generation: config.credentials.generation,
+            mask: Mask(config.mask_seed),
+        }
+    }
+
+    /// The rules of an instrument.
+    pub fn spec(&self, instrument: InstrumentId) -> Option<&InstrumentSpec> {
+        self.traded(instrument).map(|traded| &traded.spec)
+    }
+
+    /// An order's parameters but for symbol and client id, for requests in no hurry. `None` for
+    /// unknown instruments, orders that the filters refuse and types that the venue lacks.
+    pub fn params(&self, order: &Draft) -> Option<Vec<(&'static str, String)>> {
+        let traded = self.traded(order.instrument)?;
+        traded.spec.check(order.price, order.qty).ok()?;
+        let shape = Shape { symbol: "", side: order.side, kind: order.kind, tif: order.tif };
+        let mut params: Vec<_> =
+            shape.fixed().into_iter().skip(1).map(|(name, value)| (name, value.to_owned())).collect();
+        if order.kind != Kind::Market {
+            params.push(("price", traded.price.text(order.price.0)));
+        }
+        params.push(("quantity", traded.qty.text(order.qty.0)));
+        Some(params)
+    }
+
+    /// A quantity as the venue takes it; `None` for unknown instruments and off the lot.
+    pub fn qty_text(&self, instrument: InstrumentId, qty: Qty) -> Option<String> {
+        let traded = self.traded(instrument)?;
+        (qty.0 > 0 && qty.0 % traded.spec.lot.0 == 0).then(|| traded.qty.text(qty.0))
+    }
+
+    fn traded(&self, instrument: InstrumentId) -> Option<&Traded> {
+        let at = (*self.by_id.get(usize::from(instrument.0))?)?;
+        self.traded.get(usize::from(at))
+    }
+
+    /// Writes the order; `now` is by the venue's clock.
+    pub fn encode(
+        &mut self,
+        signer: &Signer,
+        order: &Draft,
+        now: Nanos,
+        out: &mut OrderBytes,
+    ) -> Result<(), EncodeError> {
+        let at = self.by_id.get(usize::from(order.instrument.0)).copied().flatten();
+        let traded =
+            at.and_then(|at| self.traded.get(usize::from(at))).ok_or(EncodeError::UnknownInstrument)?;
+        traded.spec.check(order.price, order.qty)?;
+        let kind = match (order.kind, order.tif) {
+            (Kind::Limit, Tif::Ioc) => 0,
+            (Kind::Limit, Tif::Fok) => 1,
+            (Kind::Limit, Tif::Gtc) => 2,
+            (Kind::PostOnly, Tif::Gtc) => 3,
+            (Kind::PostOnly, _) => return Err(EncodeError::Unsupported),
+            (Kind::Market, _) => 4,
+        };
+        let template = &traded.templates[order.side as usize * KINDS.len() + kind];
+        let mut client = [0; 32];
+        const_hex::encode_to_slice(order.client.bits().to_be_bytes(), &mut client)
+            .map_err(|_| EncodeError::TooLong)?;
+        let (mut price, mut qty) = ([0; Decimals::MAX_TEXT], [0; Decimals::MAX_TEXT]);
+        let price_len = traded.price.write(order.price.0, &mut price);
+        let qty_len = traded.qty.write(order.qty.0, &mut qty);
+        let fields = Fields {
+            client: &client,
+            price: &price[..price_len],
+            qty: &qty[..qty_len],
+            time_ms: now.millis(),
+        };
+        let buffer = out.buffer();
+        let (start, end) = match self.channel {
+            Channel::Rest => {
+                let end = template.write_rest(signer, &fields, &self.tail, &mut buffer[..]);
+                (0, end.ok_or(EncodeError::TooLong)?)
+            }
+            Channel::Session | Channel::SignedWs => {
+                let signer = (self.channel == Channel::SignedWs).then_some(signer);
+                let scratch = &mut self.scratch[..];
+                let len = template
+                    .write_ws(signer, &fields, scratch, &mut buffer[FRAME_HEAD..])
+                    .ok_or(EncodeError::TooLong)?;
+                let frame = frame_client_text(&mut buffer[..], FRAME_HEAD, len, self.mask.next())
+                    .ok_or(EncodeError::TooLong)?;
+                (frame.start, frame.end)
+            }
+        };
+        out.set(start, end)?;
+        out.lane = if self.channel == Channel::Rest { Lane::Rest } else { Lane::Orders };
+        out.client = order.client;
+        out.generation = self.generation;
+        // The time was cut to whole milliseconds; one more covers it.
+        out.expires = now + Nanos::from_millis(i64::from(self.window_ms) - 1);
+        Ok(())
+    }
+}
+
+/// Masking keys, from a seed (SplitMix64): unpredictable enough for what masks are for, which is to
+/// keep proxies from seeing requests that a web page chose.
+struct Mask(u64);
+
+impl Mask {
+    fn next(&mut self) -> [u8; 4] {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) as u32).to_le_bytes()
+    }
+}

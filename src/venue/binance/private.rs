@@ -1,0 +1,415 @@
+//! Answers and account events to reports.
+//!
+//! The answer to an order and the events about it may come in either order, and both tell its
+//! fills: all are reported, and whoever keeps the orders tells doubles by their trade id. An event
+//! names an order by the client id it was placed with: `C` when a cancel or amendment brought an id of
+//! its own, else `c`. An order whose id is not shaped as ours is foreign.
+//!
+//! A status or execution type that this code does not know makes the order Unknown; it is never taken
+//! for success or failure.
+
+mod records;
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+pub use self::records::Envelope;
+use self::records::{AccountPosition, ExecutionReport, Kind, OrderAnswer, PositionBalance, Trade};
+use super::errors::cut;
+use crate::types::{
+    Asset, Class, ClientId, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale, Side, Symbol,
+    VenueRef, parse,
+};
+
+/// What an event asks of the session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// Nothing.
+    None,
+    /// The account's events stopped: subscribe again.
+    StreamEnded,
+    /// The server is about to close the connection.
+    Shutdown,
+}
+
+/// Turns the venue's words into reports.
+pub struct Reader {
+    /// Symbols traded, sorted, with their scales.
+    scales: Vec<(Symbol, Scale)>,
+    /// Order numbers of our orders, newest last: the trade list names orders by nothing else.
+    known: VecDeque<(u64, ClientId)>,
+}
+
+/// Orders remembered by number.
+const MAX_KNOWN: usize = 8_192;
+
+/// Why a text could not be read; the text itself is not in it.
+pub(super) type Unreadable = &'static str;
+
+impl Reader {
+    /// A reader for those symbols.
+    pub fn new(symbols: impl Iterator<Item = (Symbol, Scale)>) -> Reader {
+        let mut scales: Vec<_> = symbols.collect();
+        scales.sort();
+        Reader { scales, known: VecDeque::new() }
+    }
+
+    fn scale(&self, symbol: &str) -> Option<(Symbol, Scale)> {
+        let at = self.scales.binary_search_by(|(other, _)| other.as_str().cmp(symbol)).ok()?;
+        self.scales.get(at).copied()
+    }
+
+    fn remember(&mut self, order: u64, client: ClientId) {
+        if self.known.back() != Some(&(order, client)) {
+            if self.known.len() == MAX_KNOWN {
+                self.known.pop_front();
+            }
+            self.known.push_back((order, client));
+        }
+    }
+
+    /// An event of the account or the connection.
+    pub fn event(&mut self, text: &str, out: &mut Vec<Report>) -> Notice {
+        let kind = serde_json::from_str::<Kind>(text).map(|kind| kind.e);
+        let read = match kind.as_deref() {
+            Ok("executionReport") => self.execution(text, out),
+            Ok("outboundAccountPosition") => serde_json::from_str::<AccountPosition>(text)
+                .map_err(|_| "outboundAccountPosition")
+                .and_then(|position| balances(&position.balances, out)),
+            Ok("eventStreamTerminated") => return Notice::StreamEnded,
+            Ok("serverShutdown") => return Notice::Shutdown,
+            // Deposits and locks come as outboundAccountPosition too; lists are not used.
+            Ok("balanceUpdate" | "externalLockUpdate" | "listStatus") => Ok(()),
+            Ok(_) => Err("an event of an unknown kind"),
+            Err(_) => Err("an event without its kind"),
+        };
+        if let Err(what) = read {
+            out.push(Report::Malformed(format!("cannot read {what}")));
+        }
+        Notice::None
+    }
+
+    fn execution(&mut self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        let report: ExecutionReport = serde_json::from_str(text).map_err(|_| "executionReport")?;
+        let own = if report.original.is_empty() { &report.client } else { &report.original };
+        let venue_ref = number(report.order);
+        let client = ClientId::parse(own.as_bytes());
+        let (Some(client), Some((symbol, scale))) = (client, self.scale(&report.symbol)) else {
+            out.push(Report::Foreign { venue_ref });
+            return Ok(());
+        };
+        self.remember(report.order, client);
+        let before = out.len();
+        let read = execution_of(&report, client, venue_ref, symbol, scale, out);
+        if read.is_err() {
+            // Something happened to our order, and we cannot say what.
+            out.truncate(before);
+            out.push(unknown(client, "unreadable executionReport"));
+        }
+        read
+    }
+
+    /// The answer to a new order.
+    pub(super) fn placed(
+        &mut self,
+        client: ClientId,
+        text: &str,
+        out: &mut Vec<Report>,
+    ) -> Result<(), Unreadable> {
+        let before = out.len();
+        let read = self.placed_of(client, text, out);
+        if read.is_err() {
+            out.truncate(before);
+            out.push(unknown(client, "unreadable answer"));
+        }
+        read
+    }
+
+    fn placed_of(&mut self, client: ClientId, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        let answer: OrderAnswer = serde_json::from_str(text).map_err(|_| "the answer to an order")?;
+        if ClientId::parse(answer.client_order_id.as_bytes()) != Some(client) {
+            return Err("the answer to an order: it names another");
+        }
+        let (symbol, scale) = self.scale(&answer.symbol).ok_or("the answer to an order: its symbol")?;
+        self.remember(answer.order_id, client);
+        let venue_ref = number(answer.order_id);
+        let at = Nanos::from_millis(answer.transact_time);
+        out.push(Report::Accepted { client, venue_ref, at });
+        let mut total = 0i64;
+        for fill in &answer.fills {
+            let (price, qty) = (price(&fill.price, scale)?, qty(&fill.qty, scale)?);
+            total = total.checked_add(qty.0).ok_or("the answer to an order: its fills")?;
+            out.push(Report::Filled {
+                client,
+                venue_ref,
+                trade: signed_number(fill.trade_id),
+                symbol,
+                side: side(answer.side.as_deref().unwrap_or_default())?,
+                price,
+                qty,
+                total: Some(Qty(total)),
+                fee: money(&fill.commission)?,
+                fee_asset: asset(&fill.commission_asset)?,
+                at,
+            });
+        }
+        let filled = answer.executed_qty.as_deref().map(|text| qty(text, scale)).transpose()?;
+        if let Some(status) = answer.status.as_deref() {
+            let state = state(status).ok_or("the answer to an order: its status")?;
+            if state.is_final() {
+                out.push(Report::Ended { client, state, filled, at });
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer to a cancel: what became of the order.
+    pub(super) fn cancelled(
+        &mut self,
+        client: ClientId,
+        text: &str,
+        out: &mut Vec<Report>,
+    ) -> Result<(), Unreadable> {
+        let answer: OrderAnswer = serde_json::from_str(text).map_err(|_| "the answer to a cancel")?;
+        let own = answer.orig_client_order_id.as_deref().unwrap_or(&answer.client_order_id);
+        if ClientId::parse(own.as_bytes()) != Some(client) {
+            return Err("the answer to a cancel: it names another order");
+        }
+        let (_, scale) = self.scale(&answer.symbol).ok_or("the answer to a cancel: its symbol")?;
+        let filled = answer.executed_qty.as_deref().map(|text| qty(text, scale)).transpose()?;
+        let state = answer.status.as_deref().and_then(state).ok_or("the answer to a cancel: its status")?;
+        if !state.is_final() {
+            return Err("the answer to a cancel: the order is still open");
+        }
+        out.push(Report::Ended { client, state, filled, at: Nanos::from_millis(answer.transact_time) });
+        Ok(())
+    }
+
+    /// The answer to an amendment.
+    pub(super) fn amended(
+        &mut self,
+        client: ClientId,
+        text: &str,
+        out: &mut Vec<Report>,
+    ) -> Result<(), Unreadable> {
+        #[derive(Deserialize)]
+        struct Answer<'a> {
+            #[serde(borrow, rename = "amendedOrder")]
+            order: OrderAnswer<'a>,
+        }
+        let answer: Answer = serde_json::from_str(text).map_err(|_| "the answer to an amendment")?;
+        let (_, scale) = self.scale(&answer.order.symbol).ok_or("the answer to an amendment: its symbol")?;
+        let text = |value: &Option<Cow<'_, str>>| value.as_deref().unwrap_or_default().to_owned();
+        let price = price(&text(&answer.order.price), scale)?;
+        let qty = qty(&text(&answer.order.orig_qty), scale)?;
+        out.push(Report::Amended { client, price, qty });
+        Ok(())
+    }
+
+    /// An order asked for, by itself or in a list.
+    pub(super) fn status(&mut self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        let answer: OrderAnswer = serde_json::from_str(text).map_err(|_| "an order's status")?;
+        let venue_ref = number(answer.order_id);
+        let client = ClientId::parse(answer.client_order_id.as_bytes());
+        let Some((symbol, scale)) = self.scale(&answer.symbol) else {
+            out.push(Report::Foreign { venue_ref });
+            return Ok(());
+        };
+        if let Some(client) = client {
+            self.remember(answer.order_id, client);
+        }
+        let text = |value: &Option<Cow<'_, str>>| value.as_deref().unwrap_or_default().to_owned();
+        out.push(Report::Status(OrderStatus {
+            client,
+            venue_ref,
+            symbol,
+            side: side(&text(&answer.side))?,
+            state: state(&text(&answer.status)).unwrap_or(OrderState::Unknown),
+            price: price(&text(&answer.price), scale)?,
+            qty: qty(&text(&answer.orig_qty), scale)?,
+            filled: qty(&text(&answer.executed_qty), scale)?,
+        }));
+        Ok(())
+    }
+
+    /// All open orders; nothing is reported unless all could be read.
+    pub(super) fn open_orders(&mut self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        let orders: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| "the open orders")?;
+        let before = out.len();
+        for order in &orders {
+            self.status(order.get(), out).inspect_err(|_| out.truncate(before))?;
+        }
+        out.push(Report::OpenOrdersEnd { count: orders.len() });
+        Ok(())
+    }
+
+    /// Orders cancelled by one request; returns how many.
+    pub(super) fn cancelled_all(&mut self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        let orders: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| "the cancelled orders")?;
+        for order in &orders {
+            let answer: OrderAnswer = serde_json::from_str(order.get()).map_err(|_| "a cancelled order")?;
+            let own = answer.orig_client_order_id.as_deref().unwrap_or(&answer.client_order_id);
+            match ClientId::parse(own.as_bytes()) {
+                Some(client) => self.cancelled(client, order.get(), out)?,
+                None => out.push(Report::Foreign { venue_ref: number(answer.order_id) }),
+            }
+        }
+        out.push(Report::CancelledAll { count: Some(orders.len() as u64) });
+        Ok(())
+    }
+
+    /// The trade list; nothing is reported unless all of it could be read.
+    pub(super) fn trades(&mut self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        let trades: Vec<Trade> = serde_json::from_str(text).map_err(|_| "the trade list")?;
+        let before = out.len();
+        for trade in &trades {
+            let report = self.trade(trade).inspect_err(|_| out.truncate(before))?;
+            out.push(report);
+        }
+        Ok(())
+    }
+
+    fn trade(&self, trade: &Trade<'_>) -> Result<Report, Unreadable> {
+        let venue_ref = number(trade.order_id);
+        let client = self.known.iter().rev().find(|(order, _)| *order == trade.order_id);
+        let (Some((_, client)), Some((symbol, scale))) = (client, self.scale(&trade.symbol)) else {
+            return Ok(Report::Foreign { venue_ref });
+        };
+        Ok(Report::Filled {
+            client: *client,
+            venue_ref,
+            trade: signed_number(trade.id),
+            symbol,
+            side: if trade.is_buyer { Side::Buy } else { Side::Sell },
+            price: price(&trade.price, scale)?,
+            qty: qty(&trade.qty, scale)?,
+            total: None,
+            fee: money(&trade.commission)?,
+            fee_asset: asset(&trade.commission_asset)?,
+            at: Nanos::from_millis(trade.time),
+        })
+    }
+
+    /// All balances of the account.
+    pub(super) fn account(&self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        #[derive(Deserialize)]
+        struct Account<'a> {
+            #[serde(borrow)]
+            balances: Vec<PositionBalance<'a>>,
+        }
+        let account: Account = serde_json::from_str(text).map_err(|_| "the account")?;
+        balances(&account.balances, out)
+    }
+}
+
+fn execution_of(
+    report: &ExecutionReport<'_>,
+    client: ClientId,
+    venue_ref: VenueRef,
+    symbol: Symbol,
+    scale: Scale,
+    out: &mut Vec<Report>,
+) -> Result<(), Unreadable> {
+    let at = Nanos::from_millis(report.time);
+    let filled = qty(&report.filled, scale)?;
+    let state = state(&report.status).ok_or("executionReport: its status")?;
+    match &*report.execution {
+        "NEW" => out.push(Report::Accepted { client, venue_ref, at }),
+        "TRADE" => out.push(Report::Filled {
+            client,
+            venue_ref,
+            trade: signed_number(report.trade),
+            symbol,
+            side: side(&report.side)?,
+            price: price(&report.last_price, scale)?,
+            qty: qty(&report.last_qty, scale)?,
+            total: Some(filled),
+            fee: report.fee.as_deref().map_or(Ok(Money::ZERO), money)?,
+            fee_asset: report.fee_asset.as_deref().map_or(Ok(Asset::EMPTY), asset)?,
+            at,
+        }),
+        "REPLACED" => out.push(Report::Amended {
+            client,
+            price: price(&report.price, scale)?,
+            qty: qty(&report.qty, scale)?,
+        }),
+        "REJECTED" => {
+            out.push(Report::OrderError {
+                client,
+                class: Class::Refused,
+                code: cut(&report.reject),
+                retry_at: None,
+            });
+        }
+        "CANCELED" | "EXPIRED" | "TRADE_PREVENTION" => {}
+        _ => return Err("executionReport: its type"),
+    }
+    if state.is_final() {
+        out.push(Report::Ended { client, state, filled: Some(filled), at });
+    }
+    Ok(())
+}
+
+fn balances(balances: &[PositionBalance<'_>], out: &mut Vec<Report>) -> Result<(), Unreadable> {
+    let before = out.len();
+    for balance in balances {
+        // Names that the engine cannot hold are of assets that it cannot trade.
+        let Some(asset) = Asset::new(&balance.asset) else { continue };
+        let read = money(&balance.free).and_then(|free| Ok((free, money(&balance.locked)?)));
+        let (free, locked) = read.inspect_err(|_| out.truncate(before))?;
+        out.push(Report::Balance { asset, free, locked: Some(locked) });
+    }
+    Ok(())
+}
+
+/// An order that something unreadable was said about.
+pub(super) fn unknown(client: ClientId, why: &str) -> Report {
+    Report::OrderError { client, class: Class::Unknown, code: cut(why), retry_at: None }
+}
+
+fn state(status: &str) -> Option<OrderState> {
+    Some(match status {
+        "NEW" | "PENDING_NEW" => OrderState::Accepted,
+        "PARTIALLY_FILLED" => OrderState::PartFilled,
+        "FILLED" => OrderState::Filled,
+        "CANCELED" | "EXPIRED" | "EXPIRED_IN_MATCH" => OrderState::Cancelled,
+        "PENDING_CANCEL" => OrderState::Unknown,
+        "REJECTED" => OrderState::Rejected,
+        _ => return None,
+    })
+}
+
+fn side(text: &str) -> Result<Side, Unreadable> {
+    match text {
+        "BUY" => Ok(Side::Buy),
+        "SELL" => Ok(Side::Sell),
+        _ => Err("a side"),
+    }
+}
+
+fn price(text: &str, scale: Scale) -> Result<Price, Unreadable> {
+    parse(text.as_bytes(), scale).map(Price).map_err(|_| "a price")
+}
+
+fn qty(text: &str, scale: Scale) -> Result<Qty, Unreadable> {
+    parse(text.as_bytes(), scale).map(Qty).map_err(|_| "a quantity")
+}
+
+fn money(text: &str) -> Result<Money, Unreadable> {
+    Money::parse(text).ok_or("an amount")
+}
+
+fn asset(text: &str) -> Result<Asset, Unreadable> {
+    Asset::new(text).ok_or("an asset")
+}
+
+fn number(id: u64) -> VenueRef {
+    cut(&id.to_string())
+}
+
+fn signed_number(id: i64) -> VenueRef {
+    cut(&id.to_string())
+}

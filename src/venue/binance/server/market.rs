@@ -1,0 +1,246 @@
+//! Market streams: who listens to what, and the depth changes gathered for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::words;
+use crate::types::{InstrumentSpec, Level, Nanos};
+use crate::venue::binance::symbol::stream_name;
+use crate::venue::{BookSnapshot, ConnId, ServerOut};
+
+/// A stream of one symbol.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Stream {
+    /// Depth changes gathered for so many ms; zero = each as it happens.
+    Depth(u32),
+    /// Best bid and ask as they change.
+    Ticker,
+}
+
+/// Messages a second that a connection may send.
+const MESSAGES_PER_SECOND: u32 = 5;
+/// Streams that a connection may have.
+const MAX_STREAMS: usize = 1_024;
+
+/// A connection for market data.
+pub struct Listener {
+    /// Wrapped in the stream's name.
+    combined: bool,
+    /// Names as they were asked for; unknown ones are accepted and stay silent.
+    names: BTreeSet<String>,
+    /// The known ones: instrument and stream, with the name they go by.
+    streams: BTreeMap<(usize, Stream), String>,
+    second: i64,
+    messages: u32,
+}
+
+impl Listener {
+    /// A connection opened at `target`; `None` when that is not a place for market data.
+    pub fn open(target: &str, instruments: &[InstrumentSpec]) -> Option<Listener> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let combined = path == "/stream";
+        if !combined && path != "/ws" && !path.starts_with("/ws/") {
+            return None;
+        }
+        let names = if combined {
+            query.split('&').find_map(|part| part.strip_prefix("streams=")).unwrap_or("")
+        } else {
+            path.strip_prefix("/ws/").unwrap_or("")
+        };
+        let mut listener =
+            Listener { combined, names: BTreeSet::new(), streams: BTreeMap::new(), second: 0, messages: 0 };
+        for name in names.split('/').filter(|name| !name.is_empty()) {
+            listener.subscribe(name, instruments);
+        }
+        Some(listener)
+    }
+
+    fn subscribe(&mut self, name: &str, instruments: &[InstrumentSpec]) {
+        self.names.insert(name.to_owned());
+        if let Some(key) = parse_name(name, instruments) {
+            self.streams.insert(key, name.to_owned());
+        }
+    }
+
+    fn unsubscribe(&mut self, name: &str, instruments: &[InstrumentSpec]) {
+        self.names.remove(name);
+        if let Some(key) = parse_name(name, instruments) {
+            self.streams.remove(&key);
+        }
+    }
+
+    /// A message of the client; `None` = it sends too many, cut it off.
+    pub fn message(&mut self, text: &str, instruments: &[InstrumentSpec], now: Nanos) -> Option<String> {
+        let second = now.millis().div_euclid(1_000);
+        if second != self.second {
+            (self.second, self.messages) = (second, 0);
+        }
+        self.messages += 1;
+        if self.messages > MESSAGES_PER_SECOND {
+            return None;
+        }
+        let refused = |code: i64, what: &str, id: Value| {
+            json!({"error": {"code": code, "msg": format!("Invalid request: {what}")}, "id": id}).to_string()
+        };
+        let Ok(request) = serde_json::from_str::<Value>(text) else {
+            return Some(json!({"error": {"code": 3, "msg": "Invalid JSON"}}).to_string());
+        };
+        let id = request.get("id").cloned().unwrap_or(Value::Null);
+        let names: Option<Vec<&str>> = request
+            .get("params")
+            .and_then(Value::as_array)
+            .and_then(|a| a.iter().map(Value::as_str).collect());
+        let result = match (request.get("method").and_then(Value::as_str), names) {
+            (Some("SUBSCRIBE"), Some(names)) => {
+                if self.names.len() + names.len() > MAX_STREAMS {
+                    return Some(refused(2, "too many streams", id));
+                }
+                names.iter().for_each(|name| self.subscribe(name, instruments));
+                Value::Null
+            }
+            (Some("UNSUBSCRIBE"), Some(names)) => {
+                names.iter().for_each(|name| self.unsubscribe(name, instruments));
+                Value::Null
+            }
+            (Some("LIST_SUBSCRIPTIONS"), _) => self.names.iter().cloned().collect(),
+            (Some("SUBSCRIBE" | "UNSUBSCRIBE"), None) => {
+                return Some(refused(2, "`params` must be an array of texts", id));
+            }
+            _ => return Some(refused(2, "unknown method", id)),
+        };
+        Some(json!({"result": result, "id": id}).to_string())
+    }
+
+    /// Sends an event to the client if it listens to that stream.
+    fn tell(&self, conn: ConnId, key: (usize, Stream), event: &str, out: &mut Vec<ServerOut>) {
+        let Some(name) = self.streams.get(&key) else { return };
+        let text = match self.combined {
+            true => format!(r#"{{"stream":{},"data":{event}}}"#, Value::from(name.as_str())),
+            false => event.to_owned(),
+        };
+        out.push(ServerOut::Text(conn, text));
+    }
+}
+
+/// `btcusdt@depth@100ms` to instrument and stream.
+fn parse_name(name: &str, instruments: &[InstrumentSpec]) -> Option<(usize, Stream)> {
+    let (symbol, stream) = name.split_once('@')?;
+    let at = instruments.iter().position(|spec| stream_name(spec.symbol.as_str()) == symbol)?;
+    let stream = match stream {
+        "bookTicker" => Stream::Ticker,
+        "depth" | "depth@1000ms" => Stream::Depth(1_000),
+        "depth@100ms" => Stream::Depth(100),
+        "depth@0ms" => Stream::Depth(0),
+        _ => return None,
+    };
+    Some((at, stream))
+}
+
+/// Changes of one book that wait to be told.
+#[derive(Default)]
+struct Gathered {
+    first: Option<u64>,
+    last: u64,
+    levels: [BTreeMap<i64, i64>; 2],
+    told_at: i64,
+}
+
+/// What was gathered, by instrument and interval, and the last best bid and ask told.
+#[derive(Default)]
+pub struct Gathering {
+    waiting: BTreeMap<(usize, u32), Gathered>,
+    tops: BTreeMap<usize, (Option<Level>, Option<Level>)>,
+}
+
+/// Intervals of gathered streams.
+const INTERVALS: [u32; 2] = [100, 1_000];
+
+impl Gathering {
+    /// A change of a book: told at once to those who want that, gathered for the others.
+    #[expect(clippy::too_many_arguments, reason = "the fields of one change")]
+    pub fn change(
+        &mut self,
+        at: usize,
+        spec: &InstrumentSpec,
+        seq: u64,
+        sides: [&[Level]; 2],
+        book: &BookSnapshot,
+        now: Nanos,
+        listeners: &BTreeMap<ConnId, Listener>,
+        out: &mut Vec<ServerOut>,
+    ) {
+        for interval in INTERVALS {
+            let gathered = self.waiting.entry((at, interval)).or_default();
+            gathered.first.get_or_insert(seq);
+            gathered.last = seq;
+            for (side, levels) in gathered.levels.iter_mut().zip(sides) {
+                side.extend(levels.iter().map(|level| (level.price.0, level.qty.0)));
+            }
+        }
+        let wants = |stream| listeners.values().any(|listener| listener.streams.contains_key(&(at, stream)));
+        if wants(Stream::Depth(0)) {
+            let event = depth_update(spec, (seq, seq), sides[0], sides[1], now);
+            for (conn, listener) in listeners {
+                listener.tell(*conn, (at, Stream::Depth(0)), &event, out);
+            }
+        }
+        let top = (book.bids.first().copied(), book.asks.first().copied());
+        if self.tops.insert(at, top) != Some(top) && wants(Stream::Ticker) {
+            let event = ticker(spec, book.seq, top);
+            for (conn, listener) in listeners {
+                listener.tell(*conn, (at, Stream::Ticker), &event, out);
+            }
+        }
+    }
+
+    /// Tells what was gathered, at the end of each interval.
+    pub fn tick(
+        &mut self,
+        instruments: &[InstrumentSpec],
+        now: Nanos,
+        listeners: &BTreeMap<ConnId, Listener>,
+        out: &mut Vec<ServerOut>,
+    ) {
+        for ((at, interval), gathered) in &mut self.waiting {
+            let period = now.millis().div_euclid(i64::from(*interval));
+            if period == gathered.told_at {
+                continue;
+            }
+            gathered.told_at = period;
+            let (Some(first), Some(spec)) = (gathered.first.take(), instruments.get(*at)) else { continue };
+            let [bids, asks] = std::mem::take(&mut gathered.levels);
+            let level = |(price, qty): (&i64, &i64)| Level::new(*price, *qty);
+            let bids: Vec<Level> = bids.iter().rev().map(level).collect();
+            let asks: Vec<Level> = asks.iter().map(level).collect();
+            let event = depth_update(spec, (first, gathered.last), &bids, &asks, now);
+            for (conn, listener) in listeners {
+                listener.tell(*conn, (*at, Stream::Depth(*interval)), &event, out);
+            }
+        }
+    }
+}
+
+fn depth_update(
+    spec: &InstrumentSpec,
+    (first, last): (u64, u64),
+    bids: &[Level],
+    asks: &[Level],
+    now: Nanos,
+) -> String {
+    // By hand, because the order of the fields is the venue's.
+    let (bids, asks) = (words::levels(bids, spec.scale), words::levels(asks, spec.scale));
+    let symbol = Value::from(spec.symbol.as_str());
+    let time = now.millis();
+    format!(r#"{{"e":"depthUpdate","E":{time},"s":{symbol},"U":{first},"u":{last},"b":{bids},"a":{asks}}}"#)
+}
+
+fn ticker(spec: &InstrumentSpec, seq: u64, top: (Option<Level>, Option<Level>)) -> String {
+    let side = |level: Option<Level>| {
+        let level = level.unwrap_or_default();
+        (words::decimal(level.price.0, spec.scale), words::decimal(level.qty.0, spec.scale))
+    };
+    let ((bid, bid_qty), (ask, ask_qty)) = (side(top.0), side(top.1));
+    let symbol = Value::from(spec.symbol.as_str());
+    format!(r#"{{"u":{seq},"s":{symbol},"b":"{bid}","B":"{bid_qty}","a":"{ask}","A":"{ask_qty}"}}"#)
+}

@@ -1,0 +1,452 @@
+//! New orders as bytes that are ready to go: a template for each pair, made ahead, into which an
+//! id, a deadline, the numbers and, over REST, a nonce and a signature are written.
+//!
+//! Over WebSocket every order carries a token that was got ahead: nothing is signed when it fires.
+//! Over REST each request is signed, its nonce given when it is written; a request with a later
+//! nonce that arrives first makes it void. Nothing here allocates once a template stands.
+
+use zeroize::Zeroizing;
+
+use super::json::quoted;
+use super::sign::{SIGNATURE, Signer};
+use super::symbol;
+use crate::types::{ClientId, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Scale, Side, Tif};
+use crate::venue::{EncodeError, OrderBytes};
+use crate::wire::ws::frame_client_text;
+
+/// The venue takes deadlines from half a second to a minute ahead.
+pub const DEADLINE_MS: std::ops::RangeInclusive<u32> = 500..=60_000;
+
+/// Largest header of a masked client frame below 64 KiB: two bytes, two of length, four of mask.
+const FRAME_HEADER: usize = 8;
+
+/// Where orders of one pair are sent by REST.
+pub const ADD_ORDER: &str = "/0/private/AddOrder";
+
+/// Writes numbers of one scale with a fixed number of decimals.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    /// Scaled units in the last decimal written.
+    unit: u64,
+    digits: usize,
+}
+
+impl Places {
+    /// Enough decimals for multiples of `step`, and at least `least`.
+    fn new(scale: Scale, least: u8, step: i64) -> Places {
+        let mut digits = scale.digits();
+        let mut unit = 1;
+        while digits > least && step % (unit * 10) == 0 {
+            unit *= 10;
+            digits -= 1;
+        }
+        Places { unit: unit as u64, digits: usize::from(digits) }
+    }
+}
+
+/// What a template's fixed parts are, and how its numbers are written.
+struct Numbers {
+    price: Places,
+    qty: Places,
+}
+
+impl Numbers {
+    fn new(spec: &InstrumentSpec) -> Numbers {
+        Numbers {
+            price: Places::new(spec.scale, spec.price_digits, spec.tick.0),
+            qty: Places::new(spec.scale, spec.qty_digits, spec.lot.0),
+        }
+    }
+}
+
+/// Writes into a fixed buffer; what does not fit is remembered as an error.
+struct Cursor<'a> {
+    buffer: &'a mut [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.at + bytes.len();
+        if let Some(to) = self.buffer.get_mut(self.at..end) {
+            to.copy_from_slice(bytes);
+        }
+        self.at = end;
+    }
+
+    fn skip(&mut self, bytes: usize) -> usize {
+        self.at += bytes;
+        self.at - bytes
+    }
+
+    fn number(&mut self, value: u64) {
+        let mut digits = [0; 20];
+        let from = write_back(value, 1, &mut digits);
+        self.put(&digits[from..]);
+    }
+
+    fn decimal(&mut self, value: i64, places: Places) {
+        let value = value.unsigned_abs() / places.unit;
+        if places.digits == 0 {
+            return self.number(value);
+        }
+        let mut text = [0; 21];
+        // One digit before the point at least; then the decimals are moved one to the right.
+        let from = write_back(value, places.digits + 1, &mut text[..20]);
+        let point = 20 - places.digits;
+        text.copy_within(point..20, point + 1);
+        text[point] = b'.';
+        self.put(&text[from..]);
+    }
+
+    fn finish(&self) -> Result<usize, EncodeError> {
+        if self.at <= self.buffer.len() { Ok(self.at) } else { Err(EncodeError::TooLong) }
+    }
+}
+
+/// Writes `value` at the end of `digits`, with at least `least` digits; returns where it starts.
+fn write_back(value: u64, least: usize, digits: &mut [u8]) -> usize {
+    let (mut rest, mut at) = (value, digits.len());
+    let last = digits.len().saturating_sub(least);
+    while at > 0 && (rest > 0 || at > last) {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    at
+}
+
+/// RFC 3339 in milliseconds, `2026-07-26T10:00:00.900Z`; the date is computed once a day.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    day: i64,
+    text: [u8; 24],
+}
+
+impl Stamp {
+    /// Length of the text.
+    pub const LEN: usize = 24;
+
+    /// No day yet.
+    pub fn new() -> Stamp {
+        Stamp { day: i64::MIN, text: *b"0000-00-00T00:00:00.000Z" }
+    }
+
+    /// The text of a time; years outside four digits come out wrong, and are never asked for.
+    pub fn write(&mut self, at: Nanos) -> &[u8; Stamp::LEN] {
+        const DAY_MS: i64 = 86_400_000;
+        let millis = at.millis();
+        let (day, in_day) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS) as u64);
+        if day != self.day {
+            self.day = day;
+            self.date(day);
+        }
+        for (from, to, value) in [
+            (11, 13, in_day / 3_600_000),
+            (14, 16, in_day / 60_000 % 60),
+            (17, 19, in_day / 1_000 % 60),
+            (20, 23, in_day % 1_000),
+        ] {
+            write_back(value, to - from, &mut self.text[from..to]);
+        }
+        &self.text
+    }
+
+    /// Civil date from days: eras of 400 years that start on 1 March.
+    fn date(&mut self, day: i64) {
+        let shifted = day + 719_468;
+        let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = year + era * 400 + i64::from(month <= 2);
+        write_back(year.unsigned_abs() % 10_000, 4, &mut self.text[0..4]);
+        write_back(month.unsigned_abs(), 2, &mut self.text[5..7]);
+        write_back(day.unsigned_abs(), 2, &mut self.text[8..10]);
+    }
+}
+
+/// An order of one pair over a WebSocket session.
+pub struct Socket {
+    /// The message up to the client id; holds the token, so it is wiped on drop.
+    head: Zeroizing<Vec<u8>>,
+    numbers: Numbers,
+}
+
+impl Socket {
+    /// With the session's token.
+    pub fn new(spec: &InstrumentSpec, token: &str) -> Socket {
+        let head = format!(
+            "{{\"method\":\"add_order\",\"params\":{{\"symbol\":{},\"stp_type\":\"cancel_newest\",\"token\":{},\"cl_ord_id\":\"",
+            quoted(spec.symbol.as_str()),
+            Zeroizing::new(quoted(token)).as_str(),
+        );
+        Socket { head: Zeroizing::new(head.into_bytes()), numbers: Numbers::new(spec) }
+    }
+
+    /// Writes the complete, masked frame.
+    pub fn encode(
+        &self,
+        order: &Draft,
+        deadline: &[u8; Stamp::LEN],
+        request: u64,
+        mask: [u8; 4],
+        out: &mut OrderBytes,
+    ) -> Result<(), EncodeError> {
+        let terms = socket_terms(order.side, order.kind, order.tif)?;
+        let mut text = Cursor { buffer: out.buffer(), at: FRAME_HEADER };
+        text.put(&self.head);
+        text.put(&order.client.uuid());
+        text.put(b"\",\"deadline\":\"");
+        text.put(deadline);
+        text.put(terms.as_bytes());
+        text.decimal(order.qty.0, self.numbers.qty);
+        text.put(b",\"limit_price\":");
+        text.decimal(order.price.0, self.numbers.price);
+        text.put(b"},\"req_id\":");
+        text.number(request);
+        text.put(b"}");
+        let end = text.finish()?;
+        let frame = frame_client_text(out.buffer(), FRAME_HEADER, end - FRAME_HEADER, mask);
+        let frame = frame.ok_or(EncodeError::TooLong)?;
+        out.set(frame.start, frame.end)
+    }
+}
+
+/// Side, type and lifetime of a limit order, from behind the deadline to the quantity.
+fn socket_terms(side: Side, kind: Kind, tif: Tif) -> Result<&'static str, EncodeError> {
+    macro_rules! terms {
+        ($side:literal, $rest:literal) => {
+            concat!(
+                "\",\"side\":\"",
+                $side,
+                "\",\"order_type\":\"limit\",\"time_in_force\":\"",
+                $rest,
+                ",\"order_qty\":"
+            )
+        };
+    }
+    Ok(match (kind, tif, side) {
+        (Kind::Limit, Tif::Ioc, Side::Buy) => terms!("buy", "ioc\""),
+        (Kind::Limit, Tif::Ioc, Side::Sell) => terms!("sell", "ioc\""),
+        (Kind::Limit, Tif::Gtc, Side::Buy) => terms!("buy", "gtc\""),
+        (Kind::Limit, Tif::Gtc, Side::Sell) => terms!("sell", "gtc\""),
+        (Kind::PostOnly, Tif::Gtc, Side::Buy) => terms!("buy", "gtc\",\"post_only\":true"),
+        (Kind::PostOnly, Tif::Gtc, Side::Sell) => terms!("sell", "gtc\",\"post_only\":true"),
+        // Fill-or-kill is offered over REST alone; a market order has no price bound.
+        _ => return Err(EncodeError::Unsupported),
+    })
+}
+
+/// An order of one pair over REST.
+pub struct Rest {
+    /// The head up to the signature.
+    head: Vec<u8>,
+    /// From behind the nonce to the client id.
+    pair: Vec<u8>,
+    numbers: Numbers,
+}
+
+impl Rest {
+    /// With the public half of the key; `None` when the pair has no REST name.
+    pub fn new(spec: &InstrumentSpec, host: &Endpoint, key: &str) -> Option<Rest> {
+        let head = format!(
+            "POST {ADD_ORDER} HTTP/1.1\r\nHost: {}\r\nUser-Agent: xarb\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nAPI-Key: {key}\r\nAPI-Sign: ",
+            host.host_header()
+        );
+        let pair =
+            format!("&pair={}&stptype=cancel-newest&cl_ord_id=", symbol::rest_name(spec.symbol.as_str())?);
+        Some(Rest { head: head.into_bytes(), pair: pair.into_bytes(), numbers: Numbers::new(spec) })
+    }
+
+    /// Writes the complete request, signed.
+    pub fn encode(
+        &self,
+        order: &Draft,
+        deadline: &[u8; Stamp::LEN],
+        nonce: u64,
+        signer: &Signer,
+        out: &mut OrderBytes,
+    ) -> Result<(), EncodeError> {
+        let terms = rest_terms(order.side, order.kind, order.tif)?;
+        let mut text = Cursor { buffer: out.buffer(), at: 0 };
+        text.put(&self.head);
+        let signature = text.skip(SIGNATURE);
+        text.put(b"\r\nContent-Length: ");
+        let length = text.skip(3);
+        text.put(b"\r\n\r\n");
+        let body = text.at;
+        text.put(b"nonce=");
+        let nonce_from = text.at;
+        text.number(nonce);
+        let nonce_to = text.at;
+        text.put(&self.pair);
+        text.put(&order.client.uuid());
+        text.put(b"&deadline=");
+        // Colons are escaped in a form.
+        text.put(&deadline[..13]);
+        text.put(b"%3A");
+        text.put(&deadline[14..16]);
+        text.put(b"%3A");
+        text.put(&deadline[17..]);
+        text.put(terms.as_bytes());
+        text.decimal(order.qty.0, self.numbers.qty);
+        text.put(b"&price=");
+        text.decimal(order.price.0, self.numbers.price);
+        let end = text.finish()?;
+        let buffer = out.buffer();
+        if !(100..1000).contains(&(end - body)) {
+            return Err(EncodeError::TooLong);
+        }
+        write_back((end - body) as u64, 3, &mut buffer[length..length + 3]);
+        let signed = signer.sign(ADD_ORDER, &buffer[nonce_from..nonce_to], &buffer[body..end]);
+        buffer[signature..signature + SIGNATURE].copy_from_slice(&signed);
+        out.set(0, end)
+    }
+}
+
+/// Side, type and lifetime of a limit order, from behind the deadline to the quantity.
+fn rest_terms(side: Side, kind: Kind, tif: Tif) -> Result<&'static str, EncodeError> {
+    macro_rules! terms {
+        ($side:literal, $rest:literal) => {
+            concat!("&type=", $side, "&ordertype=limit&timeinforce=", $rest, "&volume=")
+        };
+    }
+    Ok(match (kind, tif, side) {
+        (Kind::Limit, Tif::Ioc, Side::Buy) => terms!("buy", "IOC"),
+        (Kind::Limit, Tif::Ioc, Side::Sell) => terms!("sell", "IOC"),
+        (Kind::Limit, Tif::Fok, Side::Buy) => terms!("buy", "FOK"),
+        (Kind::Limit, Tif::Fok, Side::Sell) => terms!("sell", "FOK"),
+        (Kind::Limit, Tif::Gtc, Side::Buy) => terms!("buy", "GTC"),
+        (Kind::Limit, Tif::Gtc, Side::Sell) => terms!("sell", "GTC"),
+        (Kind::PostOnly, Tif::Gtc, Side::Buy) => terms!("buy", "GTC&oflags=post"),
+        (Kind::PostOnly, Tif::Gtc, Side::Sell) => terms!("sell", "GTC&oflags=post"),
+        _ => return Err(EncodeError::Unsupported),
+    })
+}
+
+/// Until when an order's bytes may be sent: half a second before its deadline, the least that the
+/// venue takes, but never so soon that sending at once would be too late.
+pub fn expires(now: Nanos, window_ms: u32) -> Nanos {
+    now + Nanos::from_millis(i64::from(window_ms.saturating_sub(*DEADLINE_MS.start()).max(50)))
+}
+
+/// `client` as the venue wants it.
+pub fn uuid(client: ClientId) -> String {
+    client.uuid().iter().map(|&byte| char::from(byte)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{InstrumentId, Price, Qty, VenueId};
+    use crate::venue::kraken::sign::Signer;
+
+    fn spec() -> InstrumentSpec {
+        let pairs =
+            br#"{"error":[],"result":{"XXBTZUSD":{"wsname":"XBT/USD","pair_decimals":1,"lot_decimals":8,
+            "ordermin":"0.00005","costmin":"0.5","tick_size":"0.1","status":"online"}}}"#;
+        symbol::instruments(pairs).unwrap().remove(0)
+    }
+
+    fn draft(kind: Kind, tif: Tif) -> Draft {
+        Draft {
+            client: ClientId::parse(b"6d1b345e-2821-40e2-ad83-4ecb18a06876").unwrap(),
+            venue: VenueId(0),
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            kind,
+            tif,
+            price: Price(3_000_010_000_000),
+            qty: Qty(1_000_001),
+        }
+    }
+
+    const AT: Nanos = Nanos::from_millis(1_785_060_000_900);
+
+    fn unmasked(frame: &[u8]) -> String {
+        assert_eq!((frame[0], frame[1]), (0x81, 0xfe));
+        assert_eq!(usize::from(u16::from_be_bytes([frame[2], frame[3]])), frame.len() - 8);
+        let text = frame[8..].iter().zip(frame[4..8].iter().cycle()).map(|(byte, mask)| byte ^ mask);
+        String::from_utf8(text.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_socket_order_is_one_masked_frame() {
+        let mut out = OrderBytes::new();
+        let template = Socket::new(&spec(), "TO\"KEN");
+        let mut stamp = Stamp::new();
+        template.encode(&draft(Kind::Limit, Tif::Ioc), stamp.write(AT), 7, [1, 2, 3, 4], &mut out).unwrap();
+        assert_eq!(
+            unmasked(out.as_slice()),
+            "{\"method\":\"add_order\",\"params\":{\"symbol\":\"BTC/USD\",\"stp_type\":\"cancel_newest\",\
+             \"token\":\"TO\\\"KEN\",\"cl_ord_id\":\"6d1b345e-2821-40e2-ad83-4ecb18a06876\",\
+             \"deadline\":\"2026-07-26T10:00:00.900Z\",\"side\":\"buy\",\"order_type\":\"limit\",\
+             \"time_in_force\":\"ioc\",\"order_qty\":0.01000001,\"limit_price\":30000.1},\"req_id\":7}"
+        );
+        let post = draft(Kind::PostOnly, Tif::Gtc);
+        template.encode(&post, stamp.write(AT), 8, [0; 4], &mut out).unwrap();
+        let text = unmasked(out.as_slice());
+        assert!(text.contains("\"time_in_force\":\"gtc\",\"post_only\":true,\"order_qty\""), "{text}");
+        serde_json::from_str::<serde_json::Value>(&text).unwrap();
+        for (kind, tif) in [(Kind::Limit, Tif::Fok), (Kind::PostOnly, Tif::Ioc), (Kind::Market, Tif::Ioc)] {
+            let refused = template.encode(&draft(kind, tif), stamp.write(AT), 9, [0; 4], &mut out);
+            assert_eq!(refused, Err(EncodeError::Unsupported));
+        }
+    }
+
+    #[test]
+    fn a_rest_order_is_one_signed_request() {
+        let host = Endpoint::parse("https://api.kraken.com").unwrap();
+        let signer = Signer::from_bytes(b"secret");
+        let template = Rest::new(&spec(), &host, "KEY").unwrap();
+        let mut out = OrderBytes::new();
+        let mut stamp = Stamp::new();
+        template
+            .encode(&draft(Kind::Limit, Tif::Fok), stamp.write(AT), 1_785_060_000_400_000, &signer, &mut out)
+            .unwrap();
+        let text = std::str::from_utf8(out.as_slice()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(
+            body,
+            "nonce=1785060000400000&pair=XBTUSD&stptype=cancel-newest&\
+             cl_ord_id=6d1b345e-2821-40e2-ad83-4ecb18a06876&deadline=2026-07-26T10%3A00%3A00.900Z&\
+             type=buy&ordertype=limit&timeinforce=FOK&volume=0.01000001&price=30000.1"
+        );
+        assert!(head.starts_with("POST /0/private/AddOrder HTTP/1.1\r\nHost: api.kraken.com\r\n"), "{head}");
+        assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{head}");
+        let signature = head.split_once("API-Sign: ").unwrap().1.split_once("\r\n").unwrap().0;
+        assert!(signer.verify(ADD_ORDER, b"1785060000400000", body.as_bytes(), signature));
+    }
+
+    #[test]
+    fn numbers_are_written_with_the_decimals_they_need() {
+        for (value, least, step, want) in [
+            (3_000_010_000_000, 1, 10_000_000, "30000.1"),
+            (3_000_000_000_000, 1, 10_000_000, "30000.0"),
+            (1, 8, 1, "0.00000001"),
+            (500_000_000, 0, 100_000_000, "5"),
+            // A tick finer than the pair's decimals.
+            (150_000_000, 0, 50_000_000, "1.5"),
+            (i64::MAX, 8, 1, "92233720368.54775807"),
+        ] {
+            let mut buffer = [0; 32];
+            let mut text = Cursor { buffer: &mut buffer, at: 0 };
+            text.decimal(value, Places::new(Scale::DEFAULT, least, step));
+            let end = text.finish().unwrap();
+            assert_eq!(std::str::from_utf8(&buffer[..end]).unwrap(), want);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn deadlines_are_rfc_3339(millis in 0i64..7_258_118_400_000) {
+            let at = Nanos::from_millis(millis);
+            let mut stamp = Stamp::new();
+            proptest::prop_assert_eq!(std::str::from_utf8(stamp.write(at)).unwrap(), at.rfc3339(3));
+        }
+    }
+}

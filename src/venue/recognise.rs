@@ -1,0 +1,215 @@
+//! Which venue is this? By the address of a connection, or, where a capture names none, by the look
+//! of its messages. Also tells a venue's live hosts from its sandbox.
+//!
+//! Knows more venues than the registry: a capture of one that is not supported is named, instead of
+//! being taken for something else.
+
+/// What a capture tells of a connection before anything of it is decoded. Each part may be empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clue<'a> {
+    /// Where it went: a WebSocket's URL, or that of an HTTP answer.
+    pub url: &'a str,
+    /// One message as it came.
+    pub message: &'a [u8],
+}
+
+/// What may be reached at a host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HostKind {
+    /// Real markets, real money.
+    Live,
+    /// The venue's own sandbox.
+    Sandbox,
+}
+
+use HostKind::{Live, Sandbox};
+
+/// Hosts, the beginning of the path where one host serves several markets, and whose they are.
+const HOSTS: &[(&str, &str, &str, HostKind)] = &[
+    ("api.binance.com", "", "binance.spot", Live),
+    ("api-gcp.binance.com", "", "binance.spot", Live),
+    ("api1.binance.com", "", "binance.spot", Live),
+    ("api2.binance.com", "", "binance.spot", Live),
+    ("api3.binance.com", "", "binance.spot", Live),
+    ("api4.binance.com", "", "binance.spot", Live),
+    ("data-api.binance.vision", "", "binance.spot", Live),
+    ("data-stream.binance.vision", "", "binance.spot", Live),
+    ("stream.binance.com", "", "binance.spot", Live),
+    ("ws-api.binance.com", "", "binance.spot", Live),
+    ("testnet.binance.vision", "", "binance.spot", Sandbox),
+    ("api1.testnet.binance.vision", "", "binance.spot", Sandbox),
+    ("stream.testnet.binance.vision", "", "binance.spot", Sandbox),
+    ("ws-api.testnet.binance.vision", "", "binance.spot", Sandbox),
+    ("demo-api.binance.com", "", "binance.spot", Sandbox),
+    ("demo-stream.binance.com", "", "binance.spot", Sandbox),
+    ("demo-ws-api.binance.com", "", "binance.spot", Sandbox),
+    ("fapi.binance.com", "", "binance.usdm", Live),
+    ("fstream.binance.com", "", "binance.usdm", Live),
+    ("ws-fapi.binance.com", "", "binance.usdm", Live),
+    ("demo-fapi.binance.com", "", "binance.usdm", Sandbox),
+    ("demo-fstream.binance.com", "", "binance.usdm", Sandbox),
+    ("testnet.binancefuture.com", "", "binance.usdm", Sandbox),
+    ("fstream.binancefuture.com", "", "binance.usdm", Sandbox),
+    ("dapi.binance.com", "", "binance.coinm", Live),
+    ("dstream.binance.com", "", "binance.coinm", Live),
+    ("ws-dapi.binance.com", "", "binance.coinm", Live),
+    ("dstream.binancefuture.com", "", "binance.coinm", Sandbox),
+    ("api.kraken.com", "", "kraken.spot", Live),
+    ("ws.kraken.com", "", "kraken.spot", Live),
+    ("ws-auth.kraken.com", "", "kraken.spot", Live),
+    ("ws-l3.kraken.com", "", "kraken.spot", Live),
+    ("beta-ws.kraken.com", "", "kraken.spot", Sandbox),
+    ("beta-ws-auth.kraken.com", "", "kraken.spot", Sandbox),
+    ("futures.kraken.com", "", "kraken.futures", Live),
+    ("demo-futures.kraken.com", "", "kraken.futures", Sandbox),
+    ("api.coinbase.com", "", "coinbase.advanced", Live),
+    ("advanced-trade-ws.coinbase.com", "", "coinbase.advanced", Live),
+    ("advanced-trade-ws-user.coinbase.com", "", "coinbase.advanced", Live),
+    ("api.exchange.coinbase.com", "", "coinbase.exchange", Live),
+    ("api.pro.coinbase.com", "", "coinbase.exchange", Live),
+    ("ws-feed.exchange.coinbase.com", "", "coinbase.exchange", Live),
+    ("ws-feed.pro.coinbase.com", "", "coinbase.exchange", Live),
+    ("api-public.sandbox.exchange.coinbase.com", "", "coinbase.exchange", Sandbox),
+    ("ws-feed-public.sandbox.exchange.coinbase.com", "", "coinbase.exchange", Sandbox),
+    ("stream.bybit.com", "/v5/public/linear", "bybit.linear", Live),
+    ("stream.bybit.com", "/v5/public/spot", "bybit.spot", Live),
+    ("stream.bybit.com", "/v5/public/inverse", "bybit.inverse", Live),
+    ("www.okx.com", "", "okx.spot", Live),
+    ("ws.okx.com", "", "okx.spot", Live),
+    ("wsaws.okx.com", "", "okx.spot", Live),
+];
+
+/// The venue's name, whether or not it is supported; `None` when the clue does not settle it.
+pub fn recognise(clue: &Clue<'_>) -> Option<&'static str> {
+    by_url(clue.url).or_else(|| by_message(clue.message))
+}
+
+/// What stands at this host of a venue; `None` for a host that is not known to be the venue's.
+pub fn host_kind(venue: &str, host: &str) -> Option<HostKind> {
+    let host = host.to_ascii_lowercase();
+    HOSTS.iter().find(|row| row.2 == venue && row.0 == host).map(|row| row.3)
+}
+
+fn by_url(url: &str) -> Option<&'static str> {
+    let (_, rest) = url.split_once("://")?;
+    let split = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(split);
+    let host = authority.split(':').next()?.to_ascii_lowercase();
+    HOSTS.iter().find(|row| row.0 == host && path.starts_with(row.1)).map(|row| row.2)
+}
+
+/// Each venue's book, ticker and subscription messages have a look of their own; trades and
+/// heartbeats mostly have not, and settle nothing.
+fn by_message(message: &[u8]) -> Option<&'static str> {
+    let head = &message[..message.len().min(4096)];
+    let has = |needle: &str| head.windows(needle.len()).any(|part| part == needle.as_bytes());
+    // One operator's three markets spell the same messages with more or fewer fields.
+    if has(r#""e":"depthUpdate""#) || has(r#"@bookTicker""#) || has(r#""e":"bookTicker""#) {
+        return Some(match (has(r#""ps":"#), has(r#""pu":"#) || has(r#""e":"bookTicker""#)) {
+            (true, _) => "binance.coinm",
+            (false, true) => "binance.usdm",
+            (false, false) => "binance.spot",
+        });
+    }
+    if has(r#""lastUpdateId":"#) && has(r#""bids":"#) {
+        return Some(match (has(r#""pair":"#), has(r#""T":"#)) {
+            (true, _) => "binance.coinm",
+            (false, true) => "binance.usdm",
+            (false, false) => "binance.spot",
+        });
+    }
+    let first = head.iter().find(|byte| !byte.is_ascii_whitespace())?;
+    if *first == b'[' {
+        // [channel, {...}, "book-10", "XBT/USD"]
+        let tail = &message[message.len().saturating_sub(256)..];
+        let named = |name: &[u8]| tail.windows(name.len()).any(|part| part == name);
+        return (named(b"\"book-") || named(b"\"ticker\"") || named(b"\"trade\"")).then_some("kraken.spot");
+    }
+    let spaced = |key: &str, value: &str| {
+        has(&format!(r#""{key}":"{value}"#)) || has(&format!(r#""{key}": "{value}"#))
+    };
+    if has(r#""channelName":"#) && (spaced("channelName", "book-") || has(r#""pair":"#)) {
+        return Some("kraken.spot");
+    }
+    if spaced("channel", "book\"") && has(r#""data":"#) && has(r#""symbol":"#) {
+        return Some("kraken.spot");
+    }
+    if spaced("channel", "instrument\"") && has(r#""pairs":"#) {
+        return Some("kraken.spot");
+    }
+    if (spaced("feed", "book\"") || spaced("feed", "book_snapshot\"")) && has(r#""product_id":"#) {
+        return Some("kraken.futures");
+    }
+    if spaced("channel", "l2_data\"") && has(r#""events":"#) {
+        return Some("coinbase.advanced");
+    }
+    if has(r#""product_id":"#) && (spaced("type", "l2update\"") || spaced("type", "snapshot\"")) {
+        return Some("coinbase.exchange");
+    }
+    if spaced("topic", "orderbook.") {
+        // Its markets send the same messages: only the address settles which.
+        return Some("bybit.spot");
+    }
+    if has(r#""arg":"#) && spaced("channel", "books") && has(r#""instId":"#) {
+        return Some("okx.spot");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_tell_the_venue() {
+        for (url, want) in [
+            ("wss://stream.binance.com:9443/stream?streams=a", Some("binance.spot")),
+            ("https://fapi.binance.com/fapi/v1/depth?symbol=X", Some("binance.usdm")),
+            ("wss://ws.kraken.com", Some("kraken.spot")),
+            ("wss://WS.kraken.com/v2", Some("kraken.spot")),
+            ("wss://futures.kraken.com/ws/v1", Some("kraken.futures")),
+            ("wss://stream.bybit.com/v5/public/linear", Some("bybit.linear")),
+            ("wss://stream.bybit.com/v5/public/spot", Some("bybit.spot")),
+            ("wss://evil.test/stream.binance.com", None),
+            ("stream.binance.com", None),
+            ("", None),
+        ] {
+            assert_eq!(recognise(&Clue { url, message: b"" }), want, "{url}");
+        }
+    }
+
+    #[test]
+    fn messages_tell_the_venue() {
+        for (message, want) in [
+            (r#"{"stream":"b@trade","data":{"e":"trade","E":1,"T":2,"s":"B"}}"#, None),
+            (r#"{"stream":"b@bookTicker","data":{"u":1,"s":"B","b":"1"}}"#, Some("binance.spot")),
+            (r#"{"stream":"b@bookTicker","data":{"e":"bookTicker","u":1}}"#, Some("binance.usdm")),
+            (r#"{"data":{"u":1,"e":"bookTicker","s":"B_PERP","ps":"BUSD"}}"#, Some("binance.coinm")),
+            (r#"{"e":"depthUpdate","E":1,"s":"B","U":1,"u":2,"b":[]}"#, Some("binance.spot")),
+            (r#"{"e":"depthUpdate","E":1,"T":1,"s":"B","U":1,"u":2,"pu":0}"#, Some("binance.usdm")),
+            (r#"{"e":"depthUpdate","s":"B","ps":"BUSD","U":1,"u":2,"pu":0}"#, Some("binance.coinm")),
+            (r#"{"lastUpdateId":1,"bids":[]}"#, Some("binance.spot")),
+            (r#"{"lastUpdateId":1,"E":1,"T":1,"bids":[]}"#, Some("binance.usdm")),
+            (r#"{"lastUpdateId":1,"E":1,"T":1,"symbol":"B","pair":"B","bids":[]}"#, Some("binance.coinm")),
+            (r#"[336,{"b":[["1","2","3"]],"c":"1"},"book-10","XBT/USD"]"#, Some("kraken.spot")),
+            (r#"[ 336, { "b": [] }, "book-10", "XBT/USD" ]"#, Some("kraken.spot")),
+            (r#"{"channel":"book","type":"update","data":[{"symbol":"BTC/USD"}]}"#, Some("kraken.spot")),
+            (r#"{"feed":"book","product_id":"PI_X","side":"sell"}"#, Some("kraken.futures")),
+            (r#"{"channel":"l2_data","events":[]}"#, Some("coinbase.advanced")),
+            (r#"{"type":"l2update","product_id":"A-B"}"#, Some("coinbase.exchange")),
+            (r#"{"event":"heartbeat"}"#, None),
+            (r#"[1,2,3]"#, None),
+            ("", None),
+        ] {
+            assert_eq!(recognise(&Clue { url: "", message: message.as_bytes() }), want, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_sandbox_is_told_from_the_real_thing() {
+        assert_eq!(host_kind("binance.spot", "api.binance.com"), Some(Live));
+        assert_eq!(host_kind("binance.spot", "testnet.binance.vision"), Some(Sandbox));
+        assert_eq!(host_kind("binance.spot", "api.kraken.com"), None);
+        assert_eq!(host_kind("kraken.spot", "Beta-WS.kraken.com"), Some(Sandbox));
+    }
+}

@@ -1,0 +1,254 @@
+//! Frame heads and masks (RFC 6455, section 5).
+//!
+//! Two bytes say what a frame is and how long: `FIN RSV1-3 opcode`, `MASK length`. A length of 126
+//! means that two more bytes hold it, 127 eight more; it must be in its shortest form. Four bytes
+//! of mask follow in what a client sends, and only there.
+
+use std::ops::Range;
+
+use super::{Limits, WsError};
+
+/// Longest head: two bytes, eight of length, four of mask.
+pub const HEAD_MAX: usize = 14;
+
+pub(crate) const CONTINUATION: u8 = 0x0;
+pub(crate) const TEXT: u8 = 0x1;
+pub(crate) const BINARY: u8 = 0x2;
+pub(crate) const CLOSE: u8 = 0x8;
+pub(crate) const PING: u8 = 0x9;
+pub(crate) const PONG: u8 = 0xA;
+
+/// A frame's head, checked by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Head {
+    pub fin: bool,
+    pub opcode: u8,
+    /// Length of the head.
+    pub len: usize,
+    /// Length of the payload.
+    pub payload: usize,
+    pub mask: [u8; 4],
+}
+
+impl Head {
+    /// Reads the head at the front of `bytes`, of which `arrived` have arrived (more are readable).
+    /// `masked` = frames must be masked, else they must not. `None` = not all there yet.
+    #[inline]
+    pub fn read(
+        bytes: &[u8; HEAD_MAX],
+        arrived: usize,
+        masked: bool,
+        limits: &Limits,
+    ) -> Result<Option<Head>, WsError> {
+        if arrived < 2 {
+            return Ok(None);
+        }
+        let (first, second) = (bytes[0], bytes[1]);
+        let (fin, opcode) = (first & 0x80 != 0, first & 0x0F);
+        if first & 0x70 != 0 {
+            return Err(WsError::ReservedBits);
+        }
+        if (second & 0x80 != 0) != masked {
+            return Err(if masked { WsError::Unmasked } else { WsError::Masked });
+        }
+        let short = second & 0x7F;
+        let (mut len, payload) = match short {
+            126 if arrived < 4 => return Ok(None),
+            126 => {
+                let long = u64::from(u16::from_be_bytes([bytes[2], bytes[3]]));
+                if long < 126 {
+                    return Err(WsError::LengthForm(long));
+                }
+                (4, long)
+            }
+            127 if arrived < 10 => return Ok(None),
+            127 => {
+                let [_, _, long @ .., _, _, _, _] = *bytes;
+                let long = u64::from_be_bytes(long);
+                if !(1 << 16..1 << 63).contains(&long) {
+                    return Err(WsError::LengthForm(long));
+                }
+                (10, long)
+            }
+            _ => (2, u64::from(short)),
+        };
+        if opcode > BINARY {
+            if !matches!(opcode, CLOSE | PING | PONG) {
+                return Err(WsError::UnknownOpcode(opcode));
+            }
+            if !fin {
+                return Err(WsError::ControlFragmented);
+            }
+            if payload > 125 {
+                return Err(WsError::ControlTooLong(payload));
+            }
+        }
+        if payload > limits.frame as u64 {
+            return Err(WsError::FrameTooLong { len: payload, limit: limits.frame });
+        }
+        let mut mask = [0; 4];
+        if masked {
+            if arrived < len + 4 {
+                return Ok(None);
+            }
+            mask.copy_from_slice(&bytes[len..len + 4]);
+            len += 4;
+        }
+        Ok(Some(Head { fin, opcode, len, payload: payload as usize, mask }))
+    }
+
+    /// Writes a head to the front of `into`; returns its length.
+    pub fn write(
+        into: &mut [u8; HEAD_MAX],
+        fin: bool,
+        opcode: u8,
+        payload: usize,
+        mask: Option<[u8; 4]>,
+    ) -> usize {
+        into[0] = u8::from(fin) << 7 | opcode;
+        let mut len = match payload {
+            0..126 => {
+                into[1] = payload as u8;
+                2
+            }
+            126..0x1_0000 => {
+                into[1] = 126;
+                into[2..4].copy_from_slice(&(payload as u16).to_be_bytes());
+                4
+            }
+            _ => {
+                into[1] = 127;
+                into[2..10].copy_from_slice(&(payload as u64).to_be_bytes());
+                10
+            }
+        };
+        if let Some(mask) = mask {
+            into[1] |= 0x80;
+            into[len..len + 4].copy_from_slice(&mask);
+            len += 4;
+        }
+        len
+    }
+}
+
+/// Masks or unmasks a whole payload in place.
+#[inline]
+pub(crate) fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (words, rest) = payload.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(wide.to_ne_bytes()) {
+        *byte ^= key;
+    }
+}
+
+/// Makes a client's text message of the payload at `buffer[start..start + len]`, in place: the
+/// head is written just before it (it needs 6, 8 or 14 bytes of room there, see
+/// [`client_head_len`]) and the payload is masked. Returns where the frame lies; `None`, and
+/// nothing changed, when it does not fit. Whether the payload is UTF-8 is the caller's to know.
+pub fn frame_client_text(buffer: &mut [u8], start: usize, len: usize, mask: [u8; 4]) -> Option<Range<usize>> {
+    let end = start.checked_add(len)?;
+    let from = start.checked_sub(client_head_len(len))?;
+    let payload = buffer.get_mut(start..end)?;
+    apply_mask(payload, mask);
+    let mut head = [0; HEAD_MAX];
+    let head_len = Head::write(&mut head, true, TEXT, len, Some(mask));
+    buffer[from..start].copy_from_slice(&head[..head_len]);
+    Some(from..end)
+}
+
+/// Bytes that a client's frame has before a payload of this length.
+pub const fn client_head_len(payload: usize) -> usize {
+    match payload {
+        0..126 => 6,
+        126..0x1_0000 => 8,
+        _ => 14,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits::DEFAULT;
+
+    fn read(bytes: &[u8], masked: bool) -> Result<Option<Head>, WsError> {
+        let mut head = [0xFF; HEAD_MAX];
+        let len = bytes.len().min(HEAD_MAX);
+        head[..len].copy_from_slice(&bytes[..len]);
+        Head::read(&head, bytes.len(), masked, &LIMITS)
+    }
+
+    #[test]
+    fn heads_read_back_as_written() {
+        for payload in [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 20] {
+            for mask in [None, Some([1, 2, 3, 4])] {
+                let mut bytes = [0; HEAD_MAX];
+                let len = Head::write(&mut bytes, true, TEXT, payload, mask);
+                if mask.is_some() {
+                    assert_eq!(len, client_head_len(payload));
+                }
+                let want = Head { fin: true, opcode: TEXT, len, payload, mask: mask.unwrap_or_default() };
+                assert_eq!(read(&bytes[..len], mask.is_some()), Ok(Some(want)));
+                for part in 0..len {
+                    assert_eq!(read(&bytes[..part], mask.is_some()), Ok(None), "{part} of {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_heads_have_names() {
+        for (bytes, masked, want) in [
+            (&[0xC1, 0][..], false, WsError::ReservedBits),
+            (&[0x91, 0], false, WsError::ReservedBits),
+            (&[0x83, 0], false, WsError::UnknownOpcode(3)),
+            (&[0x8B, 0], false, WsError::UnknownOpcode(11)),
+            (&[0x81, 0x80, 0, 0, 0, 0], false, WsError::Masked),
+            (&[0x81, 0x00], true, WsError::Unmasked),
+            (&[0x09, 0x00], false, WsError::ControlFragmented),
+            (&[0x89, 126, 0, 126], false, WsError::ControlTooLong(126)),
+            (&[0x81, 126, 0, 125], false, WsError::LengthForm(125)),
+            (&[0x81, 127, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF], false, WsError::LengthForm(65_535)),
+            (&[0x81, 127, 0x80, 0, 0, 0, 0, 0, 0, 1], false, WsError::LengthForm((1 << 63) + 1)),
+            (
+                &[0x81, 127, 0x7F, 0, 0, 0, 0, 0, 0, 1],
+                false,
+                WsError::FrameTooLong { len: 0x7F00_0000_0000_0001, limit: LIMITS.frame },
+            ),
+        ] {
+            assert_eq!(read(bytes, masked), Err(want), "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn a_client_text_is_framed_where_it_lies() {
+        // The masked "Hello" of RFC 6455, section 5.7.
+        let mut buffer = *b"......Hello..";
+        let frame = frame_client_text(&mut buffer, 6, 5, [0x37, 0xfa, 0x21, 0x3d]).unwrap();
+        let want = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+        assert_eq!(buffer[frame], want);
+        for (start, len) in [(5, 5), (6, 8), (usize::MAX, 2), (0, 0)] {
+            let mut buffer = [0; 13];
+            assert_eq!(frame_client_text(&mut buffer, start, len, [1; 4]), None);
+            assert_eq!(buffer, [0; 13]);
+        }
+    }
+
+    #[test]
+    fn a_mask_is_its_own_inverse() {
+        for len in 0..70 {
+            let plain: Vec<u8> = (0..len).collect();
+            let mut bytes = plain.clone();
+            apply_mask(&mut bytes, [9, 8, 7, 6]);
+            for (i, byte) in bytes.iter().enumerate() {
+                assert_eq!(*byte, plain[i] ^ [9, 8, 7, 6][i % 4]);
+            }
+            apply_mask(&mut bytes, [9, 8, 7, 6]);
+            assert_eq!(bytes, plain);
+        }
+    }
+}

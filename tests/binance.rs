@@ -1,0 +1,15 @@
+//! Binance from the outside: captured streams rebuilt into books, dialogues with its simulated
+//! server, and hostile input.
+
+#[path = "binance/captures.rs"]
+mod captures;
+#[path = "binance/dialogue.rs"]
+mod dialogue;
+#[path = "binance/hostile.rs"]
+mod hostile;
+#[path = "binance/market.rs"]
+mod market;
+#[path = "binance/preview.rs"]
+mod preview;
+#[path = "binance/trading.rs"]
+mod trading;

@@ -1,0 +1,404 @@
+//! Two venues as they really are (balances, orders, fills), and the executor's view of them, which
+//! may be late, repeated, or silent. Time is a number that tests move.
+
+use std::collections::BTreeMap;
+
+use xarb::detect::{Leg, Opportunity};
+use xarb::exec::*;
+use xarb::risk::{Kill, Limits, Quote};
+use xarb::types::*;
+use xarb::venue::*;
+
+pub const E8: i64 = 100_000_000;
+pub const BTC_USDT: InstrumentId = InstrumentId(0);
+
+pub fn money(text: &str) -> Money {
+    Money::parse(text).unwrap()
+}
+
+pub fn asset(name: &str) -> Asset {
+    Asset::new(name).unwrap()
+}
+
+/// What a venue does with the next order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// Fills it, as far as it reaches.
+    Fill,
+    /// Fills half of it and cancels the rest.
+    Half,
+    /// Cancels all of it.
+    Nothing,
+    /// Refuses it.
+    Refuse,
+    /// Fills it and never says so, unless asked.
+    FillSilently,
+    /// Loses it on the way.
+    Lose,
+    /// Says nothing, and answers no question either.
+    Mute,
+}
+
+pub struct Placed {
+    pub draft: Draft,
+    pub state: OrderState,
+    pub filled: Qty,
+    pub fills: Vec<Report>,
+    pub mute: bool,
+}
+
+pub struct FakeVenue {
+    pub id: VenueId,
+    pub ready: bool,
+    pub form: Form,
+    pub fates: Vec<Fate>,
+    pub outcome: SendOutcome,
+    /// Fee on each fill, and whether it is taken from what is received.
+    pub fee: FeeRate,
+    pub fee_in_base: bool,
+    pub balances: BTreeMap<Asset, Money>,
+    pub placed: BTreeMap<ClientId, Placed>,
+    pub news: Vec<Report>,
+    pub quote: Option<Quote>,
+    pub window: Nanos,
+    encoded: BTreeMap<ClientId, Draft>,
+    trades: u64,
+    pub now: Nanos,
+}
+
+impl FakeVenue {
+    fn change(&mut self, name: &str, by: Money) {
+        *self.balances.entry(asset(name)).or_default() += by;
+    }
+
+    fn fill(&mut self, draft: &Draft, qty: Qty) -> Report {
+        self.trades += 1;
+        let touch = match draft.side {
+            Side::Buy => self.quote.unwrap().ask.price.min(draft.price),
+            Side::Sell => self.quote.unwrap().bid.price.max(draft.price),
+        };
+        let value = Money::notional(touch, qty, Scale::DEFAULT).unwrap();
+        let amount = Money::from_scaled(qty.0, Scale::DEFAULT);
+        let buys = draft.side == Side::Buy;
+        let in_base = self.fee_in_base && buys;
+        let (fee, fee_asset) =
+            if in_base { (amount.fee_up(self.fee), "BTC") } else { (value.fee_up(self.fee), "USDT") };
+        self.change("BTC", if buys { amount } else { -amount });
+        self.change("USDT", if buys { -value } else { value });
+        self.change(fee_asset, -fee);
+        Report::Filled {
+            client: draft.client,
+            venue_ref: VenueRef::new("order").unwrap(),
+            trade: VenueRef::new(&format!("t{}", self.trades)).unwrap(),
+            symbol: Symbol::new("BTCUSDT").unwrap(),
+            side: draft.side,
+            price: touch,
+            qty,
+            total: None,
+            fee,
+            fee_asset: asset(fee_asset),
+            at: self.now,
+        }
+    }
+
+    fn place(&mut self, client: ClientId) {
+        let draft = self.encoded[&client];
+        let fate = if self.fates.is_empty() { Fate::Fill } else { self.fates.remove(0) };
+        assert!(!self.placed.contains_key(&client), "{client} was sent twice");
+        if fate == Fate::Lose {
+            return;
+        }
+        let qty = match fate {
+            Fate::Fill | Fate::FillSilently | Fate::Mute => draft.qty,
+            Fate::Half => Qty(draft.qty.0 / 2 / 1_000 * 1_000),
+            _ => Qty::ZERO,
+        };
+        let fills: Vec<_> = (qty.0 > 0).then(|| self.fill(&draft, qty)).into_iter().collect();
+        let state = match fate {
+            Fate::Refuse => OrderState::Rejected,
+            _ if qty == draft.qty => OrderState::Filled,
+            _ => OrderState::Cancelled,
+        };
+        let at = self.now;
+        let told = match fate {
+            Fate::FillSilently | Fate::Mute => vec![],
+            Fate::Refuse => {
+                let code = VenueRef::new("-2010").unwrap();
+                vec![Report::OrderError { client, class: Class::Refused, code, retry_at: None }]
+            }
+            _ => {
+                let venue_ref = VenueRef::new("order").unwrap();
+                let mut told = vec![Report::Accepted { client, venue_ref, at }];
+                told.extend(fills.iter().cloned());
+                told.push(Report::Ended { client, state, filled: Some(qty), at });
+                told
+            }
+        };
+        self.news.extend(told);
+        self.placed.insert(client, Placed { draft, state, filled: qty, fills, mute: fate == Fate::Mute });
+    }
+
+    fn command(&mut self, command: &Command) {
+        let at = self.now;
+        match command {
+            Command::Query { client, .. } => match self.placed.get(client) {
+                Some(placed) if !placed.mute => self.news.push(Report::Status(OrderStatus {
+                    client: Some(*client),
+                    venue_ref: VenueRef::EMPTY,
+                    symbol: Symbol::new("BTCUSDT").unwrap(),
+                    side: placed.draft.side,
+                    state: placed.state,
+                    price: placed.draft.price,
+                    qty: placed.draft.qty,
+                    filled: placed.filled,
+                })),
+                Some(_) => {}
+                None => self.news.push(Report::NotFound { client: *client }),
+            },
+            Command::Fills { .. } => {
+                let fills =
+                    self.placed.values().filter(|placed| !placed.mute).flat_map(|placed| &placed.fills);
+                self.news.extend(fills.cloned());
+            }
+            Command::Balances => {
+                let balances = self.balances.iter();
+                self.news.extend(balances.map(|(asset, free)| Report::Balance {
+                    asset: *asset,
+                    free: *free,
+                    locked: None,
+                }));
+            }
+            Command::ServerTime => self.news.push(Report::ServerTime { venue: at, asked: at }),
+            _ => {}
+        }
+    }
+}
+
+impl Gateway for FakeVenue {
+    fn lanes(&self) -> Vec<LaneSpec> {
+        vec![]
+    }
+    fn form(&self) -> Form {
+        self.form
+    }
+    fn ready(&self) -> bool {
+        self.ready
+    }
+    fn on(&mut self, _: GatewayInput<'_>, _: Nanos, _: &mut GatewayOut) {}
+    fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        let text = order.client.hex();
+        out.buffer()[..32].copy_from_slice(&text);
+        out.set(0, 32)?;
+        out.lane = Lane::Orders;
+        out.expires = now + self.window;
+        out.generation = 1;
+        self.encoded.insert(order.client, *order);
+        Ok(())
+    }
+    fn command(&mut self, _: &Command, _: Nanos, _: &mut GatewayOut) -> Result<(), Unsupported> {
+        Ok(())
+    }
+}
+
+pub struct Desk {
+    pub venues: Vec<FakeVenue>,
+    pub sent: Vec<(VenueId, Draft)>,
+    pub commands: Vec<(VenueId, Command)>,
+    pub alerts: Vec<Alert>,
+}
+
+impl Context for Desk {
+    fn gateway(&mut self, venue: VenueId) -> &mut dyn Gateway {
+        &mut self.venues[usize::from(venue.0)]
+    }
+    fn quote(&mut self, venue: VenueId, _: InstrumentId) -> Option<Quote> {
+        self.venues[usize::from(venue.0)].quote
+    }
+    fn send(&mut self, venue: VenueId, lane: Lane, client: ClientId, bytes: &[u8]) -> SendOutcome {
+        assert_eq!((lane, bytes), (Lane::Orders, &client.hex()[..]));
+        let own = &mut self.venues[usize::from(venue.0)];
+        if own.outcome != SendOutcome::NotSent {
+            self.sent.push((venue, own.encoded[&client]));
+            own.place(client);
+        }
+        own.outcome
+    }
+    fn command(&mut self, venue: VenueId, command: Command) {
+        self.commands.push((venue, command));
+    }
+    fn alert(&mut self, alert: Alert) {
+        self.alerts.push(alert);
+    }
+}
+
+pub struct World {
+    pub exec: Executor,
+    pub desk: Desk,
+    pub now: Nanos,
+}
+
+pub fn spec() -> InstrumentSpec {
+    InstrumentSpec {
+        name: Text::new("BTC-USDT").unwrap(),
+        symbol: Symbol::new("BTCUSDT").unwrap(),
+        base: asset("BTC"),
+        quote: asset("USDT"),
+        scale: Scale::DEFAULT,
+        tick: Price(1_000_000),
+        lot: Qty(1_000),
+        min_qty: Qty(1_000),
+        max_qty: Qty(0),
+        min_notional: money("5"),
+        price_digits: 2,
+        qty_digits: 5,
+        contract: Contract::spot(asset("USDT"), Scale::DEFAULT),
+        open: true,
+    }
+}
+
+pub fn config() -> ExecutorConfig {
+    let bps = |bps: i64| Bps(bps * Bps::ONE);
+    let row = |venue| (VenueId(venue), BTC_USDT, spec(), FeeRate(100_000));
+    ExecutorConfig {
+        venues: 2,
+        markets: vec![row(0), row(1)],
+        environment: Environment::Sim,
+        run: 1,
+        tag_key: [7; 32],
+        limits: Limits {
+            order_notional_max: money("10000"),
+            orders_per_second: 1_000,
+            orders_burst: 1_000,
+            hedge_reserve: 10,
+            open_intents_max: 8,
+            price_band: bps(100),
+            exposure_max: money("100000"),
+            book_age_max: vec![Nanos::from_millis(500); 2],
+            cooldown: Nanos::ZERO,
+            min_edge: bps(1),
+            loss_max: money("5000"),
+        },
+        hedge: HedgeRules {
+            policy: Policy::Flatten,
+            bound: bps(10),
+            slippage_max: bps(50),
+            attempts_max: 3,
+            retry_after: Nanos::from_millis(100),
+            life: Nanos::from_secs(30),
+            keep_max: Money::ZERO,
+        },
+        patience: Patience {
+            silence: Nanos::from_secs(1),
+            ask_again: Nanos::from_millis(250),
+            ask_again_max: Nanos::from_secs(2),
+            absence: Absence { processing_bound: Nanos::from_secs(10), apart: Nanos::from_secs(1) },
+        },
+        inventory: vec![],
+        orders_kept: 1_024,
+        pool: 16,
+        renew_before: Nanos::from_millis(200),
+        ticks_ahead: 1,
+        settle: Nanos::from_millis(200),
+        drift_max: Money::ZERO,
+        journal_pending: 1_024,
+        journal_keep: true,
+    }
+}
+
+pub fn quote(bid: i64, ask: i64, at: Nanos) -> Option<Quote> {
+    let (bid, ask) = (Level::new(bid * E8, E8), Level::new(ask * E8, E8));
+    Some(Quote { bid, ask, at, version: 1, live: true })
+}
+
+pub fn world() -> World {
+    world_of(config())
+}
+
+pub fn world_of(config: ExecutorConfig) -> World {
+    let start = Nanos::from_secs(1_000);
+    let venue = |id, bid, ask| FakeVenue {
+        id: VenueId(id),
+        ready: true,
+        form: Form::Session,
+        fates: vec![],
+        outcome: SendOutcome::Sent,
+        fee: FeeRate(100_000),
+        fee_in_base: false,
+        balances: [(asset("BTC"), money("10")), (asset("USDT"), money("500000"))].into(),
+        placed: BTreeMap::new(),
+        news: vec![Report::Ready, Report::Streaming],
+        quote: quote(bid, ask, start),
+        window: Nanos::from_secs(1),
+        encoded: BTreeMap::new(),
+        trades: u64::from(id) * 1_000_000,
+        now: start,
+    };
+    let venues = vec![venue(0, 59_990, 60_000), venue(1, 60_200, 60_210)];
+    let desk = Desk { venues, sent: vec![], commands: vec![], alerts: vec![] };
+    let mut world = World { exec: Executor::new(config, Kill::new()).unwrap(), desk, now: start };
+    world.step(2);
+    world
+}
+
+pub fn leg(venue: u8, side: Side, price: i64, qty: i64) -> Leg {
+    let value = Money::notional(Price(price * E8), Qty(qty), Scale::DEFAULT).unwrap();
+    let fee = value.fee_up(FeeRate(100_000));
+    Leg { venue: VenueId(venue), side, price: Price(price * E8), qty: Qty(qty), value, fee, book_version: 1 }
+}
+
+pub fn opportunity(qty: i64, at: Nanos) -> Opportunity {
+    let legs = [leg(0, Side::Buy, 60_000, qty), leg(1, Side::Sell, 60_200, qty)];
+    Opportunity::new(BTC_USDT, at, &legs, false).unwrap()
+}
+
+impl World {
+    pub fn fire(&mut self, qty: i64) -> Result<usize, xarb::risk::Refusal> {
+        self.exec.on_opportunity(&opportunity(qty, self.now), self.now, &mut self.desk)
+    }
+
+    /// So many milliseconds pass, news is delivered, commands are answered, books stay fresh.
+    pub fn step(&mut self, ms: i64) {
+        for _ in 0..ms {
+            self.now = self.now + Nanos::from_millis(1);
+            for venue in &mut self.desk.venues {
+                venue.now = self.now;
+                if let Some(quote) = &mut venue.quote {
+                    quote.at = self.now;
+                }
+            }
+            for (venue, command) in std::mem::take(&mut self.desk.commands) {
+                self.desk.venues[usize::from(venue.0)].command(&command);
+            }
+            for at in 0..self.desk.venues.len() {
+                for report in std::mem::take(&mut self.desk.venues[at].news) {
+                    self.exec.on_report(VenueId(at as u8), &report, self.now, &mut self.desk);
+                }
+            }
+            self.exec.tick(self.now, &mut self.desk);
+            self.exec.idle(self.now, &mut self.desk);
+            self.exec.check().unwrap();
+        }
+    }
+
+    /// Our ledger against the venues' own, to the last unit.
+    #[track_caller]
+    pub fn assert_ledgers_agree(&self, what: &str) {
+        for venue in &self.desk.venues {
+            for (asset, theirs) in &venue.balances {
+                let id = self.exec.ledger().find(*asset).unwrap();
+                let ours = self.exec.ledger().position(venue.id, id);
+                assert_eq!(ours, *theirs, "{what}: {asset} on venue {}", venue.id.0);
+                assert_eq!(self.exec.ledger().held(venue.id, id), Money::ZERO, "{what}: held {asset}");
+            }
+        }
+    }
+
+    /// End minus start of the base asset.
+    pub fn net_btc(&self) -> Money {
+        self.exec.ledger().residual(BTC_USDT)
+    }
+
+    pub fn intent_outcomes(&self) -> [u64; 4] {
+        self.exec.counts().outcomes
+    }
+}
