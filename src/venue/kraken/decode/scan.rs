@@ -1,0 +1,499 @@
+//! The second tier: the same fields in any order and spelling.
+//!
+//! Book data is read as it comes by where the channel came before it, as it does; every other field
+//! is checked, its place noted, and read once it is known what the message is.
+
+use super::old::{NANOS, Old, check_text};
+use super::{Book, KEYS, Message, Reply, Ticker};
+use crate::types::{Level, Nanos};
+use crate::wire::json::Error;
+use crate::wire::json::kernel::{Job, Kernel, is};
+use crate::wire::json::scan::{Scanner, Walk};
+use crate::wire::json::time::usual_time;
+use crate::wire::{Padded, decimal};
+
+const CHANNEL: usize = 0;
+const TYPE: usize = 1;
+const DATA: usize = 2;
+const METHOD: usize = 3;
+const REQ_ID: usize = 4;
+const SUCCESS: usize = 5;
+const RESULT: usize = 6;
+const ERROR: usize = 7;
+const SYMBOL: usize = 8;
+const EVENT: usize = 9;
+const STATUS: usize = 10;
+const PAIR: usize = 11;
+const OLD_ID: usize = 12;
+const ERROR_MESSAGE: usize = 13;
+const CHANNEL_NAME: usize = 14;
+
+#[inline(always)]
+fn key_index(key: &[u8]) -> Option<usize> {
+    KEYS.iter().position(|name| name.as_bytes() == key)
+}
+
+/// The second tier: the same fields in any spelling.
+pub(super) struct Scan<'a, 'l> {
+    pub(super) text: Padded<'a>,
+    pub(super) levels: &'l mut Vec<Level>,
+}
+
+impl<'a> Job for Scan<'a, '_> {
+    type Out = Result<Message<'a>, Error>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Result<Message<'a>, Error> {
+        let Scan { text, levels } = self;
+        let mut scan = Scanner::new(text, kernel);
+        let at = scan.space(0);
+        match scan.byte(at) {
+            b'{' => scan_object(&mut scan, at, levels),
+            b'[' => scan_array(&mut scan, at, levels),
+            _ => {
+                let end = scan.skip(at, 0)?;
+                scan.finish(end).map(|()| Message::Other)
+            }
+        }
+    }
+}
+
+/// Where the outermost object's values are.
+struct Slots {
+    seen: u32,
+    spans: [(usize, usize); KEYS.len()],
+}
+
+impl Slots {
+    #[inline(always)]
+    fn get(&self, key: usize) -> Option<(usize, usize)> {
+        (self.seen >> key & 1 == 1).then(|| self.spans[key])
+    }
+
+    #[inline(always)]
+    fn text<'a, K: Kernel>(&self, scan: &Scanner<'a, K>, key: usize) -> Option<&'a [u8]> {
+        let (at, end) = self.get(key)?;
+        (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, end - 1))
+    }
+
+    #[inline(always)]
+    fn id<K: Kernel>(&self, scan: &mut Scanner<'_, K>, key: usize) -> Option<u64> {
+        let (at, _) = self.get(key)?;
+        scan.integer(at).ok().map(|(id, _)| id)
+    }
+}
+
+#[inline(always)]
+fn scan_object<'a, K: Kernel>(
+    scan: &mut Scanner<'a, K>,
+    at: usize,
+    levels: &mut Vec<Level>,
+) -> Result<Message<'a>, Error> {
+    let mut slots = Slots { seen: 0, spans: [(0, 0); KEYS.len()] };
+    let mut book = None;
+    let mut walk = scan.object(at)?;
+    while let Some((key, at)) = scan.field(&mut walk)? {
+        let Some(key) = key_index(key) else {
+            walk.at = scan.skip(at, 1)?;
+            continue;
+        };
+        if slots.seen >> key & 1 == 1 {
+            return Err(Error::expected("each field only once", at));
+        }
+        slots.seen |= 1 << key;
+        let end = if key == DATA && slots.text(scan, CHANNEL) == Some(b"book") {
+            let (found, end) = scan_book(scan, at, levels)?;
+            book = Some(found);
+            end
+        } else {
+            scan.skip(at, 1)?
+        };
+        slots.spans[key] = (at, end);
+        walk.at = end;
+    }
+    scan.finish(walk.at)?;
+    let data = slots.get(DATA).map(|(at, _)| at).ok_or(Error::expected("data", walk.at));
+    if let Some(channel) = slots.text(scan, CHANNEL) {
+        return match channel {
+            b"book" => {
+                let snapshot = match slots.text(scan, TYPE) {
+                    Some(b"snapshot") => true,
+                    Some(b"update") => false,
+                    _ => return Err(Error::expected("a type of snapshot or update", at)),
+                };
+                // Here at last we know what the data was, where it stood before its channel.
+                let book = match book {
+                    Some(book) => book,
+                    None => scan_book(scan, data?, levels)?.0,
+                };
+                Ok(Message::Book(Book { snapshot, ..book }))
+            }
+            b"ticker" => scan_ticker(scan, data?),
+            b"instrument" => Ok(Message::Instrument(scan.text.message())),
+            b"status" => scan_status(scan, data?),
+            b"heartbeat" => Ok(Message::Heartbeat),
+            _ => Ok(Message::Other),
+        };
+    }
+    if let Some(method) = slots.text(scan, METHOD) {
+        if method == b"pong" {
+            return Ok(Message::Pong);
+        }
+        let (mut channel, mut symbol) = (None, None);
+        if let Some((at, _)) = slots.get(RESULT)
+            && scan.byte(at) == b'{'
+        {
+            let mut seen = Seen(0);
+            let mut walk = scan.object(at)?;
+            while let Some((key, at)) = scan.field(&mut walk)? {
+                walk.at = scan.skip(at, 2)?;
+                let text = (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, walk.at - 1));
+                match key {
+                    b"channel" => (channel, _) = (text, seen.once(0, at)?),
+                    b"symbol" => (symbol, _) = (text, seen.once(1, at)?),
+                    _ => {}
+                }
+            }
+        }
+        let success = slots.get(SUCCESS).is_some_and(|(at, _)| scan.byte(at) == b't');
+        return Ok(Message::Reply(Reply {
+            method,
+            req_id: slots.id(scan, REQ_ID),
+            success,
+            channel,
+            symbol: symbol.or(slots.text(scan, SYMBOL)),
+            error: slots.text(scan, ERROR),
+        }));
+    }
+    let status = slots.text(scan, STATUS).ok_or(Error::expected("status", at));
+    match slots.text(scan, EVENT) {
+        Some(b"heartbeat") => Ok(Message::Heartbeat),
+        Some(b"pong") => Ok(Message::Pong),
+        Some(b"systemStatus") => Ok(Message::Status { system: status? }),
+        Some(b"subscriptionStatus") => {
+            let status = status?;
+            Ok(Message::Reply(Reply {
+                method: if status == b"unsubscribed" { b"unsubscribe" } else { b"subscribe" },
+                req_id: slots.id(scan, OLD_ID),
+                success: status != b"error",
+                channel: slots.text(scan, CHANNEL_NAME),
+                symbol: slots.text(scan, PAIR),
+                error: slots.text(scan, ERROR_MESSAGE),
+            }))
+        }
+        _ => Ok(Message::Other),
+    }
+}
+
+/// Which fields of an object were there.
+struct Seen(u32);
+
+impl Seen {
+    #[inline(always)]
+    fn once(&mut self, key: u32, at: usize) -> Result<(), Error> {
+        if self.0 >> key & 1 == 1 {
+            return Err(Error::expected("each field only once", at));
+        }
+        self.0 |= 1 << key;
+        Ok(())
+    }
+}
+
+/// Enters the one object in the list that opens at `at`.
+#[inline(always)]
+fn scan_only<K: Kernel>(scan: &Scanner<'_, K>, at: usize) -> Result<Walk, Error> {
+    if scan.byte(at) != b'[' {
+        return Err(Error::expected("one object in data", at));
+    }
+    scan.object(scan.space(at + 1))
+}
+
+/// The offset behind the list whose one object ends at `at`.
+#[inline(always)]
+fn scan_only_end<K: Kernel>(scan: &Scanner<'_, K>, at: usize) -> Result<usize, Error> {
+    let at = scan.space(at);
+    if scan.byte(at) != b']' {
+        return Err(Error::expected("one object in data", at));
+    }
+    Ok(at + 1)
+}
+
+/// v2's book data, all but its type, and the offset behind it.
+#[inline(always)]
+fn scan_book<'a, K: Kernel>(
+    scan: &mut Scanner<'a, K>,
+    at: usize,
+    levels: &mut Vec<Level>,
+) -> Result<(Book<'a>, usize), Error> {
+    let (mut symbol, mut checksum, mut time) = (None, None, Nanos::ZERO);
+    let mut sides = [None, None];
+    let mut digits = (0, 0);
+    let mut seen = Seen(0);
+    let mut walk = scan_only(scan, at)?;
+    while let Some((key, at)) = scan.field(&mut walk)? {
+        match key {
+            b"symbol" => {
+                seen.once(0, at)?;
+                let text;
+                (text, walk.at) = scan.string(at)?;
+                symbol = Some(text);
+            }
+            b"bids" | b"asks" => {
+                let side = usize::from(key == b"asks");
+                seen.once(1 + side as u32, at)?;
+                let start = levels.len() as u32;
+                walk.at = scan_levels(scan, at, &mut digits, levels)?;
+                sides[side] = Some(start..levels.len() as u32);
+            }
+            b"checksum" => {
+                seen.once(3, at)?;
+                let value;
+                (value, walk.at) = scan.integer(at)?;
+                checksum = Some(u32::try_from(value).map_err(|_| Error::expected("a checksum", at))?);
+            }
+            b"timestamp" => {
+                seen.once(4, at)?;
+                (time, walk.at) = scan_time(scan, at)?;
+            }
+            _ => walk.at = scan.skip(at, 3)?,
+        }
+    }
+    let end = scan_only_end(scan, walk.at)?;
+    let [Some(bids), Some(asks)] = sides else { return Err(Error::expected("bids and asks", at)) };
+    let book = Book {
+        symbol: symbol.ok_or(Error::expected("symbol", at))?,
+        snapshot: false,
+        bids,
+        asks,
+        checksum: Some(checksum.ok_or(Error::expected("a checksum", at))?),
+        time,
+        price_digits: digits.0,
+        qty_digits: digits.1,
+    };
+    Ok((book, end))
+}
+
+#[inline(always)]
+fn scan_time<K: Kernel>(scan: &mut Scanner<'_, K>, at: usize) -> Result<(Nanos, usize), Error> {
+    if scan.byte(at) == b'"'
+        && let Some((time, end)) = usual_time(scan.text, at + 1)
+        && scan.byte(end) == b'"'
+    {
+        return Ok((time, end + 1));
+    }
+    let (text, end) = scan.string(at)?;
+    let time = Nanos::parse_rfc3339(text).map_err(|_| Error::expected("a time", at))?;
+    Ok((time, end))
+}
+
+/// The list of v2's levels that opens at `at`.
+#[inline(always)]
+fn scan_levels<K: Kernel>(
+    scan: &mut Scanner<'_, K>,
+    at: usize,
+    digits: &mut (u8, u8),
+    levels: &mut Vec<Level>,
+) -> Result<usize, Error> {
+    let text = scan.text;
+    let mut list = scan.array(at)?;
+    while let Some(at) = scan.element(&mut list)? {
+        let (price, qty);
+        if is(text, at, b"{\"price\":")
+            && let Some([one, two]) = scan.kernel.pair(text, at + 9, b",\"qty\":", true)
+            && is(text, two.end, b"}")
+        {
+            (price, qty, list.at) = (one, two, two.end + 1);
+        } else {
+            let mut found = [None, None];
+            let mut level = scan.object(at)?;
+            while let Some((key, at)) = scan.field(&mut level)? {
+                let index = match key {
+                    b"price" => 0,
+                    b"qty" => 1,
+                    _ => {
+                        level.at = scan.skip(at, 5)?;
+                        continue;
+                    }
+                };
+                let number = scan.number_decimal(at)?;
+                if found[index].replace(number).is_some() {
+                    return Err(Error::expected("each field only once", at));
+                }
+                level.at = number.end;
+            }
+            let [Some(one), Some(two)] = found else {
+                return Err(Error::expected("a level of price and qty", at));
+            };
+            (price, qty, list.at) = (one, two, level.at);
+        }
+        digits.0 = digits.0.max(price.places);
+        digits.1 = digits.1.max(qty.places);
+        levels.push(Level::new(price.value, qty.value));
+    }
+    Ok(list.at)
+}
+
+#[inline(always)]
+fn scan_ticker<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Message<'a>, Error> {
+    let (mut symbol, mut time) = (None, Nanos::ZERO);
+    let mut numbers = [None; 4];
+    let mut seen = Seen(0);
+    let mut walk = scan_only(scan, at)?;
+    while let Some((key, at)) = scan.field(&mut walk)? {
+        let index = match key {
+            b"bid" => 0,
+            b"bid_qty" => 1,
+            b"ask" => 2,
+            b"ask_qty" => 3,
+            b"symbol" => {
+                seen.once(4, at)?;
+                let text;
+                (text, walk.at) = scan.string(at)?;
+                symbol = Some(text);
+                continue;
+            }
+            b"timestamp" => {
+                seen.once(5, at)?;
+                (time, walk.at) = scan_time(scan, at)?;
+                continue;
+            }
+            _ => {
+                walk.at = scan.skip(at, 3)?;
+                continue;
+            }
+        };
+        seen.once(index as u32, at)?;
+        let number = scan.number_decimal(at)?;
+        numbers[index] = Some(number.value);
+        walk.at = number.end;
+    }
+    scan_only_end(scan, walk.at)?;
+    let [Some(bid), Some(bid_qty), Some(ask), Some(ask_qty)] = numbers else {
+        return Err(Error::expected("best bid and ask", at));
+    };
+    let symbol = symbol.ok_or(Error::expected("symbol", at))?;
+    Ok(Message::Ticker(Ticker { symbol, bid: Level::new(bid, bid_qty), ask: Level::new(ask, ask_qty), time }))
+}
+
+#[inline(always)]
+fn scan_status<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Message<'a>, Error> {
+    let mut system = None;
+    let mut seen = Seen(0);
+    let mut walk = scan_only(scan, at)?;
+    while let Some((key, at)) = scan.field(&mut walk)? {
+        if key == b"system" {
+            seen.once(0, at)?;
+            let text;
+            (text, walk.at) = scan.string(at)?;
+            system = Some(text);
+        } else {
+            walk.at = scan.skip(at, 3)?;
+        }
+    }
+    scan_only_end(scan, walk.at)?;
+    Ok(Message::Status { system: system.ok_or(Error::expected("system", at))? })
+}
+
+/// v1's arrays, in two walks: what the elements are is told by the last but one.
+#[inline(always)]
+fn scan_array<'a, K: Kernel>(
+    scan: &mut Scanner<'a, K>,
+    start: usize,
+    levels: &mut Vec<Level>,
+) -> Result<Message<'a>, Error> {
+    let mut count = 0;
+    let (mut name, mut pair) = (None, None);
+    let mut list = scan.array(start)?;
+    while let Some(at) = scan.element(&mut list)? {
+        list.at = scan.skip(at, 1)?;
+        let text = (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, list.at - 1));
+        (name, pair) = (pair, text);
+        count += 1;
+    }
+    scan.finish(list.at)?;
+    let first = scan.space(start + 1);
+    let (Some(name), Some(symbol), Ok(_), true) = (name, pair, scan.integer(first), count > 2) else {
+        return Ok(Message::Other);
+    };
+    if !name.starts_with(b"book") {
+        return Ok(Message::Other);
+    }
+    let mut book = Old::new();
+    let mut index = 0;
+    let mut list = scan.array(start)?;
+    while let Some(at) = scan.element(&mut list)? {
+        index += 1;
+        if index == 1 || index + 2 > count {
+            list.at = scan.skip(at, 1)?;
+            continue;
+        }
+        let mut seen = Seen(0);
+        let mut part = scan.object(at)?;
+        while let Some((key, at)) = scan.field(&mut part)? {
+            let (key, side, snapshot) = match key {
+                b"bs" => (0, 0, true),
+                b"as" => (1, 1, true),
+                b"b" => (2, 0, false),
+                b"a" => (3, 1, false),
+                b"c" => {
+                    seen.once(4, at)?;
+                    let text;
+                    (text, part.at) = scan.string(at)?;
+                    book.check(check_text(text, at)?, at)?;
+                    continue;
+                }
+                _ => {
+                    part.at = scan.skip(at, 2)?;
+                    continue;
+                }
+            };
+            seen.once(key, at)?;
+            let start = levels.len() as u32;
+            part.at = scan_old_levels(scan, at, &mut book, levels)?;
+            book.side(side, snapshot, start..levels.len() as u32, at)?;
+        }
+        list.at = part.at;
+    }
+    Ok(Message::Book(book.finish(symbol)?))
+}
+
+/// The list of v1's levels that opens at `at`.
+#[inline(always)]
+fn scan_old_levels<K: Kernel>(
+    scan: &mut Scanner<'_, K>,
+    at: usize,
+    book: &mut Old,
+    levels: &mut Vec<Level>,
+) -> Result<usize, Error> {
+    let mut list = scan.array(at)?;
+    while let Some(at) = scan.element(&mut list)? {
+        let mut level = [None; 2];
+        let mut time = None;
+        let mut count = 0;
+        let mut parts = scan.array(at)?;
+        while let Some(at) = scan.element(&mut parts)? {
+            if let Some(slot) = level.get_mut(count) {
+                let number = scan.text_decimal(at)?;
+                *slot = Some(number);
+                parts.at = number.end;
+            } else if count == 2 {
+                let text;
+                (text, parts.at) = scan.string(at)?;
+                time = Some(match decimal::plain(scan.text, at + 1, false, NANOS) {
+                    Some(number) if number.end + 1 == parts.at => number.value,
+                    _ => decimal::exact(text, at + 1, NANOS)?,
+                });
+            } else {
+                parts.at = scan.skip(at, 4)?;
+            }
+            count += 1;
+        }
+        let ([Some(price), Some(qty)], Some(time)) = (level, time) else {
+            return Err(Error::expected("a level of price, quantity and time", at));
+        };
+        book.level(price, qty, time);
+        levels.push(Level::new(price.value, qty.value));
+        list.at = parts.at;
+    }
+    Ok(list.at)
+}
