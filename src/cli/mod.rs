@@ -88,6 +88,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Demo(demo::Args),
+    Run(run::Args),
     /// Rebuild order books from captured feeds and check them
     Replay(replay::Args),
     /// Show the exact bytes of an order or a signature, and send nothing
@@ -107,6 +108,7 @@ pub fn main() -> ExitCode {
     };
     let outcome = match &cli.command {
         Command::Demo(args) => demo::run(args, cli.json),
+        Command::Run(args) => run::run(args, cli.json),
         Command::Replay(args) => replay::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };

@@ -6,23 +6,24 @@ use serde::{Serialize, Serializer};
 
 use super::{Exit, Failure, out};
 use crate::types::{Kind, Side, Tif};
-use crate::venue::{self, Credentials, OrderText, Preview, PreviewError, SignRequest, Transport, Venue};
+use crate::venue::{
+    self, Credentials, OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Transport, Venue,
+};
 
-const AFTER_HELP: &str = "\
+const ABOUT_KEYS: &str = "\
 The key comes from the environment: with --credentials-env ACME the variables ACME_KEY, ACME_SECRET
 and, where the venue has one, ACME_PASSPHRASE. The secret is never printed.
 
 Examples:
-  xarb preview order --venue binance.spot --symbol BTCUSDT --side buy --type limit --tif ioc \\
-      --price 60000.00 --qty 0.01 --client-id my-1 --transport rest \\
-      --time-ms 1700000000000 --credentials-env ACME
-  xarb preview sign --venue kraken.spot --method POST --path /0/private/AddOrder \\
-      --body 'nonce=1616492376594&ordertype=limit&pair=XBTUSD&price=37500&type=buy&volume=1.25' \\
-      --time-ms 1616492376594 --nonce 1616492376594 --credentials-env ACME";
+";
+
+fn after_help() -> String {
+    format!("{ABOUT_KEYS}{PREVIEW_EXAMPLES}")
+}
 
 /// What to preview.
 #[derive(clap::Args, Debug)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = after_help())]
 pub struct Args {
     #[command(subcommand)]
     what: What,
@@ -37,7 +38,7 @@ enum What {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = after_help())]
 struct OrderArgs {
     /// The venue, for example binance.spot
     #[arg(long)]
@@ -78,7 +79,7 @@ struct OrderArgs {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = after_help())]
 struct SignArgs {
     /// The venue, for example binance.spot
     #[arg(long)]

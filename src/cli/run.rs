@@ -1,16 +1,150 @@
 //! `xarb run`: paper trading against configured endpoints. What it shares with the demo is here too:
 //! loading metadata, starting threads, waiting.
 
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Failure;
-use crate::config::{Config, Mode};
-use crate::engine::{Endpoints, Helm, MakeDial, MetadataLoader, Role, Status};
-use crate::host::{HostClock, Stop, Threads, cores, pinned, shared};
-use crate::types::{Clock, InstrumentSpec, Nanos};
+use super::report::Report;
+use super::{ConfigArgs, Exit, Failure, out};
+use crate::config::{Config, Mode, VenueConfig};
+use crate::engine::{Control, Crew, Endpoints, Helm, Identity, MakeDial, MetadataLoader, Plan, Role, Status};
+use crate::host::{Dialer, HostClock, Stop, Threads, TlsRoots, cores, pinned, shared};
+use crate::types::{Clock, Dial, Endpoint, Environment, InstrumentSpec, Nanos};
 use crate::venue::Venue;
+
+const AFTER_HELP: &str = "\
+Paper trading reads real public feeds; orders are filled on paper against the books, after a
+delay, and nothing but subscriptions and snapshot requests leaves this machine. Ctrl-C ends it
+with a report.
+
+Sending orders needs --live, and is refused in this version: the key vault, the reconciliation
+with the venues and the recovery after a crash are not there yet.
+
+Examples:
+  xarb run -c configs/paper.toml
+  xarb run -c configs/paper.toml --seconds 60 --json";
+
+/// Paper-trade on the feeds of a configuration
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// How long [default: the configuration's; 0 = until Ctrl-C]
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<u64>,
+    /// Send real orders (refused in this version)
+    #[arg(long)]
+    pub live: bool,
+    /// Configuration
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// How long paper accounts and feeds may take to be ready, and orders to end.
+const READY_WITHIN: Nanos = Nanos::from_secs(20);
+const DRAINED_WITHIN: Nanos = Nanos::from_secs(10);
+
+/// Runs it.
+///
+/// # Errors
+/// [`Failure`] with the exit code.
+pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
+    if args.config.config.is_none() {
+        return Err(Failure::usage("run needs -c FILE; `xarb demo` trades without one"));
+    }
+    let mut config = args.config.load()?;
+    config.run.seconds = args.seconds.unwrap_or(config.run.seconds);
+    let environment = config.environment();
+    if args.live || matches!(environment, Environment::Live | Environment::Sandbox) {
+        return Err(Failure::refused(
+            "sending orders to a venue is refused in this version: key vault, reconciliation and crash recovery \
+             are not there yet; set `environment = \"paper\"` to trade on paper",
+        ));
+    }
+    if environment == Environment::Sim {
+        return Err(Failure::usage(
+            "simulated venues live inside `xarb demo`; run needs `environment = \"paper\"`",
+        ));
+    }
+    if config.run.mode == Mode::Stepped {
+        return Err(Failure::usage(
+            "run.mode: `stepped` is for `xarb demo --stepped`: real feeds do not wait",
+        ));
+    }
+    let clock = HostClock::new();
+    let mut rows = Vec::new();
+    let mut endpoints = Vec::new();
+    for venue in &config.venues {
+        let row = crate::venue::find(&venue.id)
+            .ok_or_else(|| Failure::usage(format!("venue.{}: no such venue", venue.id)))?;
+        endpoints.push(public_endpoints(venue, row)?);
+        rows.push(row);
+    }
+    let roots = TlsRoots::new(&[]).map_err(|error| Failure::failed(error.to_string()))?;
+    let dialer = Dialer::new(roots, clock.clone());
+    let mut dial = || Box::new(dialer.clone()) as Box<dyn Dial>;
+    let metadata = load_metadata(&rows, &endpoints, &mut dial, &clock)?;
+    let plan =
+        Plan::new(&config, &endpoints, &metadata).map_err(|error| Failure::usage(error.to_string()))?;
+    let began = clock.now();
+    let identity = Identity {
+        run: began.millis() as u32,
+        tag_key: [0; 32],
+        seed: config.run.seed ^ began.0.unsigned_abs(),
+        nonce_from: 0,
+        keep_journal: false,
+    };
+    let (crew, helm) = Crew::new(&plan, &[], &identity, &mut dial, &clock)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    stop_on_ctrl_c()?;
+    let stop = Stop::new();
+    let threads = start(&config, crew.into_roles(), &clock, &stop)?;
+    wait_for(&helm, Status::Ready, READY_WITHIN);
+    let length = match config.run.seconds {
+        0 => Duration::MAX,
+        seconds => Duration::from_secs(seconds),
+    };
+    show_progress("paper trading", length);
+    helm.tell(Control::Drain);
+    wait_for(&helm, Status::Drained, DRAINED_WITHIN);
+    stop.stop();
+    let mut crew: Crew<HostClock> =
+        Crew::from_roles(threads.join()).ok_or_else(|| Failure::failed("a role did not come back"))?;
+    let now = clock.now();
+    let (run, hops) = crew.report(&plan, now);
+    for alert in &run.alerts {
+        eprintln!("xarb: {alert}");
+    }
+    let seconds = (now - began).0.unsigned_abs() / 1_000_000_000;
+    let report = Report { seconds, seed: config.run.seed, run, hops: hops.report(), violations: Vec::new() };
+    if json {
+        out::json(&report.json());
+    } else {
+        out::line(&report.text());
+    }
+    Ok(Exit::Done)
+}
+
+/// Where a venue's public side is: the configuration's words, else the venue's own.
+fn public_endpoints(venue: &VenueConfig, row: &Venue) -> Result<Endpoints, Failure> {
+    let known = |url: &str| {
+        Endpoint::parse(url).map_err(|error| Failure::usage(format!("venue.{}: {error}", venue.id)))
+    };
+    let stream = venue.stream.clone().map_or_else(|| known(row.endpoints.0), Ok)?;
+    let rest = venue.rest.clone().map_or_else(|| known(row.endpoints.1), Ok)?;
+    // Paper orders go nowhere; the plan wants an address all the same.
+    Ok(Endpoints { orders: stream.clone(), private: stream.clone(), stream, rest })
+}
+
+/// Set by the first Ctrl-C; a second one ends the process at once.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+fn stop_on_ctrl_c() -> Result<(), Failure> {
+    crate::host::on_interrupt(|| INTERRUPTED.swap(true, Ordering::Relaxed))
+        .map_err(|error| Failure::failed(format!("cannot wait for Ctrl-C: {error}")))
+}
 
 /// How long a venue may take to tell its instruments.
 const METADATA_WITHIN: Nanos = Nanos::from_secs(20);
@@ -83,13 +217,23 @@ pub fn wait_for(helm: &Helm, wanted: Status, within: Nanos) -> bool {
     false
 }
 
-/// Sleeps, with a bar on stderr where a person may be looking.
+/// Sleeps until the time is over or Ctrl-C is pressed, with a bar on stderr where a person looks.
 pub fn show_progress(what: &'static str, length: Duration) {
-    let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} s").expect("a template that parses");
-    let bar = ProgressBar::new(length.as_secs()).with_style(style).with_message(what);
+    let template = if length == Duration::MAX {
+        "{msg}: {elapsed}, Ctrl-C ends it"
+    } else {
+        "{msg} {bar:40} {pos}/{len} s"
+    };
+    let style = ProgressStyle::with_template(template).expect("a template that parses");
+    let bar = if std::io::stderr().is_terminal() {
+        ProgressBar::new(length.as_secs()).with_style(style).with_message(what)
+    } else {
+        ProgressBar::hidden()
+    };
     let began = Instant::now();
-    while began.elapsed() < length {
-        std::thread::sleep((length - began.elapsed().min(length)).min(Duration::from_millis(250)));
+    while began.elapsed() < length && !INTERRUPTED.load(Ordering::Relaxed) {
+        let rest = length - began.elapsed().min(length);
+        std::thread::sleep(rest.min(Duration::from_millis(250)));
         bar.set_position(began.elapsed().as_secs());
     }
     bar.finish_and_clear();

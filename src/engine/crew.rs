@@ -11,7 +11,8 @@ use super::exec::ExecStage;
 use super::exec_role::ExecRole;
 use super::feed_role::{FeedRole, FeedRoleParts};
 use super::lanes::Lanes;
-use super::plan::Plan;
+use super::paper::{PaperConfig, PaperGateway, PaperMarket};
+use super::plan::{Plan, PlannedVenue};
 use super::report::{RunReport, VenueReport};
 use super::role::Role;
 use super::signal::{Control, Status};
@@ -21,7 +22,7 @@ use crate::exec::{Absence, Executor, ExecutorConfig, ExecutorError, HedgeRules, 
 use crate::risk::{Kill, Limits};
 use crate::telemetry::HopRecorder;
 use crate::types::{Bps, Dial, Environment, Money, Nanos, Stopwatch};
-use crate::venue::{Credentials, GatewayConfig, PreviewError};
+use crate::venue::{Credentials, Gateway, GatewayConfig, PreviewError};
 
 /// Makes a dialler: one for each connection.
 pub type MakeDial<'a> = dyn FnMut() -> Box<dyn Dial> + 'a;
@@ -47,6 +48,9 @@ pub enum CrewError {
     /// Orders cannot go to this venue.
     #[error("venue.{0}: takes no orders, only books are supported")]
     NoGateway(String),
+    /// There is no key for this venue.
+    #[error("venue.{0}: no key to sign orders with")]
+    NoKey(String),
     /// The venue's key.
     #[error("venue.{venue}: {error}")]
     Key {
@@ -96,7 +100,8 @@ impl Helm {
 }
 
 impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
-    /// Wires everything; nothing connects before the first turn. `credentials[i]` is venue `i`'s.
+    /// Wires everything; nothing connects before the first turn. `credentials[i]` is venue `i`'s;
+    /// venues on paper need none.
     ///
     /// # Errors
     /// [`CrewError`] names the venue or limit.
@@ -129,21 +134,28 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         let detect = DetectRole::new(stage, detect_orders, watch.clone());
 
         let mut lanes = Vec::new();
-        for (number, (venue, credentials)) in plan.venues.iter().zip(credentials).enumerate() {
-            let make = venue.row.gateway.ok_or_else(|| CrewError::NoGateway(venue.config.id.clone()))?;
-            let gateway = make(&GatewayConfig {
-                venue: venue.id,
-                instruments: venue.instruments.iter().map(|b| (b.instrument, b.spec.clone())).collect(),
-                credentials: credentials.clone(),
-                transport: venue.config.transport,
-                rest: venue.endpoints.rest.clone(),
-                orders: venue.endpoints.orders.clone(),
-                private: venue.endpoints.private.clone(),
-                window_ms: venue.config.window_ms,
-                nonce_from: identity.nonce_from,
-                mask_seed: seed(0x100 + number as u64),
-            })
-            .map_err(|error| CrewError::Key { venue: venue.config.id.clone(), error })?;
+        for (number, venue) in plan.venues.iter().enumerate() {
+            let gateway: Box<dyn Gateway> = if venue.config.environment == Environment::Paper {
+                Box::new(paper(plan, venue, &books))
+            } else {
+                let make = venue.row.gateway.ok_or_else(|| CrewError::NoGateway(venue.config.id.clone()))?;
+                make(&GatewayConfig {
+                    venue: venue.id,
+                    instruments: venue.instruments.iter().map(|b| (b.instrument, b.spec.clone())).collect(),
+                    credentials: credentials
+                        .get(number)
+                        .cloned()
+                        .ok_or_else(|| CrewError::NoKey(venue.config.id.clone()))?,
+                    transport: venue.config.transport,
+                    rest: venue.endpoints.rest.clone(),
+                    orders: venue.endpoints.orders.clone(),
+                    private: venue.endpoints.private.clone(),
+                    window_ms: venue.config.window_ms,
+                    nonce_from: identity.nonce_from,
+                    mask_seed: seed(0x100 + number as u64),
+                })
+                .map_err(|error| CrewError::Key { venue: venue.config.id.clone(), error })?
+            };
             let seed = seed(0x200 + 16 * number as u64);
             lanes.push(Lanes::new(venue.id, &venue.config.id, gateway, dial, connection, seed));
         }
@@ -231,6 +243,24 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         (report, hops)
     }
 }
+
+/// An account on paper, filled against the books of the run.
+fn paper(plan: &Plan, venue: &PlannedVenue, books: &Books) -> PaperGateway {
+    let markets = venue.instruments.iter().filter_map(|book| {
+        let reader = books.readers.get(usize::from(book.slot.0))?.clone();
+        Some(PaperMarket { instrument: book.instrument, spec: book.spec.clone(), book: reader })
+    });
+    PaperGateway::new(PaperConfig {
+        markets: markets.collect(),
+        balances: plan.config.sim.balances.clone(),
+        taker: venue.config.taker,
+        fee_in: venue.row.sim.fee_in,
+        latency: plan.config.sim.latency.max(PAPER_LATENCY),
+    })
+}
+
+/// The least that a paper order takes to its venue.
+const PAPER_LATENCY: Nanos = Nanos::from_millis(5);
 
 /// How long after an order's window a venue may still be working on it.
 const PROCESSING_BOUND: Nanos = Nanos::from_secs(10);

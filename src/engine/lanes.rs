@@ -6,6 +6,7 @@ use super::tap::Tap;
 use crate::exec::SendOutcome;
 use crate::types::{ClientId, Dial, Endpoint, Nanos, Report, VenueId};
 use crate::venue::{Command, Gateway, GatewayInput, GatewayOut, GatewayWant, Lane};
+use crate::wire::PaddedBuf;
 use crate::wire::http::Request;
 
 /// Events taken from each connection in one turn.
@@ -16,6 +17,7 @@ const ROUNDS_MAX: usize = 4;
 
 /// How often time alone is an input.
 const TICK: Nanos = Nanos::from_millis(100);
+const PAPER_TICK: Nanos = Nanos::from_millis(1);
 
 /// A gateway with its connections.
 pub struct Lanes {
@@ -26,6 +28,10 @@ pub struct Lanes {
     sockets: Vec<(Lane, WsConnection)>,
     rest: Option<(Endpoint, HttpConnection)>,
     next_tick: Nanos,
+    /// Between two ticks; shorter on paper, where fills come by the tick.
+    tick: Nanos,
+    now: Nanos,
+    paper: PaddedBuf,
     reports: Vec<Report>,
     alerts: Vec<String>,
     tap: Option<Box<dyn Tap>>,
@@ -52,6 +58,8 @@ impl Lanes {
                 rest = Some((spec.endpoint, http));
             }
         }
+        let on_paper = sockets.is_empty() && rest.is_none();
+        let tick = if on_paper { PAPER_TICK } else { TICK };
         Lanes {
             venue,
             name: name.to_owned(),
@@ -60,6 +68,9 @@ impl Lanes {
             sockets,
             rest,
             next_tick: Nanos::ZERO,
+            tick,
+            now: Nanos::ZERO,
+            paper: PaddedBuf::default(),
             reports: Vec::new(),
             alerts: Vec::new(),
             tap: None,
@@ -98,6 +109,7 @@ impl Lanes {
 
     /// Does what is due on all connections; true when there was anything.
     pub fn poll(&mut self, now: Nanos) -> bool {
+        self.now = now;
         let mut worked = false;
         for index in 0..self.sockets.len() {
             for _ in 0..EVENTS_MAX {
@@ -128,7 +140,7 @@ impl Lanes {
         }
         worked |= self.poll_rest(now);
         if now >= self.next_tick {
-            self.next_tick = now + TICK;
+            self.next_tick = now + self.tick;
             self.out.clear();
             self.gateway.on(GatewayInput::Tick, now, &mut self.out);
             self.after(now);
@@ -180,6 +192,9 @@ impl Lanes {
 
     /// Hands over the bytes of one order.
     pub fn send(&mut self, lane: Lane, client: ClientId, bytes: &[u8], expires: Nanos) -> SendOutcome {
+        if self.sockets.is_empty() && self.rest.is_none() {
+            return self.keep(lane, bytes);
+        }
         let sent = match self.sockets.iter_mut().find(|(own, _)| *own == lane) {
             Some((_, socket)) => socket.send_framed(bytes),
             None => match &mut self.rest {
@@ -192,6 +207,14 @@ impl Lanes {
             Err(error) if error.may_have_left() => SendOutcome::Unclear,
             Err(_) => SendOutcome::NotSent,
         }
+    }
+
+    /// A gateway without connections trades on paper: its orders come back to it.
+    fn keep(&mut self, lane: Lane, bytes: &[u8]) -> SendOutcome {
+        let text = self.paper.fill(bytes);
+        self.out.clear();
+        self.gateway.on(GatewayInput::Text(lane, text), self.now, &mut self.out);
+        SendOutcome::Sent
     }
 
     /// Does what the gateway wants, and keeps its news.

@@ -25,7 +25,7 @@ pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
     Lane, LaneSpec, OrderBytes, Unsupported,
 };
-pub use preview::{OrderText, Preview, PreviewError, SignRequest, Signed, Transport};
+pub use preview::{OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Signed, Transport};
 pub use recognise::{Clue, HostKind, host_kind, recognise};
 pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find};
 pub use server::{

@@ -2,6 +2,15 @@
 
 use crate::types::{Kind, Side, Tif};
 
+/// Command lines that show how an order and a signature are previewed.
+pub const PREVIEW_EXAMPLES: &str = "\
+  xarb preview order --venue binance.spot --symbol BTCUSDT --side buy --type limit --tif ioc \\
+      --price 60000.00 --qty 0.01 --client-id my-1 --transport rest \\
+      --time-ms 1700000000000 --credentials-env ACME
+  xarb preview sign --venue kraken.spot --method POST --path /0/private/AddOrder \\
+      --body 'nonce=1616492376594&ordertype=limit&pair=XBTUSD&price=37500&type=buy&volume=1.25' \\
+      --time-ms 1616492376594 --nonce 1616492376594 --credentials-env ACME";
+
 /// How an order travels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {

@@ -1,0 +1,312 @@
+//! The real binary: help that teaches, exit codes that mean something, one JSON object on stdout.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What the binary did.
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    /// The one JSON object on stdout.
+    #[track_caller]
+    fn json(&self) -> Value {
+        let value: Value =
+            serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout));
+        assert!(value.is_object(), "{}", self.stdout);
+        value
+    }
+}
+
+fn xarb(args: &[&str], key: Option<(&str, &str)>) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xarb"));
+    command.args(args).env_remove("T_KEY").env_remove("T_SECRET");
+    if let Some((key, secret)) = key {
+        command.env("T_KEY", key).env("T_SECRET", secret);
+    }
+    let output = command.output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn help_teaches() {
+    for (args, words) in [
+        (&["--help"][..], &["replay", "preview", "Examples:", "Exit codes:"][..]),
+        (&["replay", "--help"], &["--until-ns", "--depth", "Examples:", "unsynced"]),
+        (&["preview", "--help"], &["order", "sign", "Examples:", "ACME_SECRET"]),
+        (&["preview", "order", "--help"], &["--client-id", "--transport", "Examples:"]),
+        (&["preview", "sign", "--help"], &["--nonce", "Examples:"]),
+    ] {
+        let ran = xarb(args, None);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
+        for word in words {
+            assert!(ran.stdout.contains(word), "{args:?} lacks {word}");
+        }
+    }
+    assert!(xarb(&["--version"], None).stdout.starts_with("xarb "));
+}
+
+const KEY: Option<(&str, &str)> = Some(("key", "secret"));
+
+/// A limit order whose parts can be replaced.
+fn order<'a>(changes: &[(&'a str, &'a str)]) -> Vec<&'a str> {
+    let mut args = vec!["preview", "order", "--json"];
+    for (flag, value) in [
+        ("--venue", "binance.spot"),
+        ("--symbol", "BTCUSDT"),
+        ("--side", "buy"),
+        ("--type", "limit"),
+        ("--tif", "ioc"),
+        ("--price", "60000.10"),
+        ("--qty", "0.010"),
+        ("--client-id", "my-1"),
+        ("--transport", "rest"),
+        ("--time-ms", "1700000000000"),
+        ("--credentials-env", "T"),
+    ] {
+        args.extend([flag, changes.iter().find(|change| change.0 == flag).map_or(value, |change| change.1)]);
+    }
+    args
+}
+
+#[test]
+fn wrong_use_is_refused_by_code_and_in_json() {
+    let missing = std::env::temp_dir().join("xarb-no-such-file");
+    let missing = missing.to_str().unwrap();
+    for (args, key, code, word) in [
+        (vec![], None, 2, "Usage"),
+        (vec!["fly"], None, 2, "fly"),
+        (vec!["replay"], None, 2, "FILE"),
+        (vec!["replay", "--depth", "x", "f"], None, 2, "--depth"),
+        (vec!["replay", "--json", missing], None, 1, "xarb-no-such-file"),
+        (order(&[("--venue", "mars.spot")]), KEY, 2, "binance.spot"),
+        (order(&[("--side", "hold")]), KEY, 2, "hold"),
+        (order(&[("--qty", "-1")]), KEY, 2, "-1"),
+        (order(&[("--qty", "1e5")]), KEY, 2, "--qty"),
+        (order(&[("--qty", "0.0")]), KEY, 2, "--qty"),
+        (order(&[("--price", "")]), KEY, 2, "--price"),
+        (order(&[("--type", "market")]), KEY, 2, "--price"),
+        (order(&[("--time-ms", "99999999999999999")]), KEY, 2, "--time-ms"),
+        (order(&[("--credentials-env", "a b")]), KEY, 2, "PREFIX"),
+        (order(&[]), None, 2, "T_KEY is not set"),
+        (order(&[("--client-id", "not/legal")]), KEY, 2, "client-id"),
+        (
+            order(&[("--venue", "kraken.spot"), ("--symbol", "BTC/USD")]),
+            Some(("k", "not base64!")),
+            2,
+            "secret",
+        ),
+    ] {
+        let ran = xarb(&args, key);
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(word), "{args:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("not base64!"), "{}", ran.stderr);
+        if args.contains(&"--json") && !ran.stderr.contains("Usage:") && !ran.stderr.contains("--help") {
+            assert!(ran.json()["error"].as_str().unwrap().contains(word), "{}", ran.stdout);
+        }
+    }
+}
+
+const HMAC: (&str, &str) = (
+    "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A",
+    "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j",
+);
+const FUTURES: (&str, &str) = (
+    "dbefbc809e3e83c283a984c3a1459732ea7db1360ca80c5c2c8867408d28cc83",
+    "2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9",
+);
+const ED25519: (&str, &str) = (
+    "4yNzx3yWC5bS6YTwEkSRaC0nRmSQIIStAUOh1b6kqaBrTLIhjCpI5lJH8q8R8WNO",
+    "MC4CAQAwBQYDK2VwBCIEIIJEYWtGBrhACmb9Dvy+qa8WEf0lQOl1s4CLIAB9m89u",
+);
+
+fn sign(venue: &str, method: &str, path: &str, query: &str, body: &str, key: (&str, &str)) -> Value {
+    let args = [
+        "preview",
+        "sign",
+        "--json",
+        "--venue",
+        venue,
+        "--method",
+        method,
+        "--path",
+        path,
+        "--query",
+        query,
+        "--body",
+        body,
+        "--time-ms",
+        "1616492376594",
+        "--nonce",
+        "1616492376594",
+        "--credentials-env",
+        "T",
+    ];
+    let ran = xarb(&args, Some(key));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(!ran.stdout.contains(key.1) && !ran.stderr.contains(key.1), "the secret is shown");
+    ran.json()
+}
+
+#[test]
+fn the_documented_signatures_come_out() {
+    for (method, query, body, key, want) in [
+        (
+            "POST",
+            "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559",
+            "",
+            HMAC,
+            "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71",
+        ),
+        (
+            "POST",
+            "symbol=%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559",
+            "",
+            HMAC,
+            "e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3",
+        ),
+        (
+            "POST",
+            "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC",
+            "quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559",
+            HMAC,
+            "0fd168b8ddb4876a0358a8d14d0c9f3da0e9b20c5d52b2a00fcf7d1c602f9a77",
+        ),
+        (
+            "WS",
+            "apiKey=vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A&price=52000.00&quantity=0.01000000&recvWindow=100&side=SELL&symbol=BTCUSDT&timeInForce=GTC&timestamp=1645423376532&type=LIMIT",
+            "",
+            HMAC,
+            "aa1b5712c094bc4e57c05a1a5c1fd8d88dcd628338ea863fec7b88e59fe2db24",
+        ),
+        (
+            "WS",
+            "apiKey=vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A&price=0.10000000&quantity=1.00000000&recvWindow=5000&side=BUY&symbol=１２３４５６&timeInForce=GTC&timestamp=1645423376532&type=LIMIT",
+            "",
+            HMAC,
+            "b33892ae8e687c939f4468c6268ddd4c40ac1af18ad19a064864c47bae0752cd",
+        ),
+        (
+            "GET",
+            "timestamp=1578963600000",
+            "",
+            HMAC,
+            "d84e6641b1e328e7b418fff030caed655c266299c9355e36ce801ed14631eed4",
+        ),
+        (
+            "POST",
+            "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=9000&timeInForce=GTC&recvWindow=5000&timestamp=1591702613943",
+            "",
+            FUTURES,
+            "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9",
+        ),
+        (
+            "WS",
+            "A\u{1}EXAMPLE\u{1}SPOT\u{1}1\u{1}20240627-11:17:25.223",
+            "",
+            ED25519,
+            "4MHXelVVcpkdwuLbl6n73HQUXUf1dse2PCgT1DYqW9w8AVZ1RACFGM+5UdlGPrQHrgtS3CvsRURC1oj73j8gCA==",
+        ),
+        (
+            "POST",
+            "symbol=BTCUSDT&side=SELL&type=LIMIT&timeInForce=GTC&quantity=1&price=0.2&timestamp=1668481559918&recvWindow=5000",
+            "",
+            ED25519,
+            "inDT086KVIP8vgUfw5sV3VTkescWztiAGlf4x8FLKHM4NInsn0c1kYVLoGMO8cyjfR6vmTku2YQE0gtfVVlfCw==",
+        ),
+        (
+            "WS",
+            "apiKey=4yNzx3yWC5bS6YTwEkSRaC0nRmSQIIStAUOh1b6kqaBrTLIhjCpI5lJH8q8R8WNO&timestamp=1649729878532",
+            "",
+            ED25519,
+            "cGkloHLHGGNbrduoWDYBlzIPwRHyDVYVfCE0rDkPwKdKedurBgm2JNWRkwloQDBFG6Mcloavo1siYfEtZbV/Ag==",
+        ),
+    ] {
+        let signed = sign("binance.spot", method, "/api/v3/order", query, body, key);
+        assert_eq!(signed["signature"], want, "{query}");
+        assert_eq!(signed["string_to_sign"], format!("{query}{body}"));
+        if method != "WS" {
+            assert_eq!(signed["headers"]["X-MBX-APIKEY"], key.0);
+        }
+    }
+}
+
+const KRAKEN: (&str, &str) =
+    ("public", "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg==");
+
+#[test]
+fn the_documented_signature_with_a_nonce_comes_out() {
+    for (body, want) in [
+        (
+            "nonce=1616492376594&ordertype=limit&pair=XBTUSD&price=37500&type=buy&volume=1.25",
+            "4/dpxb3iT4tp/ZCVEwSnEsLxx0bqyhLpdfOpc6fn7OR8+UClSV5n9E6aSS8MPtnRfp32bAb0nmbRn6H8ndwLUQ==",
+        ),
+        (
+            r#"{"nonce":"1616492376594","ordertype":"limit","pair":"XBTUSD","price":"37500","type":"buy","volume":"1.25"}"#,
+            "r/o+GpKxXjV/mls/r5CKLu5R+yzK5psqvQ4hXxMX1nzdxTBhV+ui82QGgPZMMitpFwCOAdPEZMmXgZxD2chJEg==",
+        ),
+    ] {
+        let signed = sign("kraken.spot", "POST", "/0/private/AddOrder", "", body, KRAKEN);
+        assert_eq!((&signed["signature"], &signed["headers"]["API-Sign"]), (&want.into(), &want.into()));
+        assert_eq!(signed["headers"]["API-Key"], "public");
+    }
+}
+
+#[test]
+fn an_order_over_rest_is_signed_as_the_signer_signs() {
+    let ran = xarb(&order(&[]), Some(HMAC));
+    let shown = ran.json();
+    assert_eq!(
+        (ran.code, &shown["method"], &shown["body"]),
+        (0, &"POST".into(), &"".into()),
+        "{}",
+        ran.stderr
+    );
+    let url = shown["url"].as_str().unwrap();
+    let query = url.strip_prefix("https://api.binance.com/api/v3/order?").unwrap();
+    let (signed, signature) = query.split_once("&signature=").unwrap();
+    for part in [
+        "price=60000.10",
+        "quantity=0.010",
+        "newClientOrderId=my-1",
+        "timeInForce=IOC",
+        "timestamp=1700000000000",
+    ] {
+        assert!(signed.contains(part), "{query} lacks {part}");
+    }
+    assert_eq!(sign("binance.spot", "POST", "/api/v3/order", signed, "", HMAC)["signature"], signature);
+
+    let changes = [("--venue", "kraken.spot"), ("--symbol", "BTC/USD")];
+    let mut args = order(&changes);
+    args.extend(["--nonce", "1616492376594"]);
+    let shown = xarb(&args, Some(KRAKEN)).json();
+    let body = shown["body"].as_str().unwrap();
+    assert!(body.starts_with("nonce=1616492376594&"), "{body}");
+    let signed = sign("kraken.spot", "POST", "/0/private/AddOrder", "", body, KRAKEN);
+    assert_eq!(shown["headers"]["API-Sign"], signed["signature"]);
+}
+
+#[test]
+fn an_order_over_a_session_shows_its_login_first() {
+    let shown = xarb(&order(&[("--transport", "ws")]), Some(ED25519)).json();
+    let frames: Vec<Value> = shown["frames"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| serde_json::from_str(f.as_str().unwrap()).unwrap())
+        .collect();
+    let methods: Vec<_> = frames.iter().map(|frame| frame["method"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["session.logon", "order.place"]);
+    let changes = [("--transport", "ws"), ("--venue", "kraken.spot"), ("--symbol", "BTC/USD")];
+    let shown = xarb(&order(&changes), Some(KRAKEN)).json();
+    let last = shown["frames"].as_array().unwrap().last().unwrap().as_str().unwrap();
+    assert!(last.contains(r#""method":"add_order""#) && last.contains(r#""limit_price":60000.10"#), "{last}");
+}
