@@ -3,3 +3,13 @@
 
 #[path = "binance/captures.rs"]
 mod captures;
+#[path = "binance/dialogue.rs"]
+mod dialogue;
+#[path = "binance/hostile.rs"]
+mod hostile;
+#[path = "binance/market.rs"]
+mod market;
+#[path = "binance/preview.rs"]
+mod preview;
+#[path = "binance/trading.rs"]
+mod trading;

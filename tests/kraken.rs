@@ -1,5 +1,11 @@
-//! Kraken from the outside: recorded books, and dialogues between the engine's end of the wire and
-//! the venue's.
+//! Kraken from the outside: recorded books, dialogues, the engine's end of the wire against the
+//! venue's, and hostile bytes.
 
 #[path = "kraken/books.rs"]
 mod books;
+#[path = "kraken/dialogue.rs"]
+mod dialogue;
+#[path = "kraken/hostile.rs"]
+mod hostile;
+#[path = "kraken/world.rs"]
+mod world;

@@ -146,8 +146,11 @@ impl SimdTape {
         let (mut price, mut key) = (None, "");
         for node in &tape.0 {
             match node {
-                // A decimal, or a key, or a short text: digits tell.
-                Node::String(text) if text.as_bytes().first().is_some_and(u8::is_ascii_digit) => {
+                // A decimal, or a key, or a short text: digits tell. Times go on with a dash.
+                Node::String(text)
+                    if text.as_bytes().first().is_some_and(u8::is_ascii_digit)
+                        && text.as_bytes().get(4) != Some(&b'-') =>
+                {
                     take(decimal(text), &mut price, levels);
                 }
                 Node::String(text) => key = text,

@@ -170,9 +170,10 @@ impl Writer {
     /// The book is current as it is published.
     #[inline]
     pub fn alive(&mut self, now: Nanos) {
-        // ORDERING: with the load in `Reader::heard`: who sees this time, or a later one, sees all
-        // that was published before it, so that no old top looks young.
-        self.cell.heard.store(now.0 as u64, Release);
+        // ORDERING: a read that takes this time before it looks at the version cannot come out with
+        // an older top: the fence of the publication before this store and the one at the end of
+        // the read make it see that publication's odd version at least. No old top looks young.
+        self.cell.heard.store(now.0 as u64, Relaxed);
     }
 
     /// Changes the trust in what is published, at once; the levels stay as they were. False when
@@ -263,7 +264,7 @@ impl Reader {
     /// is never later than what that top shows.
     #[inline]
     pub fn heard(&self) -> Nanos {
-        Nanos(self.0.heard.load(Acquire) as i64) // ORDERING: with the store in `Writer::alive`.
+        Nanos(self.0.heard.load(Relaxed) as i64) // ORDERING: see `Writer::alive`.
     }
 
     /// What `copy` makes of the words, when no publication came between.

@@ -8,58 +8,71 @@ use crate::types::Level;
 /// Best bid and best ask.
 pub(super) type Best = [Option<Level>; 2];
 
-/// Compares as tickers arrive: a depth update is judged once a newer ticker shows that no older
-/// one can still come.
+/// Compares in the order of sequence numbers, in whatever order the two streams arrive: a depth
+/// update is judged once a newer ticker shows that no older one can still come.
 #[derive(Default)]
 pub(super) struct TickerCheck {
-    last: Option<(u64, Best)>,
-    waiting: VecDeque<(u64, Best)>,
+    /// The last ticker no newer than any depth to come, and those behind it.
+    tickers: VecDeque<(u64, Best)>,
+    depths: VecDeque<(u64, Best)>,
     compared: u64,
     agreed: u64,
 }
 
-/// Updates that wait for a ticker, at most: where the ticker stream stopped, the oldest are let go.
+/// Messages kept of a stream while the other one says nothing; the oldest are let go.
 const MOST_WAITING: usize = 4096;
 
 impl TickerCheck {
     /// The book after the depth update `seq`.
     pub fn depth(&mut self, seq: u64, best: Best) {
-        if self.waiting.len() == MOST_WAITING {
-            self.waiting.pop_front();
+        if self.depths.len() == MOST_WAITING {
+            self.depths.pop_front();
         }
-        self.waiting.push_back((seq, best));
+        self.depths.push_back((seq, best));
+        self.settle(false);
     }
 
     /// The ticker of `seq`.
     pub fn ticker(&mut self, seq: u64, best: Best) {
-        while let Some(&(depth_seq, depth_best)) = self.waiting.front()
-            && depth_seq < seq
-        {
-            self.waiting.pop_front();
-            self.judge(depth_best);
+        if self.tickers.len() == MOST_WAITING {
+            self.tickers.pop_front();
         }
-        self.last = Some((seq, best));
+        self.tickers.push_back((seq, best));
+        self.settle(false);
     }
 
-    /// The book was lost: nothing of it is compared any more.
+    /// The book was lost: what waits is not compared any more.
     pub fn lost(&mut self) {
-        self.waiting.clear();
+        self.depths.clear();
     }
 
     /// How many updates were compared, and how many agreed; with those that no newer ticker
     /// followed.
     pub fn counts(&self) -> (u64, u64) {
-        let mut rest = TickerCheck { last: self.last, ..TickerCheck::default() };
-        for &(_, best) in &self.waiting {
-            rest.judge(best);
-        }
-        (self.compared + rest.compared, self.agreed + rest.agreed)
+        let mut all = TickerCheck {
+            tickers: self.tickers.clone(),
+            depths: self.depths.clone(),
+            compared: self.compared,
+            agreed: self.agreed,
+        };
+        all.settle(true);
+        (all.compared, all.agreed)
     }
 
-    fn judge(&mut self, best: Best) {
-        if let Some((_, ticker)) = self.last {
-            self.compared += 1;
-            self.agreed += u64::from(ticker == best);
+    /// Judges the depths that no ticker can come for any more, or all of them.
+    fn settle(&mut self, all: bool) {
+        let newest = self.tickers.back().map_or(0, |ticker| ticker.0);
+        while let Some(&(seq, best)) = self.depths.front()
+            && (all || newest > seq)
+        {
+            self.depths.pop_front();
+            while self.tickers.get(1).is_some_and(|ticker| ticker.0 <= seq) {
+                self.tickers.pop_front();
+            }
+            if let Some(ticker) = self.tickers.front().filter(|ticker| ticker.0 <= seq) {
+                self.compared += 1;
+                self.agreed += u64::from(ticker.1 == best);
+            }
         }
     }
 }
@@ -78,9 +91,12 @@ mod tests {
         check.ticker(11, at(3));
         assert_eq!(check.counts(), (1, 1));
         check.ticker(13, at(4));
+        check.ticker(14, at(9));
+        check.depth(13, at(4)); // ticker 14 came before it, and is too new
+        assert_eq!(check.counts(), (2, 2));
         check.depth(20, at(5));
-        assert_eq!(check.counts(), (2, 1));
+        assert_eq!(check.counts(), (3, 2));
         check.lost();
-        assert_eq!(check.counts(), (1, 1));
+        assert_eq!(check.counts(), (2, 2));
     }
 }

@@ -8,9 +8,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod config;
+mod demo;
 mod out;
 mod preview;
 mod replay;
+mod report;
+mod run;
 
 pub use config::ConfigArgs;
 
@@ -64,6 +67,7 @@ impl From<crate::config::ConfigError> for Failure {
 
 const AFTER_HELP: &str = "\
 Examples:
+  xarb demo --seconds 20
   xarb replay --depth 5 captures/btcusdt_20240808.gz captures/btcusdt_20240809.gz
   xarb preview order --help
 
@@ -83,6 +87,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Demo(demo::Args),
+    Run(run::Args),
     /// Rebuild order books from captured feeds and check them
     Replay(replay::Args),
     /// Show the exact bytes of an order or a signature, and send nothing
@@ -101,6 +107,8 @@ pub fn main() -> ExitCode {
         }
     };
     let outcome = match &cli.command {
+        Command::Demo(args) => demo::run(args, cli.json),
+        Command::Run(args) => run::run(args, cli.json),
         Command::Replay(args) => replay::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };

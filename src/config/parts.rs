@@ -184,8 +184,8 @@ pub struct RiskConfig {
     pub price_band: Bps,
     /// Least time between intents of one instrument and direction.
     pub cooldown: Nanos,
-    /// Most that may be long or short of an asset, beyond what the run began with.
-    pub max_exposure: Vec<(Asset, Money)>,
+    /// What an instrument's exposure may be worth in the worst case, in the quote asset.
+    pub max_exposure: Money,
     /// Trading stops when this much of the quote asset is lost; zero = no such limit.
     pub max_loss: Money,
 }

@@ -394,7 +394,7 @@ fn risk(s: Section<'_>) -> Result<RiskConfig, ConfigError> {
         max_open_intents: narrow(s.int("max_open_intents", 1..=64, 4)?),
         price_band: s.bps("price_band_bps", 1, 1_000, Bps(100 * Bps::ONE))?,
         cooldown: millis(s.int("cooldown_ms", 0..=HOUR_MS, 0)?),
-        max_exposure: s.amounts("max_exposure")?,
+        max_exposure: s.money("max_exposure", "an amount, not negative")?.unwrap_or(whole(20_000)),
         max_loss: s.money("max_loss", "an amount, not negative")?.unwrap_or_default(),
     };
     s.finish()?;

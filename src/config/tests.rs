@@ -141,13 +141,11 @@ fn refusals_name_key_value_and_expectation() {
             "risk.price_band_bps=0",
             "--set: `risk.price_band_bps` is 0: expected a decimal in basis points from 1 to 1000",
         ),
+        ("risk.max_exposure=-1", "--set: `risk.max_exposure` is -1: expected an amount, not negative"),
+        ("sim.balances=1", "--set: `sim.balances` is 1: expected a table such as { BTC = \"1.5\" }"),
         (
-            "risk.max_exposure=1",
-            "--set: `risk.max_exposure` is 1: expected a table such as { BTC = \"1.5\" }",
-        ),
-        (
-            "risk.max_exposure.BTC=x",
-            "--set: `risk.max_exposure.BTC` is \"x\": expected an amount, not negative, as \"1.5\"",
+            "sim.balances.BTC=x",
+            "--set: `sim.balances.BTC` is \"x\": expected an amount, not negative, as \"1.5\"",
         ),
         (
             "exec.hedge=hope",

@@ -108,7 +108,7 @@ impl<W: Stopwatch> DetectRole<W> {
     }
 }
 
-impl<W: Stopwatch + Send> Role for DetectRole<W> {
+impl<W: Stopwatch + Send + 'static> Role for DetectRole<W> {
     fn name(&self) -> &str {
         "detect"
     }

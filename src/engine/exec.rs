@@ -35,10 +35,19 @@ struct Outside<W> {
     /// By venue, then by instrument.
     books: Vec<Vec<Option<Reader>>>,
     alerts: Vec<String>,
-    /// When each of the newest orders left: stopwatch readings, for hops alone.
-    left: Vec<(ClientId, u64)>,
+    /// When each of the newest orders left, for hops alone.
+    left: Vec<Left>,
     watch: W,
     now: Nanos,
+}
+
+/// An order whose first answers are still to be timed.
+struct Left {
+    client: ClientId,
+    /// A stopwatch reading.
+    at: u64,
+    acked: bool,
+    filled: bool,
 }
 
 impl<W: Stopwatch> ExecStage<W> {
@@ -133,15 +142,17 @@ impl<W: Stopwatch> ExecStage<W> {
 }
 
 impl<W: Stopwatch> Outside<W> {
-    /// Times acks and first fills from the send.
+    /// Times the first word of an order and its first fill, from the send.
     fn time(&mut self, report: &Report, hops: &mut HopRecorder) {
         let (hop, client) = match report {
             Report::Accepted { client, .. } => (Hop::Ack, client),
             Report::Filled { client, .. } => (Hop::Fill, client),
             _ => return,
         };
-        if let Some((_, left)) = self.left.iter().rev().find(|(own, _)| own == client) {
-            hops.record(hop, self.watch.nanos(*left, self.watch.ticks()));
+        let Some(left) = self.left.iter_mut().rev().find(|left| left.client == *client) else { return };
+        let timed = if hop == Hop::Ack { &mut left.acked } else { &mut left.filled };
+        if !std::mem::replace(timed, true) {
+            hops.record(hop, self.watch.nanos(left.at, self.watch.ticks()));
         }
     }
 }
@@ -171,7 +182,7 @@ impl<W: Stopwatch> Context for Outside<W> {
         if self.left.len() == TIMED {
             self.left.remove(0);
         }
-        self.left.push((client, self.watch.ticks()));
+        self.left.push(Left { client, at: self.watch.ticks(), acked: false, filled: false });
         outcome
     }
 

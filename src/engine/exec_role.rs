@@ -50,7 +50,7 @@ impl<W: Stopwatch> ExecRole<W> {
     }
 }
 
-impl<W: Stopwatch + Send> Role for ExecRole<W> {
+impl<W: Stopwatch + Send + 'static> Role for ExecRole<W> {
     fn name(&self) -> &str {
         "exec"
     }

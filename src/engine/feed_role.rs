@@ -192,7 +192,7 @@ impl<W: Stopwatch> FeedRole<W> {
     }
 }
 
-impl<W: Stopwatch + Send> Role for FeedRole<W> {
+impl<W: Stopwatch + Send + 'static> Role for FeedRole<W> {
     fn name(&self) -> &str {
         &self.name
     }

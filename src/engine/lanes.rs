@@ -1,11 +1,12 @@
-//! A venue's private side: its gateway, the connections that the gateway needs, and its clock.
+//! A venue's private side: its gateway, and the connections that the gateway needs. What the venue's
+//! clock shows is the gateway's business.
 
 use super::connection::{ConnectionConfig, HttpConnection, HttpEvent, SendError, WsConnection, WsEvent};
 use super::tap::Tap;
-use super::venue_time::InVenueTime;
 use crate::exec::SendOutcome;
 use crate::types::{ClientId, Dial, Endpoint, Nanos, Report, VenueId};
 use crate::venue::{Command, Gateway, GatewayInput, GatewayOut, GatewayWant, Lane};
+use crate::wire::PaddedBuf;
 use crate::wire::http::Request;
 
 /// Events taken from each connection in one turn.
@@ -16,20 +17,21 @@ const ROUNDS_MAX: usize = 4;
 
 /// How often time alone is an input.
 const TICK: Nanos = Nanos::from_millis(100);
-
-/// How often the venue is asked for its time.
-const ASK_TIME: Nanos = Nanos::from_secs(15);
+const PAPER_TICK: Nanos = Nanos::from_millis(1);
 
 /// A gateway with its connections.
 pub struct Lanes {
     venue: VenueId,
     name: String,
-    gateway: InVenueTime,
+    gateway: Box<dyn Gateway>,
     out: GatewayOut,
     sockets: Vec<(Lane, WsConnection)>,
     rest: Option<(Endpoint, HttpConnection)>,
     next_tick: Nanos,
-    next_time: Nanos,
+    /// Between two ticks; shorter on paper, where fills come by the tick.
+    tick: Nanos,
+    now: Nanos,
+    paper: PaddedBuf,
     reports: Vec<Report>,
     alerts: Vec<String>,
     tap: Option<Box<dyn Tap>>,
@@ -56,15 +58,19 @@ impl Lanes {
                 rest = Some((spec.endpoint, http));
             }
         }
+        let on_paper = sockets.is_empty() && rest.is_none();
+        let tick = if on_paper { PAPER_TICK } else { TICK };
         Lanes {
             venue,
             name: name.to_owned(),
-            gateway: InVenueTime::new(gateway),
+            gateway,
             out: GatewayOut::default(),
             sockets,
             rest,
             next_tick: Nanos::ZERO,
-            next_time: Nanos::ZERO,
+            tick,
+            now: Nanos::ZERO,
+            paper: PaddedBuf::default(),
             reports: Vec::new(),
             alerts: Vec::new(),
             tap: None,
@@ -83,7 +89,7 @@ impl Lanes {
 
     /// The gateway, to encode with.
     pub fn gateway(&mut self) -> &mut dyn Gateway {
-        &mut self.gateway
+        &mut *self.gateway
     }
 
     /// Shows every input to `tap` from now on.
@@ -103,6 +109,7 @@ impl Lanes {
 
     /// Does what is due on all connections; true when there was anything.
     pub fn poll(&mut self, now: Nanos) -> bool {
+        self.now = now;
         let mut worked = false;
         for index in 0..self.sockets.len() {
             for _ in 0..EVENTS_MAX {
@@ -133,14 +140,10 @@ impl Lanes {
         }
         worked |= self.poll_rest(now);
         if now >= self.next_tick {
-            self.next_tick = now + TICK;
+            self.next_tick = now + self.tick;
             self.out.clear();
             self.gateway.on(GatewayInput::Tick, now, &mut self.out);
             self.after(now);
-        }
-        if now >= self.next_time {
-            self.next_time = now + ASK_TIME;
-            self.command(&Command::ServerTime, now);
         }
         worked
     }
@@ -189,6 +192,9 @@ impl Lanes {
 
     /// Hands over the bytes of one order.
     pub fn send(&mut self, lane: Lane, client: ClientId, bytes: &[u8], expires: Nanos) -> SendOutcome {
+        if self.sockets.is_empty() && self.rest.is_none() {
+            return self.keep(lane, bytes);
+        }
         let sent = match self.sockets.iter_mut().find(|(own, _)| *own == lane) {
             Some((_, socket)) => socket.send_framed(bytes),
             None => match &mut self.rest {
@@ -201,6 +207,14 @@ impl Lanes {
             Err(error) if error.may_have_left() => SendOutcome::Unclear,
             Err(_) => SendOutcome::NotSent,
         }
+    }
+
+    /// A gateway without connections trades on paper: its orders come back to it.
+    fn keep(&mut self, lane: Lane, bytes: &[u8]) -> SendOutcome {
+        let text = self.paper.fill(bytes);
+        self.out.clear();
+        self.gateway.on(GatewayInput::Text(lane, text), self.now, &mut self.out);
+        SendOutcome::Sent
     }
 
     /// Does what the gateway wants, and keeps its news.

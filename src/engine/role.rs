@@ -1,10 +1,12 @@
 //! Roles: what threads turn.
 
+use std::any::Any;
+
 use crate::types::Nanos;
 
 /// A piece of the engine that is called again and again. Who calls it, and how the caller waits
-/// when there is nothing to do, is configuration.
-pub trait Role: Send {
+/// when there is nothing to do, is configuration. `Any`, so that whoever ran it can tell what it was.
+pub trait Role: Send + Any {
     /// Its name in reports, and its thread's.
     fn name(&self) -> &str;
 

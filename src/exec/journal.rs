@@ -20,7 +20,7 @@
 //! | 40 | 8 | intent |
 //! | 48 | 8 | price |
 //! | 56 | 8 | quantity |
-//! | 64 | 8 | total filled; count of refusals |
+//! | 64 | 8 | total filled; count of refusals; of an order, the mid it was judged by |
 //! | 72 | 8 | key generation; venue's time |
 //! | 80 | 16 | amount, in units of 1e-24: fee, edge, residual |
 //! | 96 | 16 | asset of the amount: length, then its text |
@@ -298,6 +298,7 @@ impl Journal {
             .client(draft.client)
             .intent(intent)
             .order(draft.side, draft.price, draft.qty)
+            .total(admitted.mid().0)
             .extra(i64::from(generation))
             .flags(hedge | ahead);
         Recorded { client: draft.client, number: self.append(&entry) }
@@ -334,6 +335,77 @@ impl Journal {
     /// All records' bytes, where they are kept; those not yet hashed are left out.
     pub fn kept(&self) -> Option<&[u8]> {
         self.kept.as_deref()
+    }
+}
+
+/// A record's bytes, read field by field.
+#[derive(Clone, Copy)]
+pub struct Record<'a>(&'a [u8; RECORD]);
+
+impl<'a> Record<'a> {
+    /// The records in these bytes, oldest first; a torn last one is left out.
+    pub fn all(bytes: &'a [u8]) -> impl Iterator<Item = Record<'a>> {
+        bytes.as_chunks::<RECORD>().0.iter().map(Record)
+    }
+
+    fn word(&self, at: usize) -> [u8; 8] {
+        std::array::from_fn(|i| self.0[at + i])
+    }
+
+    fn wide(&self, at: usize) -> [u8; 16] {
+        std::array::from_fn(|i| self.0[at + i])
+    }
+
+    /// Whether it is of this kind.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.0[0] == kind as u8
+    }
+
+    /// The venue; 255 = none.
+    pub fn venue(&self) -> VenueId {
+        VenueId(self.0[1])
+    }
+
+    /// The side, where there is one.
+    pub fn side(&self) -> Option<Side> {
+        Side::BOTH.into_iter().find(|side| *side as u8 == self.0[2])
+    }
+
+    /// The code; its meaning depends on the kind.
+    pub fn code(&self) -> u8 {
+        self.0[3]
+    }
+
+    /// The instrument; 65535 = none.
+    pub fn instrument(&self) -> InstrumentId {
+        InstrumentId(u16::from_le_bytes([self.0[4], self.0[5]]))
+    }
+
+    /// The order.
+    pub fn client(&self) -> ClientId {
+        ClientId::from_bits(u128::from_le_bytes(self.wide(24)))
+    }
+
+    /// The price.
+    pub fn price(&self) -> Price {
+        Price(i64::from_le_bytes(self.word(48)))
+    }
+
+    /// The quantity.
+    pub fn qty(&self) -> Qty {
+        Qty(i64::from_le_bytes(self.word(56)))
+    }
+
+    /// Total, count or mid, by kind.
+    pub fn total(&self) -> i64 {
+        i64::from_le_bytes(self.word(64))
+    }
+
+    /// The amount and what it is of.
+    pub fn amount(&self) -> (Money, Asset) {
+        let text = self.wide(96);
+        let asset = text.get(1..1 + usize::from(text[0])).and_then(Asset::from_bytes);
+        (Money(i128::from_le_bytes(self.wide(80))), asset.unwrap_or_default())
     }
 }
 

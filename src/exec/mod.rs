@@ -30,7 +30,7 @@ pub use context::{Alert, Context, SendOutcome, VenueClock};
 pub use executor::{Executor, ExecutorConfig, ExecutorError, Prepared};
 pub use hedge::{Decision, HedgeRuleError, HedgeRules, Policy, Residual, decide, is_dust};
 pub use ids::{Ids, Origin};
-pub use journal::{Entry, Journal, Kind as RecordKind, Recorded};
+pub use journal::{Entry, Journal, Kind as RecordKind, Record, Recorded};
 pub use order::{Absence, FillNews, Misconduct, Order, Patience};
 pub use orders::{Lookup, Orders, Question};
 pub use plan::{Intent, Intents, Outcome};

@@ -5,6 +5,7 @@
 
 mod clock;
 mod dial;
+mod interrupt;
 mod listen;
 mod tcp;
 mod threads;
@@ -12,6 +13,7 @@ mod tls;
 
 pub use clock::HostClock;
 pub use dial::Dialer;
+pub use interrupt::on_interrupt;
 pub use listen::{Counts, ListenConfig, Listening, serve};
 pub use tcp::TcpLink;
 pub use threads::{Stop, Threads, cores, pinned, shared};

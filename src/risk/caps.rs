@@ -156,7 +156,7 @@ impl Caps {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::super::limits::tests::limits;
     use super::*;

@@ -423,7 +423,7 @@ pub fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, q
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::super::limits::tests::limits;
     use super::super::{Exposure, Kill, Standing};

@@ -130,6 +130,7 @@ pub struct Market {
     fairs: Vec<Fair>,
     listings: Vec<Listing>,
     next_walk: Nanos,
+    frozen: bool,
     hits: Vec<HouseFill>,
 }
 
@@ -167,13 +168,22 @@ impl Market {
                 });
             }
         }
-        let mut market = Market { fairs, listings, next_walk: now + WALK, hits: Vec::new() };
+        let mut market = Market { fairs, listings, next_walk: now + WALK, frozen: false, hits: Vec::new() };
         market.step(now, exchanges);
         market
     }
 
+    /// Stops the market for good: makers leave their quotes as they are. For looking at books that
+    /// must come to agree.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
     /// When [`Market::step`] next has something to do.
     pub fn next_at(&self) -> Nanos {
+        if self.frozen {
+            return Nanos::MAX;
+        }
         self.listings.iter().map(|listing| listing.next_look).fold(self.next_walk, Ord::min)
     }
 

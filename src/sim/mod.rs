@@ -4,6 +4,7 @@
 //! venues' protocols are not here: each venue's own `Server` speaks them, over an exchange that
 //! knows none.
 
+pub mod audit;
 pub mod checks;
 pub mod exchange;
 #[cfg(test)]

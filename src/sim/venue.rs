@@ -180,6 +180,11 @@ impl Sim {
         &self.market
     }
 
+    /// The market, to stop it.
+    pub fn market_mut(&mut self) -> &mut Market {
+        &mut self.market
+    }
+
     /// Public messages lost on purpose and connections cut on purpose, at a venue.
     pub fn faults_done(&self, venue: usize) -> (u64, u64) {
         self.venues.get(venue).map_or((0, 0), |venue| (venue.lost, venue.cut))

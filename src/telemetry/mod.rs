@@ -4,4 +4,4 @@ mod hops;
 pub mod table;
 
 pub use hops::{Hop, HopRecorder, HopReport, HopRow, Stamps};
-pub use table::Table;
+pub use table::{Table, count};

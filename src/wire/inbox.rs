@@ -94,6 +94,14 @@ impl Inbox {
         &self.buffer[self.start..]
     }
 
+    /// The first bytes, of which as many have arrived as told.
+    #[inline]
+    pub fn front(&self) -> (&[u8; 16], usize) {
+        // The slack behind `end` makes the chunk always whole.
+        let front = self.buffer.get(self.start..).and_then(|rest| rest.first_chunk());
+        (front.unwrap_or(&[0; 16]), self.end - self.start)
+    }
+
     /// Position of the first unread byte, for [`Inbox::from`].
     pub fn position(&self) -> usize {
         self.start

@@ -103,36 +103,6 @@ pub(super) fn server_time(text: &str) -> Result<Nanos, Unreadable> {
     Ok(Nanos::from_millis(answer.server_time))
 }
 
-/// The venue's clock against ours. Ours is taken as it is until an answer proves it wrong: the
-/// venue's time lies between the moments that the question left and the answer came, so an offset that
-/// those moments cannot rule out is zero.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ClockOffset {
-    offset: Nanos,
-}
-
-impl ClockOffset {
-    /// Takes an answer: the venue's time, cut to whole milliseconds, and our two moments.
-    pub fn learn(&mut self, venue: Nanos, asked: Nanos, now: Nanos) {
-        let (least, most) = (venue - now, venue + Nanos::from_millis(1) - asked);
-        self.offset = if least <= Nanos::ZERO && Nanos::ZERO <= most {
-            Nanos::ZERO
-        } else {
-            Nanos(least.0 / 2 + most.0 / 2)
-        };
-    }
-
-    /// Our time by the venue's clock.
-    pub fn venue(&self, now: Nanos) -> Nanos {
-        now + self.offset
-    }
-
-    /// The venue's time by our clock.
-    pub fn local(&self, venue: Nanos) -> Nanos {
-        venue - self.offset
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,24 +137,6 @@ mod tests {
         );
         for text in ["", "{}", r#"{"code":-2015}"#, "[]"] {
             assert!(super::rights(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn only_a_clock_that_is_proven_wrong_is_corrected() {
-        for (venue_ms, asked_ms, now_ms, want_ms) in [
-            (1_000, 990, 1_010, 0),
-            (1_000, 1_000, 1_000, 0),
-            // 20 ms there and back; the venue is 5 s ahead, or behind.
-            (6_000, 990, 1_010, 5_000),
-            (6_000, 10_990, 11_010, -5_000),
-        ] {
-            let mut offset = ClockOffset::default();
-            let ms = Nanos::from_millis;
-            offset.learn(ms(venue_ms), ms(asked_ms), ms(now_ms));
-            let got = (offset.venue(Nanos::ZERO).0 as f64 / 1e6).round() as i64;
-            assert!((got - want_ms).abs() <= 1, "{got} ms instead of {want_ms}");
-            assert_eq!(offset.local(offset.venue(ms(7))), ms(7));
         }
     }
 }

@@ -446,17 +446,22 @@ impl<'a> Job for Scan<'a, '_> {
             let end = scan.skip(at, 0)?;
             return scan.finish(end).map(|()| Message::Other);
         }
-        let end = scan.object(at, |scan, key, at| {
+        let mut walk = scan.object(at)?;
+        while let Some((key, at)) = scan.field(&mut walk)? {
             let key = key_index(key);
             if key == Some(DATA) && scan.byte(at) == b'{' {
                 outer.mark(DATA, at)?;
-                let end = scan.object(at, |scan, key, at| inner.take(scan, key_index(key), at, 2, levels))?;
-                outer.spans[DATA] = (at, end);
-                return Ok(end);
+                let mut data = scan.object(at)?;
+                while let Some((key, at)) = scan.field(&mut data)? {
+                    data.at = inner.take(&mut scan, key_index(key), at, 2, levels)?;
+                }
+                outer.spans[DATA] = (at, data.at);
+                walk.at = data.at;
+            } else {
+                walk.at = outer.take(&mut scan, key, at, 1, levels)?;
             }
-            outer.take(scan, key, at, 1, levels)
-        })?;
-        scan.finish(end)?;
+        }
+        scan.finish(walk.at)?;
         let wrapped = outer.text(&scan, STREAM).is_some() && outer.get(DATA).is_some();
         let slots = if !wrapped {
             &outer
@@ -524,36 +529,37 @@ fn scan_levels<K: Kernel>(
     depth: usize,
     levels: &mut Vec<Level>,
 ) -> Result<usize, Error> {
-    scan.array(at, |scan, at| {
-        let text = scan.text;
+    let text = scan.text;
+    let mut list = scan.array(at)?;
+    while let Some(at) = scan.element(&mut list)? {
         if is(text, at, b"[\"")
             && let Some([price, qty]) = scan.kernel.pair::<3>(text, at + 2, false)
             && is(text, price.end, b"\",\"")
             && is(text, qty.end, b"\"]")
         {
             levels.push(Level::new(price.value, qty.value));
-            return Ok(qty.end + 2);
+            list.at = qty.end + 2;
+            continue;
         }
         let mut level = [0; 2];
         let mut count = 0;
-        let end = scan.array(at, |scan, at| {
-            let index = count;
-            count += 1;
-            match level.get_mut(index) {
-                Some(value) => {
-                    let number = scan.text_decimal(at)?;
-                    *value = number.value;
-                    Ok(number.end)
-                }
-                None => scan.skip(at, depth + 2),
+        let mut parts = scan.array(at)?;
+        while let Some(at) = scan.element(&mut parts)? {
+            if let Some(value) = level.get_mut(count) {
+                let number = scan.text_decimal(at)?;
+                (*value, parts.at) = (number.value, number.end);
+            } else {
+                parts.at = scan.skip(at, depth + 2)?;
             }
-        })?;
+            count += 1;
+        }
         if count < 2 {
             return Err(Error::expected("a level of price and quantity", at));
         }
         levels.push(Level::new(level[0], level[1]));
-        Ok(end)
-    })
+        list.at = parts.at;
+    }
+    Ok(list.at)
 }
 
 /// The second tier of a REST depth answer.
@@ -570,25 +576,28 @@ impl Job for ScanSnapshot<'_, '_> {
         let ScanSnapshot { text, levels } = self;
         let mut scan = Scanner::new(text, kernel);
         let (mut id, mut time, mut sides) = (None, None, [None, None]);
-        let start = scan.space(0);
-        let end = scan.object(start, |scan, key, at| {
-            let seen = match key {
+        let mut walk = scan.object(scan.space(0))?;
+        while let Some((key, at)) = scan.field(&mut walk)? {
+            let again;
+            match key {
                 b"lastUpdateId" | b"E" => {
-                    let (value, end) = scan.integer(at)?;
-                    let slot = if key == b"E" { &mut time } else { &mut id };
-                    (slot.replace(value).is_some(), end)
+                    let value;
+                    (value, walk.at) = scan.integer(at)?;
+                    again = if key == b"E" { &mut time } else { &mut id }.replace(value).is_some();
                 }
                 b"bids" | b"asks" => {
                     let start = levels.len() as u32;
-                    let end = scan_levels(scan, at, 1, levels)?;
+                    walk.at = scan_levels(&mut scan, at, 1, levels)?;
                     let range = start..levels.len() as u32;
-                    (sides[usize::from(key == b"asks")].replace(range).is_some(), end)
+                    again = sides[usize::from(key == b"asks")].replace(range).is_some();
                 }
-                _ => (false, scan.skip(at, 1)?),
-            };
-            if seen.0 { Err(Error::expected("each field only once", at)) } else { Ok(seen.1) }
-        })?;
-        scan.finish(end)?;
+                _ => (again, walk.at) = (false, scan.skip(at, 1)?),
+            }
+            if again {
+                return Err(Error::expected("each field only once", at));
+            }
+        }
+        scan.finish(walk.at)?;
         let [Some(bids), Some(asks)] = sides else { return Err(missing("bids and asks")) };
         let event_ms = i64::try_from(time.unwrap_or(0)).map_err(|_| missing("a time"))?;
         Ok(Snapshot { last_update_id: id.ok_or(missing("lastUpdateId"))?, event_ms, bids, asks })

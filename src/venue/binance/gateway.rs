@@ -6,6 +6,8 @@
 //! second WebSocket API connection, so that reading them never delays an order's answer; questions
 //! about orders go over that one too. The key's rights are told by REST alone.
 //!
+//! Every `now` is the venue's time, as whoever hands it to us estimates it.
+//!
 //! The gateway is ready once its orders' connection is (logged on, where it logs on) and the
 //! subscription to the account's events is confirmed.
 
@@ -13,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::account::{self, ClockOffset};
+use super::account;
 use super::call::{self, Call};
 use super::errors::{self, ApiError, classify, reference};
 use super::order::{Channel, Encoder};
@@ -29,8 +31,6 @@ use crate::venue::{
 const PLANNED_LIFE: Nanos = Nanos::from_secs(23 * 3600 + 50 * 60);
 /// A request not answered by then is given up. The venue itself answers within ten seconds.
 const PATIENCE: Nanos = Nanos::from_secs(15);
-/// Between two questions for the venue's time.
-const TIME_EVERY: Nanos = Nanos::from_secs(60);
 /// How long to stop when the venue throttles us and does not say for how long.
 const DEFAULT_PAUSE: Nanos = Nanos::from_secs(10);
 /// Most requests waiting for an answer.
@@ -53,8 +53,6 @@ pub struct BinanceGateway {
     was_ready: bool,
     pending: Vec<Pending>,
     next_token: u64,
-    clock: ClockOffset,
-    time_asked: Option<Nanos>,
 }
 
 /// One WebSocket API connection.
@@ -123,8 +121,6 @@ impl BinanceGateway {
             was_ready: false,
             pending: Vec::new(),
             next_token: 1,
-            clock: ClockOffset::default(),
-            time_asked: None,
         })
     }
 
@@ -150,21 +146,20 @@ impl BinanceGateway {
         if let Some(session) = self.session(lane) {
             *session = Session { opened: Some(now), usable: !logs_on, successor_asked: false };
         }
-        let time = self.clock.venue(now);
         match lane {
             Lane::Orders | Lane::Private if logs_on => {
-                let text = call::logon(LOGON, self.key(), &self.signer, time);
+                let text = call::logon(LOGON, self.key(), &self.signer, now);
                 out.wants.push(GatewayWant::Send(lane, text));
             }
             Lane::Private => {
-                let text = call::subscribe(SUBSCRIBE, false, self.key(), &self.signer, time);
+                let text = call::subscribe(SUBSCRIBE, false, self.key(), &self.signer, now);
                 out.wants.push(GatewayWant::Send(lane, text));
             }
             _ => {}
         }
     }
 
-    fn closed(&mut self, lane: Lane, now: Nanos, out: &mut GatewayOut) {
+    fn closed(&mut self, lane: Lane, out: &mut GatewayOut) {
         if let Some(session) = self.session(lane) {
             *session = Session::default();
         }
@@ -177,7 +172,7 @@ impl BinanceGateway {
         for what in lost {
             self.unanswered(what, out);
         }
-        self.settle_ready(now, "connection closed", out);
+        self.settle_ready("connection closed", out);
     }
 
     /// A request that will not be answered.
@@ -191,18 +186,16 @@ impl BinanceGateway {
                 out.reports.push(Report::CancelError { client: cancel, class: Class::Unknown, code });
                 out.reports.push(unknown(order, "no answer"));
             }
-            What::ServerTime => self.time_asked = None,
             // No news is no information.
             _ => {}
         }
     }
 
     /// Reports a change of readiness.
-    fn settle_ready(&mut self, now: Nanos, why: &'static str, out: &mut GatewayOut) {
+    fn settle_ready(&mut self, why: &'static str, out: &mut GatewayOut) {
         let ready = self.ready();
         if ready && !self.was_ready {
             out.reports.push(Report::Ready);
-            self.ask_time(now, out);
         } else if !ready && self.was_ready {
             out.reports.push(Report::Down(why));
         }
@@ -222,9 +215,9 @@ impl BinanceGateway {
                 Notice::None => {}
                 Notice::StreamEnded => {
                     self.streaming = false;
-                    self.settle_ready(now, "the account's events were ended", out);
-                    let (session, time) = (self.logs_on(lane), self.clock.venue(now));
-                    let text = call::subscribe(SUBSCRIBE, session, self.key(), &self.signer, time);
+                    self.settle_ready("the account's events were ended", out);
+                    let session = self.logs_on(lane);
+                    let text = call::subscribe(SUBSCRIBE, session, self.key(), &self.signer, now);
                     out.wants.push(GatewayWant::Send(lane, text));
                 }
                 Notice::Shutdown => self.ask_successor(lane, "the server announced its shutdown", out),
@@ -236,7 +229,7 @@ impl BinanceGateway {
         let retry_at = error
             .as_ref()
             .and_then(|error| error.data.as_ref()?.get("retryAfter")?.as_i64())
-            .map(|at| self.clock.local(Nanos::from_millis(at)));
+            .map(Nanos::from_millis);
         let answer = Answer {
             status: envelope.status.unwrap_or(0),
             result: envelope.result.map(RawValue::get).filter(|_| envelope.status == Some(200)),
@@ -245,7 +238,7 @@ impl BinanceGateway {
         };
         match id.as_deref() {
             Some(LOGON) => self.logged_on(lane, &answer, now, out),
-            Some(SUBSCRIBE) => self.subscribed(lane, &answer, now, out),
+            Some(SUBSCRIBE) => self.subscribed(lane, &answer, out),
             Some(id) => {
                 match (id.strip_prefix('n').and_then(|n| n.parse().ok()), ClientId::parse(id.as_bytes())) {
                     (Some(token), _) => self.answered(token, &answer, now, out),
@@ -256,34 +249,34 @@ impl BinanceGateway {
                 }
             }
             // Errors without an id concern the session, such as a key that was revoked.
-            None => self.session_failed(lane, "the venue ended the session", now, out),
+            None => self.session_failed(lane, "the venue ended the session", out),
         }
     }
 
     fn logged_on(&mut self, lane: Lane, answer: &Answer<'_>, now: Nanos, out: &mut GatewayOut) {
         if answer.result.is_none() {
-            return self.session_failed(lane, "the venue refused the logon", now, out);
+            return self.session_failed(lane, "the venue refused the logon", out);
         }
         if let Some(session) = self.session(lane) {
             session.usable = true;
         }
         if lane == Lane::Private {
-            let text = call::subscribe(SUBSCRIBE, true, self.key(), &self.signer, self.clock.venue(now));
+            let text = call::subscribe(SUBSCRIBE, true, self.key(), &self.signer, now);
             out.wants.push(GatewayWant::Send(lane, text));
         }
-        self.settle_ready(now, "", out);
+        self.settle_ready("", out);
     }
 
-    fn subscribed(&mut self, lane: Lane, answer: &Answer<'_>, now: Nanos, out: &mut GatewayOut) {
+    fn subscribed(&mut self, lane: Lane, answer: &Answer<'_>, out: &mut GatewayOut) {
         if answer.result.is_none() {
-            return self.session_failed(lane, "the venue refused the account's events", now, out);
+            return self.session_failed(lane, "the venue refused the account's events", out);
         }
         self.streaming = true;
         out.reports.push(Report::Streaming);
-        self.settle_ready(now, "", out);
+        self.settle_ready("", out);
     }
 
-    fn session_failed(&mut self, lane: Lane, why: &'static str, now: Nanos, out: &mut GatewayOut) {
+    fn session_failed(&mut self, lane: Lane, why: &'static str, out: &mut GatewayOut) {
         if let Some(session) = self.session(lane) {
             session.usable = false;
         }
@@ -291,7 +284,7 @@ impl BinanceGateway {
             self.streaming = false;
         }
         if self.was_ready {
-            self.settle_ready(now, why, out);
+            self.settle_ready(why, out);
         } else {
             out.reports.push(Report::Down(why));
         }
@@ -333,9 +326,7 @@ impl BinanceGateway {
         };
         let code = reference(error.code, &error.msg);
         out.reports.push(Report::OrderError { client, class, code, retry_at });
-        if error.code == errors::BAD_TIME {
-            self.ask_time(now, out);
-        }
+        self.check_time(error, now, out);
     }
 
     fn answered(&mut self, token: u64, answer: &Answer<'_>, now: Nanos, out: &mut GatewayOut) {
@@ -344,7 +335,7 @@ impl BinanceGateway {
         };
         let Pending { asked, what, .. } = self.pending.swap_remove(at);
         if let Some(text) = answer.result {
-            let read = self.succeeded(what, text, asked, now, out);
+            let read = self.succeeded(what, text, asked, out);
             if read.is_err() {
                 self.unanswered(what, out);
             }
@@ -353,9 +344,7 @@ impl BinanceGateway {
         let Some(error) = &answer.error else {
             return self.unanswered(what, out);
         };
-        if error.code == errors::BAD_TIME {
-            self.ask_time(now, out);
-        }
+        self.check_time(error, now, out);
         let class = classify(answer.status, error.code, &error.msg);
         let code = reference(error.code, &error.msg);
         match what {
@@ -370,7 +359,6 @@ impl BinanceGateway {
             What::CancelAll if error.code == errors::UNKNOWN_ORDER => {
                 out.reports.push(Report::CancelledAll { count: Some(0) });
             }
-            What::ServerTime => self.time_asked = None,
             _ => out.reports.push(Report::Malformed(format!("{what:?} was refused: {code}"))),
         }
     }
@@ -380,7 +368,6 @@ impl BinanceGateway {
         what: What,
         text: &str,
         asked: Nanos,
-        now: Nanos,
         out: &mut GatewayOut,
     ) -> Result<(), Unreadable> {
         let reports = &mut out.reports;
@@ -396,7 +383,6 @@ impl BinanceGateway {
             What::Rights => account::rights(text).map(|report| reports.push(report)),
             What::ServerTime => {
                 let venue = account::server_time(text)?;
-                self.clock.learn(venue, asked, now);
                 reports.push(Report::ServerTime { venue, asked });
                 Ok(())
             }
@@ -465,9 +451,11 @@ impl BinanceGateway {
         }
     }
 
-    fn ask_time(&mut self, now: Nanos, out: &mut GatewayOut) {
-        if self.time_asked.is_none_or(|asked| now - asked >= PATIENCE) {
-            self.time_asked = Some(now);
+    /// Asks for the venue's time when it says that ours is off: whoever hands us `now` goes by the
+    /// answer.
+    fn check_time(&mut self, error: &ApiError, now: Nanos, out: &mut GatewayOut) {
+        let under_way = self.pending.iter().any(|pending| pending.what == What::ServerTime);
+        if error.code == errors::BAD_TIME && !under_way {
             let call = Call::new("time", "GET", "/api/v3/time").public();
             self.send(call, What::ServerTime, now, out);
         }
@@ -490,17 +478,17 @@ impl BinanceGateway {
         let token = self.next_token;
         self.next_token += 1;
         self.pending.push(Pending { token, lane, asked: now, what });
-        let (time, window) = (self.clock.venue(now), self.config.window_ms);
+        let window = self.config.window_ms;
         let (key, signer) = (&self.config.credentials.key, &self.signer);
         out.wants.push(match lane {
             Lane::Rest => {
-                let request = call.http(key, signer, window, time);
+                let request = call.http(key, signer, window, now);
                 GatewayWant::Http { token: u128::from(token), request }
             }
             _ => {
                 let id = format!("n{token}");
                 let session = self.logs_on(lane);
-                GatewayWant::Send(lane, call.frame(&id, session, key, signer, window, time))
+                GatewayWant::Send(lane, call.frame(&id, session, key, signer, window, now))
             }
         });
     }
@@ -579,10 +567,6 @@ impl BinanceGateway {
         for what in given_up {
             self.unanswered(what, out);
         }
-        if self.was_ready && self.time_asked.is_none_or(|asked| now - asked >= TIME_EVERY) {
-            self.time_asked = None;
-            self.ask_time(now, out);
-        }
     }
 
     fn symbol(&self, instrument: InstrumentId, what: &'static str) -> Result<String, Unsupported> {
@@ -620,15 +604,11 @@ impl Gateway for BinanceGateway {
             endpoint: endpoint.clone(),
             headers: Vec::new(),
         };
-        let orders = match self.channel {
-            Channel::Rest => &self.config.rest,
-            Channel::Session | Channel::SignedWs => &self.config.orders,
-        };
-        vec![
-            lane(Lane::Orders, orders),
-            lane(Lane::Private, &self.config.private),
-            lane(Lane::Rest, &self.config.rest),
-        ]
+        let mut lanes = vec![lane(Lane::Private, &self.config.private), lane(Lane::Rest, &self.config.rest)];
+        if self.channel != Channel::Rest {
+            lanes.insert(0, lane(Lane::Orders, &self.config.orders));
+        }
+        lanes
     }
 
     fn form(&self) -> Form {
@@ -647,9 +627,9 @@ impl Gateway for BinanceGateway {
         match input {
             GatewayInput::Opened(lane) => {
                 self.opened(lane, now, out);
-                self.settle_ready(now, "", out);
+                self.settle_ready("", out);
             }
-            GatewayInput::Closed(lane) => self.closed(lane, now, out),
+            GatewayInput::Closed(lane) => self.closed(lane, out),
             GatewayInput::Text(lane, text) => self.text(lane, text.message(), now, out),
             GatewayInput::Response { token, status, headers, body } => {
                 self.response(token, status, headers, body, now, out);
@@ -663,7 +643,7 @@ impl Gateway for BinanceGateway {
         if self.channel == Channel::Session && !self.orders.usable {
             return Err(EncodeError::NotReady);
         }
-        self.encoder.encode(&self.signer, order, now, self.clock.venue(now), out)
+        self.encoder.encode(&self.signer, order, now, out)
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {
@@ -708,7 +688,7 @@ impl Gateway for BinanceGateway {
             }
             Command::Fills { instrument, since } => {
                 let symbol = self.symbol(*instrument, "trade list of an unknown instrument")?;
-                let start = self.clock.venue(*since).millis().max(0);
+                let start = since.millis().max(0);
                 let call = Call::new("myTrades", "GET", "/api/v3/myTrades").with("symbol", symbol);
                 (call.with("startTime", start).with("limit", 1_000), What::Fills)
             }
@@ -722,10 +702,7 @@ impl Gateway for BinanceGateway {
                 (call.with("symbol", symbol), What::Fees)
             }
             Command::Rights => (Call::new("", "GET", "/sapi/v1/account/apiRestrictions"), What::Rights),
-            Command::ServerTime => {
-                self.time_asked = Some(now);
-                (Call::new("time", "GET", "/api/v3/time").public(), What::ServerTime)
-            }
+            Command::ServerTime => (Call::new("time", "GET", "/api/v3/time").public(), What::ServerTime),
             Command::DeadMan { .. } => {
                 return Err(Unsupported { venue: VENUE, what: "dead-man switch" });
             }

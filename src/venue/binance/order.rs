@@ -380,13 +380,12 @@ impl Encoder {
         self.traded.get(usize::from(at))
     }
 
-    /// Writes the order. `time` is `now` by the venue's clock.
+    /// Writes the order; `now` is by the venue's clock.
     pub fn encode(
         &mut self,
         signer: &Signer,
         order: &Draft,
         now: Nanos,
-        time: Nanos,
         out: &mut OrderBytes,
     ) -> Result<(), EncodeError> {
         let at = self.by_id.get(usize::from(order.instrument.0)).copied().flatten();
@@ -412,7 +411,7 @@ impl Encoder {
             client: &client,
             price: &price[..price_len],
             qty: &qty[..qty_len],
-            time_ms: time.millis(),
+            time_ms: now.millis(),
         };
         let buffer = out.buffer();
         let (start, end) = match self.channel {
@@ -432,7 +431,7 @@ impl Encoder {
             }
         };
         out.set(start, end)?;
-        out.lane = Lane::Orders;
+        out.lane = if self.channel == Channel::Rest { Lane::Rest } else { Lane::Orders };
         out.client = order.client;
         out.generation = self.generation;
         // The time was cut to whole milliseconds; one more covers it.

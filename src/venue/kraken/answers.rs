@@ -44,9 +44,6 @@ impl KrakenGateway {
             Call::Balances => out.reports.extend(calls::balances(result)?),
             Call::Fees(place) => out.reports.push(calls::fees(result, self.spec(place)?.symbol)?),
             Call::Rights => out.reports.push(Report::Rights(calls::rights(result)?)),
-            Call::Time(asked) => {
-                out.reports.push(Report::ServerTime { venue: calls::server_time(result)?, asked });
-            }
             Call::Open => self.open_orders(result, out)?,
             Call::QueryOpen(client) | Call::QueryClosed(client) => {
                 let orders = calls::orders(result)?;

@@ -280,16 +280,6 @@ pub fn rights(result: &RawValue) -> Option<KeyRights> {
     })
 }
 
-/// The venue's clock; it tells whole seconds, so half of one is the best guess.
-pub fn server_time(result: &RawValue) -> Option<Nanos> {
-    #[derive(Deserialize)]
-    struct Time {
-        unixtime: i64,
-    }
-    let time: Time = serde_json::from_str(result.get()).ok()?;
-    Some(Nanos::from_secs(time.unixtime) + Nanos::from_millis(500))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use crate::venue::{FeedError, TierUse};
 use crate::wire::decimal::{Number, places};
 use crate::wire::json::kernel::{Isa, Job, Kernel, is};
 use crate::wire::json::library::{self, Value, field};
-use crate::wire::json::scan::{self, Scanner};
+use crate::wire::json::scan::{self, Scanner, Walk};
 use crate::wire::json::time::usual_time;
 use crate::wire::json::{Error, Tier};
 use crate::wire::{Padded, decimal};
@@ -527,8 +527,12 @@ fn scan_object<'a, K: Kernel>(
 ) -> Result<Message<'a>, Error> {
     let mut slots = Slots { seen: 0, spans: [(0, 0); KEYS.len()] };
     let mut book = None;
-    let end = scan.object(at, |scan, key, at| {
-        let Some(key) = key_index(key) else { return scan.skip(at, 1) };
+    let mut walk = scan.object(at)?;
+    while let Some((key, at)) = scan.field(&mut walk)? {
+        let Some(key) = key_index(key) else {
+            walk.at = scan.skip(at, 1)?;
+            continue;
+        };
         if slots.seen >> key & 1 == 1 {
             return Err(Error::expected("each field only once", at));
         }
@@ -541,10 +545,10 @@ fn scan_object<'a, K: Kernel>(
             scan.skip(at, 1)?
         };
         slots.spans[key] = (at, end);
-        Ok(end)
-    })?;
-    scan.finish(end)?;
-    let data = slots.get(DATA).map(|(at, _)| at).ok_or(Error::expected("data", end));
+        walk.at = end;
+    }
+    scan.finish(walk.at)?;
+    let data = slots.get(DATA).map(|(at, _)| at).ok_or(Error::expected("data", walk.at));
     if let Some(channel) = slots.text(scan, CHANNEL) {
         return match channel {
             b"book" => {
@@ -576,16 +580,16 @@ fn scan_object<'a, K: Kernel>(
             && scan.byte(at) == b'{'
         {
             let mut seen = Seen(0);
-            scan.object(at, |scan, key, at| {
-                let end = scan.skip(at, 2)?;
-                let text = (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, end - 1));
+            let mut walk = scan.object(at)?;
+            while let Some((key, at)) = scan.field(&mut walk)? {
+                walk.at = scan.skip(at, 2)?;
+                let text = (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, walk.at - 1));
                 match key {
                     b"channel" => (channel, _) = (text, seen.once(0, at)?),
                     b"symbol" => (symbol, _) = (text, seen.once(1, at)?),
                     _ => {}
                 }
-                Ok(end)
-            })?;
+            }
         }
         let success = slots.get(SUCCESS).is_some_and(|(at, _)| scan.byte(at) == b't');
         return Ok(Message::Reply(Reply {
@@ -631,23 +635,23 @@ impl Seen {
     }
 }
 
-/// The one object in the list that opens at `at`, field by field.
+/// Enters the one object in the list that opens at `at`.
 #[inline(always)]
-fn scan_only<'a, K: Kernel>(
-    scan: &mut Scanner<'a, K>,
-    at: usize,
-    mut on_field: impl FnMut(&mut Scanner<'a, K>, &'a [u8], usize) -> Result<usize, Error>,
-) -> Result<usize, Error> {
+fn scan_only<K: Kernel>(scan: &Scanner<'_, K>, at: usize) -> Result<Walk, Error> {
     if scan.byte(at) != b'[' {
         return Err(Error::expected("one object in data", at));
     }
-    let at = scan.space(at + 1);
-    let end = scan.object(at, &mut on_field)?;
-    let end = scan.space(end);
-    if scan.byte(end) != b']' {
-        return Err(Error::expected("one object in data", end));
+    scan.object(scan.space(at + 1))
+}
+
+/// The offset behind the list whose one object ends at `at`.
+#[inline(always)]
+fn scan_only_end<K: Kernel>(scan: &Scanner<'_, K>, at: usize) -> Result<usize, Error> {
+    let at = scan.space(at);
+    if scan.byte(at) != b']' {
+        return Err(Error::expected("one object in data", at));
     }
-    Ok(end + 1)
+    Ok(at + 1)
 }
 
 /// v2's book data, all but its type, and the offset behind it.
@@ -661,35 +665,36 @@ fn scan_book<'a, K: Kernel>(
     let mut sides = [None, None];
     let mut digits = (0, 0);
     let mut seen = Seen(0);
-    let end = scan_only(scan, at, |scan, key, at| match key {
-        b"symbol" => {
-            seen.once(0, at)?;
-            let (text, end) = scan.string(at)?;
-            symbol = Some(text);
-            Ok(end)
+    let mut walk = scan_only(scan, at)?;
+    while let Some((key, at)) = scan.field(&mut walk)? {
+        match key {
+            b"symbol" => {
+                seen.once(0, at)?;
+                let text;
+                (text, walk.at) = scan.string(at)?;
+                symbol = Some(text);
+            }
+            b"bids" | b"asks" => {
+                let side = usize::from(key == b"asks");
+                seen.once(1 + side as u32, at)?;
+                let start = levels.len() as u32;
+                walk.at = scan_levels(scan, at, &mut digits, levels)?;
+                sides[side] = Some(start..levels.len() as u32);
+            }
+            b"checksum" => {
+                seen.once(3, at)?;
+                let value;
+                (value, walk.at) = scan.integer(at)?;
+                checksum = Some(u32::try_from(value).map_err(|_| Error::expected("a checksum", at))?);
+            }
+            b"timestamp" => {
+                seen.once(4, at)?;
+                (time, walk.at) = scan_time(scan, at)?;
+            }
+            _ => walk.at = scan.skip(at, 3)?,
         }
-        b"bids" | b"asks" => {
-            let side = usize::from(key == b"asks");
-            seen.once(1 + side as u32, at)?;
-            let start = levels.len() as u32;
-            let end = scan_levels(scan, at, &mut digits, levels)?;
-            sides[side] = Some(start..levels.len() as u32);
-            Ok(end)
-        }
-        b"checksum" => {
-            seen.once(3, at)?;
-            let (value, end) = scan.integer(at)?;
-            checksum = Some(u32::try_from(value).map_err(|_| Error::expected("a checksum", at))?);
-            Ok(end)
-        }
-        b"timestamp" => {
-            seen.once(4, at)?;
-            let end;
-            (time, end) = scan_time(scan, at)?;
-            Ok(end)
-        }
-        _ => scan.skip(at, 3),
-    })?;
+    }
+    let end = scan_only_end(scan, walk.at)?;
     let [Some(bids), Some(asks)] = sides else { return Err(Error::expected("bids and asks", at)) };
     let book = Book {
         symbol: symbol.ok_or(Error::expected("symbol", at))?,
@@ -725,39 +730,44 @@ fn scan_levels<K: Kernel>(
     digits: &mut (u8, u8),
     levels: &mut Vec<Level>,
 ) -> Result<usize, Error> {
-    scan.array(at, |scan, at| {
-        let text = scan.text;
-        let (price, qty, end);
+    let text = scan.text;
+    let mut list = scan.array(at)?;
+    while let Some(at) = scan.element(&mut list)? {
+        let (price, qty);
         if is(text, at, b"{\"price\":")
             && let Some([one, two]) = scan.kernel.pair::<7>(text, at + 9, true)
             && is(text, one.end, b",\"qty\":")
             && is(text, two.end, b"}")
         {
-            (price, qty, end) = (one, two, two.end + 1);
+            (price, qty, list.at) = (one, two, two.end + 1);
         } else {
             let mut found = [None, None];
-            end = scan.object(at, |scan, key, at| {
+            let mut level = scan.object(at)?;
+            while let Some((key, at)) = scan.field(&mut level)? {
                 let index = match key {
                     b"price" => 0,
                     b"qty" => 1,
-                    _ => return scan.skip(at, 5),
+                    _ => {
+                        level.at = scan.skip(at, 5)?;
+                        continue;
+                    }
                 };
                 let number = scan.number_decimal(at)?;
                 if found[index].replace(number).is_some() {
                     return Err(Error::expected("each field only once", at));
                 }
-                Ok(number.end)
-            })?;
+                level.at = number.end;
+            }
             let [Some(one), Some(two)] = found else {
                 return Err(Error::expected("a level of price and qty", at));
             };
-            (price, qty) = (one, two);
+            (price, qty, list.at) = (one, two, level.at);
         }
         digits.0 = digits.0.max(price.places);
         digits.1 = digits.1.max(qty.places);
         levels.push(Level::new(price.value, qty.value));
-        Ok(end)
-    })
+    }
+    Ok(list.at)
 }
 
 #[inline(always)]
@@ -765,7 +775,8 @@ fn scan_ticker<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Me
     let (mut symbol, mut time) = (None, Nanos::ZERO);
     let mut numbers = [None; 4];
     let mut seen = Seen(0);
-    scan_only(scan, at, |scan, key, at| {
+    let mut walk = scan_only(scan, at)?;
+    while let Some((key, at)) = scan.field(&mut walk)? {
         let index = match key {
             b"bid" => 0,
             b"bid_qty" => 1,
@@ -773,23 +784,27 @@ fn scan_ticker<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Me
             b"ask_qty" => 3,
             b"symbol" => {
                 seen.once(4, at)?;
-                let (text, end) = scan.string(at)?;
+                let text;
+                (text, walk.at) = scan.string(at)?;
                 symbol = Some(text);
-                return Ok(end);
+                continue;
             }
             b"timestamp" => {
                 seen.once(5, at)?;
-                let end;
-                (time, end) = scan_time(scan, at)?;
-                return Ok(end);
+                (time, walk.at) = scan_time(scan, at)?;
+                continue;
             }
-            _ => return scan.skip(at, 3),
+            _ => {
+                walk.at = scan.skip(at, 3)?;
+                continue;
+            }
         };
         seen.once(index as u32, at)?;
         let number = scan.number_decimal(at)?;
         numbers[index] = Some(number.value);
-        Ok(number.end)
-    })?;
+        walk.at = number.end;
+    }
+    scan_only_end(scan, walk.at)?;
     let [Some(bid), Some(bid_qty), Some(ask), Some(ask_qty)] = numbers else {
         return Err(Error::expected("best bid and ask", at));
     };
@@ -801,15 +816,18 @@ fn scan_ticker<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Me
 fn scan_status<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Message<'a>, Error> {
     let mut system = None;
     let mut seen = Seen(0);
-    scan_only(scan, at, |scan, key, at| {
+    let mut walk = scan_only(scan, at)?;
+    while let Some((key, at)) = scan.field(&mut walk)? {
         if key == b"system" {
             seen.once(0, at)?;
-            let (text, end) = scan.string(at)?;
+            let text;
+            (text, walk.at) = scan.string(at)?;
             system = Some(text);
-            return Ok(end);
+        } else {
+            walk.at = scan.skip(at, 3)?;
         }
-        scan.skip(at, 3)
-    })?;
+    }
+    scan_only_end(scan, walk.at)?;
     Ok(Message::Status { system: system.ok_or(Error::expected("system", at))? })
 }
 
@@ -822,14 +840,14 @@ fn scan_array<'a, K: Kernel>(
 ) -> Result<Message<'a>, Error> {
     let mut count = 0;
     let (mut name, mut pair) = (None, None);
-    let end = scan.array(start, |scan, at| {
-        let end = scan.skip(at, 1)?;
-        let text = (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, end - 1));
+    let mut list = scan.array(start)?;
+    while let Some(at) = scan.element(&mut list)? {
+        list.at = scan.skip(at, 1)?;
+        let text = (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, list.at - 1));
         (name, pair) = (pair, text);
         count += 1;
-        Ok(end)
-    })?;
-    scan.finish(end)?;
+    }
+    scan.finish(list.at)?;
     let first = scan.space(start + 1);
     let (Some(name), Some(symbol), Ok(_), true) = (name, pair, scan.integer(first), count > 2) else {
         return Ok(Message::Other);
@@ -839,13 +857,16 @@ fn scan_array<'a, K: Kernel>(
     }
     let mut book = Old::new();
     let mut index = 0;
-    scan.array(start, |scan, at| {
+    let mut list = scan.array(start)?;
+    while let Some(at) = scan.element(&mut list)? {
         index += 1;
         if index == 1 || index + 2 > count {
-            return scan.skip(at, 1);
+            list.at = scan.skip(at, 1)?;
+            continue;
         }
         let mut seen = Seen(0);
-        scan.object(at, |scan, key, at| {
+        let mut part = scan.object(at)?;
+        while let Some((key, at)) = scan.field(&mut part)? {
             let (key, side, snapshot) = match key {
                 b"bs" => (0, 0, true),
                 b"as" => (1, 1, true),
@@ -853,19 +874,23 @@ fn scan_array<'a, K: Kernel>(
                 b"a" => (3, 1, false),
                 b"c" => {
                     seen.once(4, at)?;
-                    let (text, end) = scan.string(at)?;
+                    let text;
+                    (text, part.at) = scan.string(at)?;
                     book.check(check_text(text, at)?, at)?;
-                    return Ok(end);
+                    continue;
                 }
-                _ => return scan.skip(at, 2),
+                _ => {
+                    part.at = scan.skip(at, 2)?;
+                    continue;
+                }
             };
             seen.once(key, at)?;
             let start = levels.len() as u32;
-            let end = scan_old_levels(scan, at, &mut book, levels)?;
+            part.at = scan_old_levels(scan, at, &mut book, levels)?;
             book.side(side, snapshot, start..levels.len() as u32, at)?;
-            Ok(end)
-        })
-    })?;
+        }
+        list.at = part.at;
+    }
     Ok(Message::Book(book.finish(symbol)?))
 }
 
@@ -877,35 +902,37 @@ fn scan_old_levels<K: Kernel>(
     book: &mut Old,
     levels: &mut Vec<Level>,
 ) -> Result<usize, Error> {
-    scan.array(at, |scan, at| {
+    let mut list = scan.array(at)?;
+    while let Some(at) = scan.element(&mut list)? {
         let mut level = [None; 2];
         let mut time = None;
         let mut count = 0;
-        let end = scan.array(at, |scan, at| {
-            let index = count;
-            count += 1;
-            if let Some(slot) = level.get_mut(index) {
+        let mut parts = scan.array(at)?;
+        while let Some(at) = scan.element(&mut parts)? {
+            if let Some(slot) = level.get_mut(count) {
                 let number = scan.text_decimal(at)?;
                 *slot = Some(number);
-                return Ok(number.end);
+                parts.at = number.end;
+            } else if count == 2 {
+                let text;
+                (text, parts.at) = scan.string(at)?;
+                time = Some(match decimal::plain(scan.text, at + 1, false, NANOS) {
+                    Some(number) if number.end + 1 == parts.at => number.value,
+                    _ => decimal::exact(text, at + 1, NANOS)?,
+                });
+            } else {
+                parts.at = scan.skip(at, 4)?;
             }
-            if index > 2 {
-                return scan.skip(at, 4);
-            }
-            let (text, end) = scan.string(at)?;
-            time = Some(match decimal::plain(scan.text, at + 1, false, NANOS) {
-                Some(number) if number.end + 1 == end => number.value,
-                _ => decimal::exact(text, at + 1, NANOS)?,
-            });
-            Ok(end)
-        })?;
+            count += 1;
+        }
         let ([Some(price), Some(qty)], Some(time)) = (level, time) else {
             return Err(Error::expected("a level of price, quantity and time", at));
         };
         book.level(price, qty, time);
         levels.push(Level::new(price.value, qty.value));
-        Ok(end)
-    })
+        list.at = parts.at;
+    }
+    Ok(list.at)
 }
 
 type Fields<'v, 'a> = &'v [(std::borrow::Cow<'a, str>, Value<'a>)];

@@ -62,6 +62,8 @@ struct Session {
     /// When to ask for a token (again); `None` = not now.
     token_at: Option<Nanos>,
     token_wait: Nanos,
+    /// The time is to be asked once the connection is open.
+    time_wanted: bool,
 }
 
 impl KrakenGateway {
@@ -134,6 +136,14 @@ impl KrakenGateway {
         self.session.online = true;
         (self.session.last_frame, self.session.last_ping) = (now, now);
         self.ask_token(now, out);
+        if std::mem::take(&mut self.session.time_wanted) {
+            self.ask_time(now, out);
+        }
+    }
+
+    fn ask_time(&mut self, now: Nanos, out: &mut GatewayOut) {
+        let id = self.ring.ask(Asked::Time(now));
+        out.wants.push(GatewayWant::Send(self.lane(), format!("{{\"method\":\"ping\",\"req_id\":{id}}}")));
     }
 
     fn ask_token(&mut self, now: Nanos, out: &mut GatewayOut) {
@@ -535,13 +545,10 @@ impl Gateway for KrakenGateway {
                 self.calls.post("GetApiKeyInfo", String::new(), Call::Rights, now, &mut out.wants);
             }
             Command::ServerTime => {
-                if self.session.open && self.session.streaming {
-                    // The socket tells microseconds, the public clock whole seconds.
-                    let id = self.ring.ask(Asked::Time(now));
-                    let text = format!("{{\"method\":\"ping\",\"req_id\":{id}}}");
-                    out.wants.push(GatewayWant::Send(self.lane(), text));
-                } else {
-                    self.calls.get_time(now, &mut out.wants);
+                // Over the socket, which tells microseconds; REST tells whole seconds.
+                self.session.time_wanted = !self.session.open;
+                if self.session.open {
+                    self.ask_time(now, out);
                 }
             }
             Command::DeadMan { timeout } => {

@@ -80,8 +80,6 @@ pub enum Call {
     Fees(usize),
     /// Rights of the key.
     Rights,
-    /// The time, when it was asked.
-    Time(Nanos),
     /// All open orders.
     Open,
     /// One order among the open ones.
@@ -188,15 +186,6 @@ impl Calls {
         ];
         let request = HttpRequest { method: "POST", target, headers, body: body.into_bytes() };
         let token = self.remember(pending);
-        wants.push(GatewayWant::Http { token, request });
-    }
-
-    /// Asks the venue's public clock.
-    pub fn get_time(&mut self, now: Nanos, wants: &mut Vec<GatewayWant>) {
-        let call = Call::Time(now);
-        let token = self.remember(Pending { call, name: "Time", rest: String::new(), again: true });
-        let request =
-            HttpRequest { method: "GET", target: "/0/public/Time".to_owned(), headers: vec![], body: vec![] };
         wants.push(GatewayWant::Http { token, request });
     }
 

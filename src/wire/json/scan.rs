@@ -25,6 +25,15 @@ pub struct Scanner<'a, K> {
     ascii: bool,
 }
 
+/// A place inside an array or an object. Loops over these, not closures, because a closure cannot
+/// be made to be inlined, and what is not inlined loses the kernel's instructions.
+#[derive(Clone, Copy, Debug)]
+pub struct Walk {
+    /// Where the walk stands.
+    pub at: usize,
+    fresh: bool,
+}
+
 impl<'a, K: Kernel> Scanner<'a, K> {
     /// A scanner over a message.
     #[inline(always)]
@@ -95,63 +104,72 @@ impl<'a, K: Kernel> Scanner<'a, K> {
         }
     }
 
-    /// The fields of the object that opens at `at`, one by one: `on_field` is told the key and
-    /// where the value begins, and says where it ends. Gives the offset behind the object.
+    /// Enters the object that opens at `at`; its fields come by [`Scanner::field`].
     ///
     /// # Errors
-    /// [`Error::Malformed`], or what `on_field` says.
+    /// [`Error::Malformed`] when there is none.
     #[inline(always)]
-    pub fn object(
-        &mut self,
-        at: usize,
-        mut on_field: impl FnMut(&mut Self, &'a [u8], usize) -> Result<usize, Error>,
-    ) -> Result<usize, Error> {
+    pub fn object(&self, at: usize) -> Result<Walk, Error> {
         if self.byte(at) != b'{' {
             return Err(Error::expected("an object", at));
         }
-        let mut at = self.space(at + 1);
-        if self.byte(at) == b'}' {
-            return Ok(at + 1);
-        }
-        loop {
-            let (key, end) = self.string(at)?;
-            at = self.colon(end)?;
-            at = on_field(self, key, at)?;
-            at = self.space(at);
-            match self.byte(at) {
-                b',' => at = self.space(at + 1),
-                b'}' => return Ok(at + 1),
-                _ => return Err(Error::expected("a comma or the object's end", at)),
-            }
-        }
+        Ok(Walk { at: self.space(at + 1), fresh: true })
     }
 
-    /// The elements of the array that opens at `at`, one by one; as [`Scanner::object`].
+    /// The next field of an object: its key and where its value begins. The caller sets
+    /// [`Walk::at`] to where the value ends. `None` at the object's end; [`Walk::at`] is behind it.
     ///
     /// # Errors
-    /// [`Error::Malformed`], or what `on_element` says.
+    /// [`Error::Malformed`], or a key with an escape.
     #[inline(always)]
-    pub fn array(
-        &mut self,
-        at: usize,
-        mut on_element: impl FnMut(&mut Self, usize) -> Result<usize, Error>,
-    ) -> Result<usize, Error> {
+    pub fn field(&mut self, walk: &mut Walk) -> Result<Option<(&'a [u8], usize)>, Error> {
+        if !self.step(walk, b'}')? {
+            return Ok(None);
+        }
+        let (key, end) = self.string(walk.at)?;
+        Ok(Some((key, self.colon(end)?)))
+    }
+
+    /// Enters the array that opens at `at`; its elements come by [`Scanner::element`].
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when there is none.
+    #[inline(always)]
+    pub fn array(&self, at: usize) -> Result<Walk, Error> {
         if self.byte(at) != b'[' {
             return Err(Error::expected("an array", at));
         }
-        let mut at = self.space(at + 1);
-        if self.byte(at) == b']' {
-            return Ok(at + 1);
+        Ok(Walk { at: self.space(at + 1), fresh: true })
+    }
+
+    /// Where the next element of an array begins; as [`Scanner::field`].
+    ///
+    /// # Errors
+    /// [`Error::Malformed`].
+    #[inline(always)]
+    pub fn element(&self, walk: &mut Walk) -> Result<Option<usize>, Error> {
+        Ok(self.step(walk, b']')?.then_some(walk.at))
+    }
+
+    /// Over the comma, or, false, over the end.
+    #[inline(always)]
+    fn step(&self, walk: &mut Walk, end: u8) -> Result<bool, Error> {
+        let fresh = std::mem::take(&mut walk.fresh);
+        if !fresh {
+            walk.at = self.space(walk.at);
         }
-        loop {
-            at = on_element(self, at)?;
-            at = self.space(at);
-            match self.byte(at) {
-                b',' => at = self.space(at + 1),
-                b']' => return Ok(at + 1),
-                _ => return Err(Error::expected("a comma or the array's end", at)),
+        let byte = self.byte(walk.at);
+        if byte == end {
+            walk.at += 1;
+            return Ok(false);
+        }
+        if !fresh {
+            if byte != b',' {
+                return Err(Error::expected("a comma or the end of what is open", walk.at));
             }
+            walk.at = self.space(walk.at + 1);
         }
+        Ok(true)
     }
 
     #[inline(always)]

@@ -200,17 +200,48 @@ impl Ws {
         Ok(step.map(|step| self.view(step)))
     }
 
+    #[inline]
     pub(crate) fn step(&mut self) -> Result<Option<Step>, WsError> {
-        if let State::Open = self.state {
-            return match self.step_open() {
-                Ok(step) => Ok(step),
-                Err(error) => Err(self.fail(error)),
-            };
+        if !matches!(self.state, State::Open) {
+            return self.step_unopened();
         }
-        self.step_unopened()
+        if let Some(step) = self.step_usual() {
+            return Ok(Some(step));
+        }
+        self.step_open().map_err(|error| self.fail(error))
+    }
+
+    /// The usual frame and no other: from a server, whole, a message by itself, up to 64 KiB.
+    /// Everything else, and everything wrong, is [`Ws::step_open`]'s.
+    #[inline]
+    fn step_usual(&mut self) -> Option<Step> {
+        let (front, unread) = self.inbox.front();
+        let short = usize::from(front[1]);
+        let (head, len) = match short {
+            ..126 => (2, short),
+            126 => (4, usize::from(u16::from_be_bytes([front[2], front[3]]))),
+            _ => return None,
+        };
+        let opcode = front[0];
+        let most = self.limits.frame.min(self.limits.message);
+        let usual = !self.server && self.fragments.is_none() && matches!(opcode, 0x81 | 0x82);
+        if !usual || unread < head + len || len > most || (head == 4 && len < 126) {
+            return None;
+        }
+        let place = Place { assembled: false, at: self.inbox.position() + head, len };
+        if opcode == 0x82 {
+            self.inbox.consume(head + len);
+            return Some(Step::Binary(place));
+        }
+        if !utf8::is_utf8(self.inbox.from(place.at).get(..len)?) {
+            return None;
+        }
+        self.inbox.consume(head + len);
+        Some(Step::Text(place))
     }
 
     /// The message that a step found.
+    #[inline]
     pub(crate) fn view(&self, step: Step) -> Message<'_> {
         match step {
             Step::Open => Message::Open,

@@ -28,18 +28,25 @@ fn is_ascii_scalar(bytes: &[u8]) -> bool {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 unsafe fn is_ascii_avx2(bytes: &[u8]) -> bool {
-    use std::arch::x86_64::{
-        __m256i, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_setzero_si256,
+    use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256};
+    let Some(last) = bytes.last_chunk::<32>() else { return is_ascii_scalar(bytes) };
+    let (chunks, _) = bytes.as_chunks::<64>();
+    // The last 64 bytes, or fewer, are looked at apart: they may overlap what was seen already.
+    let before = bytes.len().saturating_sub(32);
+    let second_last = bytes[..before].last_chunk::<32>().unwrap_or(last);
+    let first = bytes.first_chunk::<32>().unwrap_or(last);
+    let load = |chunk: &[u8; 32]| -> __m256i {
+        // SAFETY: the array is 32 readable bytes; the load is unaligned.
+        unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) }
     };
-    let (chunks, rest) = bytes.as_chunks::<64>();
-    let mut high = _mm256_setzero_si256();
+    let mut high = _mm256_or_si256(_mm256_or_si256(load(last), load(second_last)), load(first));
     for chunk in chunks {
         let at = chunk.as_ptr().cast::<__m256i>();
         // SAFETY: a chunk is 64 readable bytes: two loads of 32; the loads are unaligned.
         let pair = unsafe { _mm256_or_si256(_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))) };
         high = _mm256_or_si256(high, pair);
     }
-    _mm256_movemask_epi8(high) == 0 && is_ascii_scalar(rest)
+    _mm256_movemask_epi8(high) == 0
 }
 
 #[cfg(test)]

@@ -1,22 +1,17 @@
-//! From a plan to roles: how feeds, detector and executor are wired together.
+//! From a plan to stages: published books, the feeds that write them, the detector that reads them.
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::connection::ConnectionConfig;
-use super::detect::{DetectRole, DetectStage};
+use super::detect::DetectStage;
 use super::feed::{FeedBook, FeedStage};
-use super::feed_role::{FeedRole, FeedRoleParts};
 use super::journey::JourneyCell;
 use super::plan::{Plan, PlannedVenue};
-use super::signal::{Control, Signal};
+use super::signal::Signal;
 use crate::book::{BookConfig, LadderConfig, Reader, cell};
 use crate::detect::{Detector, Notifier, PairError, Taker, ring};
 use crate::sync::Arc;
-use crate::types::{Dial, Stopwatch};
+use crate::types::{InstrumentId, VenueId};
 use crate::venue::{BookConfig as FeedBookConfig, FeedConfig};
-
-/// Makes a dialler: one for each connection.
-pub type MakeDial<'a> = dyn FnMut() -> Box<dyn Dial> + 'a;
 
 /// The published books of a run, and what tells that they moved.
 pub struct Books {
@@ -73,39 +68,17 @@ impl Books {
         let (readers, journeys) = (self.readers.clone(), self.journeys.clone());
         Ok((DetectStage::new(detector, taker, readers, journeys, sender), receiver))
     }
-}
 
-/// The role of a venue's feed.
-pub fn feed_role<W: Stopwatch>(
-    books: &mut Books,
-    venue: &PlannedVenue,
-    dial: &mut MakeDial<'_>,
-    seed: u64,
-    watch: W,
-) -> FeedRole<W> {
-    FeedRole::new(FeedRoleParts {
-        name: format!("feed {}", venue.config.id),
-        venue: venue.id,
-        stage: books.feed_stage(venue),
-        rest: venue.endpoints.rest.clone(),
-        dials: [dial(), dial()],
-        connection: ConnectionConfig::DEFAULT,
-        seed,
-        tap: None,
-        watch,
-    })
-}
-
-/// The role that detects.
-///
-/// # Errors
-/// As [`Books::detect_stage`].
-pub fn detect_role<W: Stopwatch>(
-    books: &mut Books,
-    plan: &Plan,
-    control: Receiver<Control>,
-    watch: W,
-) -> Result<(DetectRole<W>, Receiver<Signal>), PairError> {
-    let (stage, queue) = books.detect_stage(plan)?;
-    Ok((DetectRole::new(stage, control, watch), queue))
+    /// Where each venue's books of each instrument are published, by venue and instrument.
+    pub fn by_venue(&self, plan: &Plan) -> Vec<Vec<Option<Reader>>> {
+        let mut by_venue = vec![vec![None; plan.config.instruments.len()]; plan.venues.len()];
+        for venue in &plan.venues {
+            for book in &venue.instruments {
+                let (VenueId(at), InstrumentId(of)) = (venue.id, book.instrument);
+                by_venue[usize::from(at)][usize::from(of)] =
+                    self.readers.get(usize::from(book.slot.0)).cloned();
+            }
+        }
+        by_venue
+    }
 }

@@ -1,0 +1,239 @@
+//! `xarb demo`: the whole engine against simulated exchanges, on this machine.
+
+use std::time::Duration;
+
+use super::out;
+use super::report::Report;
+use super::{ConfigArgs, Exit, Failure};
+use crate::config::{Config, Mode};
+use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Status};
+use crate::host::{Dialer, HostClock, ListenConfig, Listening, Stop, Threads, TlsRoots, serve};
+use crate::sim::audit::engine_view;
+use crate::sim::checks::{OrderCaps, check};
+use crate::sim::net::Path;
+use crate::sim::setup::simulate;
+use crate::sim::venue::Sim;
+use crate::sim::world::World;
+use crate::types::{Clock, Dial, Endpoint, Environment, InstrumentSpec, Nanos};
+use crate::venue::{Credentials, Venue};
+
+const AFTER_HELP: &str = "\
+The exchanges, their makers and their prices are simulated in this process; sockets, WebSocket
+and HTTP framing, logins, signatures, order codecs and checks are the real ones. With --stepped
+there are no sockets and time is virtual: the same seed then gives the same journal, byte for byte.
+
+Examples:
+  xarb demo                                20 seconds, real loopback sockets
+  xarb demo --seconds 60 --set detect.min_edge_bps=3
+  xarb demo --stepped --seed 7 --json      deterministic, in a second or two";
+
+/// Trade between simulated exchanges: no key, no network
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// How long to trade [default: 20]
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<u64>,
+    /// What everything random follows from [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Only these venues, by name, with commas between
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub venues: Vec<String>,
+    /// One thread, virtual time, no sockets: deterministic
+    #[arg(long)]
+    pub stepped: bool,
+    /// Configuration
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// [`Failure`] with the exit code.
+pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
+    let mut config = args.config.load()?;
+    config.run.seed = args.seed.unwrap_or(config.run.seed);
+    config.run.seconds = args.seconds.unwrap_or(config.run.seconds).max(1);
+    if !args.venues.is_empty() {
+        let names: Vec<_> = args.venues.iter().map(String::as_str).collect();
+        config.keep_venues(&names)?;
+    }
+    if config.environment() != Environment::Sim {
+        return Err(Failure::usage("the demo runs on simulated venues: `environment` must be \"sim\""));
+    }
+    let stepped = args.stepped || config.run.mode == Mode::Stepped;
+    let report = if stepped { stepped_run(&config)? } else { live_run(&config)? };
+    if json {
+        out::json(&report.json());
+    } else {
+        out::line(&report.text());
+    }
+    let sound = report.violations.is_empty() && report.run.unresolved == 0;
+    Ok(if sound { Exit::Done } else { Exit::Integrity })
+}
+
+/// Longest wait for logins, and for the end of what is in flight.
+const READY_WITHIN: Nanos = Nanos::from_secs(15);
+const DRAINED_WITHIN: Nanos = Nanos::from_secs(15);
+
+/// Simulated orders carry a run number and tag from the seed: one seed, one journal.
+fn identity(config: &Config) -> Identity {
+    let mut tag_key = [0; 32];
+    tag_key[..8].copy_from_slice(&config.run.seed.to_le_bytes());
+    Identity {
+        run: config.run.seed as u32,
+        tag_key,
+        seed: config.run.seed,
+        nonce_from: 0,
+        keep_journal: true,
+    }
+}
+
+fn rows(config: &Config) -> Result<Vec<&'static Venue>, Failure> {
+    let find = |id: &String| {
+        crate::venue::find(id).ok_or_else(|| Failure::usage(format!("venue.{id}: no such venue")))
+    };
+    config.venues.iter().map(|venue| find(&venue.id)).collect()
+}
+
+/// Virtual time, virtual links.
+fn stepped_run(config: &Config) -> Result<Report, Failure> {
+    // Any start will do, as long as it is always the same.
+    let start = Nanos::from_secs(1_767_225_600);
+    let rows = rows(config)?;
+    let (sim, credentials) = simulate(config, start).map_err(|error| Failure::usage(error.to_string()))?;
+    let path = Path { latency: Nanos::from_micros(150), jitter: Nanos::from_micros(50), ..Path::default() };
+    let mut world = World::new(sim, path, config.run.seed, start);
+    let endpoints: Vec<_> =
+        rows.iter().enumerate().map(|(venue, row)| world.endpoints(venue, &row.sim)).collect();
+    let mut metadata = Vec::new();
+    for (row, endpoints) in rows.iter().zip(&endpoints) {
+        let until = world.now() + READY_WITHIN;
+        let mut loader = MetadataLoader::new(row, &endpoints.rest, world.dial(), until, config.run.seed);
+        let specs = loop {
+            match loader.poll(world.now()) {
+                Some(answer) => break answer.map_err(|error| Failure::failed(error.to_string()))?,
+                None => world.step(&mut []),
+            }
+        };
+        metadata.push(specs);
+    }
+    let plan = plan(config, &endpoints, &metadata)?;
+    let clock = HostClock::new();
+    let dial = world.net_mut().dialer();
+    let (mut crew, helm) = crew(&plan, &credentials, &mut || Box::new(dial.clone()), &clock)?;
+
+    // Until `deadline`, or until a role says `wanted`.
+    let step_until = |world: &mut World, crew: &mut Crew<HostClock>, deadline: Nanos, wanted| {
+        while world.now() < deadline {
+            world.step(&mut crew.roles());
+            if let Some(wanted) = wanted
+                && helm.status() == Some(wanted)
+            {
+                return true;
+            }
+        }
+        wanted.is_none()
+    };
+    let ready = world.now() + READY_WITHIN;
+    if !step_until(&mut world, &mut crew, ready, Some(Status::Ready)) {
+        return Err(not_ready(&mut crew, &plan, world.now()));
+    }
+    let seconds = i64::try_from(config.run.seconds).unwrap_or(i64::MAX);
+    let end = world.now() + Nanos::from_secs(seconds);
+    step_until(&mut world, &mut crew, end, None);
+    helm.tell(crate::engine::Control::Drain);
+    let drained = world.now() + DRAINED_WITHIN;
+    step_until(&mut world, &mut crew, drained, Some(Status::Drained));
+    Ok(report(config, &plan, &mut crew, world.sim(), world.now()))
+}
+
+/// Real time, loopback sockets.
+fn live_run(config: &Config) -> Result<Report, Failure> {
+    let clock = HostClock::new();
+    let rows = rows(config)?;
+    let (sim, credentials) =
+        simulate(config, clock.now()).map_err(|error| Failure::usage(error.to_string()))?;
+    let served = serve(sim, ListenConfig::default(), clock.clone())
+        .map_err(|error| Failure::failed(format!("cannot listen on loopback: {error}")))?;
+    let endpoints: Vec<_> = rows.iter().enumerate().map(|(at, row)| endpoints_of(&served, at, row)).collect();
+    let roots = TlsRoots::new(&[]).map_err(|error| Failure::failed(error.to_string()))?;
+    let dialer = Dialer::new(roots, clock.clone());
+    let mut dial = || Box::new(dialer.clone()) as Box<dyn Dial>;
+    let metadata = super::run::load_metadata(&rows, &endpoints, &mut dial, &clock)?;
+    let plan = plan(config, &endpoints, &metadata)?;
+    let (crew, helm) = crew(&plan, &credentials, &mut dial, &clock)?;
+
+    let stop = Stop::new();
+    let threads = super::run::start(config, crew.into_roles(), &clock, &stop)?;
+    let ready = super::run::wait_for(&helm, Status::Ready, READY_WITHIN);
+    if ready {
+        let seconds = Duration::from_secs(config.run.seconds);
+        super::run::show_progress("trading", seconds);
+        helm.tell(crate::engine::Control::Drain);
+        super::run::wait_for(&helm, Status::Drained, DRAINED_WITHIN);
+    }
+    let mut crew = end(threads, &stop)?;
+    // A last look at the books while the venues still stand.
+    let now = clock.now();
+    let sim = served.stop().ok_or_else(|| Failure::failed("the simulated venues are gone"))?;
+    if !ready {
+        return Err(not_ready(&mut crew, &plan, now));
+    }
+    Ok(report(config, &plan, &mut crew, &sim, now))
+}
+
+fn plan(config: &Config, endpoints: &[Endpoints], metadata: &[Vec<InstrumentSpec>]) -> Result<Plan, Failure> {
+    Plan::new(config, endpoints, metadata).map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn crew(
+    plan: &Plan,
+    credentials: &[Credentials],
+    dial: &mut dyn FnMut() -> Box<dyn Dial>,
+    clock: &HostClock,
+) -> Result<(Crew<HostClock>, Helm), Failure> {
+    let identity = identity(&plan.config);
+    Crew::new(plan, credentials, &identity, dial, clock).map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn endpoints_of(served: &Listening<Sim>, venue: usize, row: &Venue) -> Endpoints {
+    let address = served.addresses()[venue];
+    let at = |websocket, path: &str| Endpoint {
+        tls: false,
+        websocket,
+        host: address.ip().to_string(),
+        port: address.port(),
+        target: path.to_owned(),
+    };
+    Endpoints {
+        stream: at(true, row.sim.stream_path),
+        rest: at(false, "/"),
+        orders: at(true, row.sim.orders_path),
+        private: at(true, row.sim.private_path),
+    }
+}
+
+fn end(threads: Threads, stop: &Stop) -> Result<Crew<HostClock>, Failure> {
+    stop.stop();
+    let roles: Vec<Box<dyn Role>> = threads.join();
+    Crew::from_roles(roles).ok_or_else(|| Failure::failed("a role did not come back"))
+}
+
+fn not_ready(crew: &mut Crew<HostClock>, plan: &Plan, now: Nanos) -> Failure {
+    let (run, _) = crew.report(plan, now);
+    Failure::failed(format!("the venues' sessions were not ready in time: {}", run.alerts.join("; ")))
+}
+
+fn report(config: &Config, plan: &Plan, crew: &mut Crew<HostClock>, sim: &Sim, now: Nanos) -> Report {
+    let (run, hops) = crew.report(plan, now);
+    let view = engine_view(plan, crew.exec.stage().executor());
+    let caps = OrderCaps { notional_max: config.risk.max_order_notional, band: config.risk.price_band };
+    let violations = check(sim, &view, &caps).iter().map(ToString::to_string).collect();
+    for alert in &run.alerts {
+        eprintln!("xarb: {alert}");
+    }
+    Report { seconds: config.run.seconds, seed: config.run.seed, run, hops: hops.report(), violations }
+}

@@ -1,0 +1,323 @@
+//! All roles of a run, wired together: who they are, and what they say of it in the end.
+
+use std::any::Any;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::books::Books;
+use super::connection::ConnectionConfig;
+use super::detect::DetectRole;
+use super::exec::ExecStage;
+use super::exec_role::ExecRole;
+use super::feed_role::{FeedRole, FeedRoleParts};
+use super::lanes::Lanes;
+use super::paper::{PaperConfig, PaperGateway, PaperMarket};
+use super::plan::{Plan, PlannedVenue};
+use super::report::{RunReport, VenueReport};
+use super::role::Role;
+use super::signal::{Control, Status};
+use crate::config::HedgePolicy;
+use crate::detect::PairError;
+use crate::exec::{Absence, Executor, ExecutorConfig, ExecutorError, HedgeRules, Patience, Policy};
+use crate::risk::{Kill, Limits};
+use crate::telemetry::HopRecorder;
+use crate::types::{Bps, Dial, Environment, Money, Nanos, Stopwatch};
+use crate::venue::{Credentials, Gateway, GatewayConfig, PreviewError};
+
+/// Makes a dialler: one for each connection.
+pub type MakeDial<'a> = dyn FnMut() -> Box<dyn Dial> + 'a;
+
+/// What makes this run different from any other.
+#[derive(Clone)]
+pub struct Identity {
+    /// In every client order id; differs between any two runs.
+    pub run: u32,
+    /// Key of the tags in client order ids.
+    pub tag_key: [u8; 32],
+    /// Seed of back-off pauses and WebSocket masks.
+    pub seed: u64,
+    /// Where nonces start: above all that were used before, across restarts.
+    pub nonce_from: u64,
+    /// Keep the journal's records in memory, to be checked against the venues' own ledgers.
+    pub keep_journal: bool,
+}
+
+/// Why there is no crew.
+#[derive(Debug, thiserror::Error)]
+pub enum CrewError {
+    /// Orders cannot go to this venue.
+    #[error("venue.{0}: takes no orders, only books are supported")]
+    NoGateway(String),
+    /// There is no key for this venue.
+    #[error("venue.{0}: no key to sign orders with")]
+    NoKey(String),
+    /// The venue's key.
+    #[error("venue.{venue}: {error}")]
+    Key {
+        /// The venue.
+        venue: String,
+        /// Why.
+        error: PreviewError,
+    },
+    /// What is traded.
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    /// Limits and markets.
+    #[error(transparent)]
+    Executor(#[from] ExecutorError),
+}
+
+/// The roles of a run.
+pub struct Crew<W> {
+    /// One a venue.
+    pub feeds: Vec<FeedRole<W>>,
+    /// The one that detects.
+    pub detect: DetectRole<W>,
+    /// The one that trades.
+    pub exec: ExecRole<W>,
+}
+
+/// How to talk to a crew that runs.
+pub struct Helm {
+    control: Vec<Sender<Control>>,
+    status: Receiver<Status>,
+    /// Stops every order, at once.
+    pub kill: Kill,
+}
+
+impl Helm {
+    /// Tells every role; a role that is gone needs no telling.
+    pub fn tell(&self, control: Control) {
+        for role in &self.control {
+            let _ = role.send(control);
+        }
+    }
+
+    /// What roles said since the last call.
+    pub fn status(&self) -> Option<Status> {
+        self.status.try_recv().ok()
+    }
+}
+
+impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
+    /// Wires everything; nothing connects before the first turn. `credentials[i]` is venue `i`'s;
+    /// venues on paper need none.
+    ///
+    /// # Errors
+    /// [`CrewError`] names the venue or limit.
+    pub fn new(
+        plan: &Plan,
+        credentials: &[Credentials],
+        identity: &Identity,
+        dial: &mut MakeDial<'_>,
+        watch: &W,
+    ) -> Result<(Crew<W>, Helm), CrewError> {
+        let mut books = Books::new(plan);
+        let connection = ConnectionConfig::DEFAULT;
+        let seed = |use_: u64| identity.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(use_);
+        let mut feeds = Vec::new();
+        for (number, venue) in plan.venues.iter().enumerate() {
+            feeds.push(FeedRole::new(FeedRoleParts {
+                name: format!("feed {}", venue.config.id),
+                venue: venue.id,
+                stage: books.feed_stage(venue),
+                rest: venue.endpoints.rest.clone(),
+                dials: [dial(), dial()],
+                connection,
+                seed: seed(number as u64),
+                tap: None,
+                watch: watch.clone(),
+            }));
+        }
+        let (detect_control, detect_orders) = bounded(4);
+        let (stage, queue) = books.detect_stage(plan)?;
+        let detect = DetectRole::new(stage, detect_orders, watch.clone());
+
+        let mut lanes = Vec::new();
+        for (number, venue) in plan.venues.iter().enumerate() {
+            let gateway: Box<dyn Gateway> = if venue.config.environment == Environment::Paper {
+                Box::new(paper(plan, venue, &books))
+            } else {
+                let make = venue.row.gateway.ok_or_else(|| CrewError::NoGateway(venue.config.id.clone()))?;
+                make(&GatewayConfig {
+                    venue: venue.id,
+                    instruments: venue.instruments.iter().map(|b| (b.instrument, b.spec.clone())).collect(),
+                    credentials: credentials
+                        .get(number)
+                        .cloned()
+                        .ok_or_else(|| CrewError::NoKey(venue.config.id.clone()))?,
+                    transport: venue.config.transport,
+                    rest: venue.endpoints.rest.clone(),
+                    orders: venue.endpoints.orders.clone(),
+                    private: venue.endpoints.private.clone(),
+                    window_ms: venue.config.window_ms,
+                    nonce_from: identity.nonce_from,
+                    mask_seed: seed(0x100 + number as u64),
+                })
+                .map_err(|error| CrewError::Key { venue: venue.config.id.clone(), error })?
+            };
+            let seed = seed(0x200 + 16 * number as u64);
+            lanes.push(Lanes::new(venue.id, &venue.config.id, gateway, dial, connection, seed));
+        }
+        let kill = Kill::new();
+        let executor = Executor::new(executor_config(plan, identity), kill.clone())?;
+        let stage = ExecStage::new(executor, lanes, books.by_venue(plan), watch.clone());
+        let (exec_control, exec_orders) = bounded(4);
+        let (status_out, status) = bounded(16);
+        let exec = ExecRole::new(stage, queue, exec_orders, status_out);
+        let helm = Helm { control: vec![detect_control, exec_control], status, kill };
+        Ok((Crew { feeds, detect, exec }, helm))
+    }
+
+    /// The roles in the order of a frame's journey.
+    pub fn roles(&mut self) -> Vec<&mut dyn Role> {
+        let feeds = self.feeds.iter_mut().map(|feed| feed as &mut dyn Role);
+        feeds.chain([&mut self.detect as &mut dyn Role, &mut self.exec]).collect()
+    }
+
+    /// The roles, for threads to own.
+    pub fn into_roles(self) -> Vec<Box<dyn Role>> {
+        let feeds = self.feeds.into_iter().map(|feed| Box::new(feed) as Box<dyn Role>);
+        feeds.chain([Box::new(self.detect) as Box<dyn Role>, Box::new(self.exec)]).collect()
+    }
+
+    /// The crew again, from what threads gave back in any order. `None` when a role is missing.
+    pub fn from_roles(roles: Vec<Box<dyn Role>>) -> Option<Crew<W>> {
+        let (mut feeds, mut detect, mut exec) = (Vec::new(), None, None);
+        for role in roles {
+            let role: Box<dyn Any> = role;
+            match role.downcast::<FeedRole<W>>() {
+                Ok(feed) => feeds.push(*feed),
+                Err(role) => match role.downcast::<DetectRole<W>>() {
+                    Ok(role) => detect = Some(*role),
+                    Err(role) => exec = role.downcast::<ExecRole<W>>().ok().map(|role| *role),
+                },
+            }
+        }
+        feeds.sort_by_key(FeedRole::venue);
+        Some(Crew { feeds, detect: detect?, exec: exec? })
+    }
+
+    /// What the run did, and how long its hops took.
+    pub fn report(&mut self, plan: &Plan, now: Nanos) -> (RunReport, HopRecorder) {
+        let exec = self.exec.stage().report(now);
+        let mut hops = HopRecorder::new();
+        let mut report = RunReport::default();
+        for (venue, feed) in plan.venues.iter().zip(&self.feeds) {
+            hops.merge(feed.stage().hops());
+            let counters = feed.stage().counters();
+            let counts = exec.counts.venues.get(usize::from(venue.id.0)).copied().unwrap_or_default();
+            report.unknown += counts.unknown;
+            report.venues.push(VenueReport {
+                venue: venue.config.id.clone(),
+                frames: counters.frames,
+                updates: counters.updates,
+                resyncs: counters.resyncs,
+                orders: counts.orders,
+                acks: counts.acks,
+                fills: counts.fills,
+                rejects: counts.rejects,
+            });
+            report.alerts.extend_from_slice(feed.alerts());
+        }
+        let detect = self.detect.stage();
+        hops.merge(detect.hops());
+        report.opportunities = detect.opportunities();
+        for (reason, entry) in detect.refused().iter() {
+            report.refuse(reason, entry.count);
+        }
+        for (reason, count, _) in &exec.refused {
+            report.refuse(*reason, *count);
+        }
+        report.intents = exec.counts.intents;
+        report.unresolved = exec.open_orders as u64;
+        report.pnl = exec.pnl.iter().copied().collect();
+        report.fees = exec.fees.iter().copied().collect();
+        let quotes: Vec<_> = plan.config.instruments.iter().map(|instrument| instrument.quote).collect();
+        let exposed = exec.net_exposure.iter().filter(|(asset, _)| !quotes.contains(asset));
+        report.net_exposure = exposed.copied().collect();
+        let stage = self.exec.stage();
+        report.journal_sha256 = const_hex::encode(stage.executor().journal().digest());
+        report.alerts.extend(stage.alerts().cloned());
+        hops.merge(stage.hops());
+        (report, hops)
+    }
+}
+
+/// An account on paper, filled against the books of the run.
+fn paper(plan: &Plan, venue: &PlannedVenue, books: &Books) -> PaperGateway {
+    let markets = venue.instruments.iter().filter_map(|book| {
+        let reader = books.readers.get(usize::from(book.slot.0))?.clone();
+        Some(PaperMarket { instrument: book.instrument, spec: book.spec.clone(), book: reader })
+    });
+    PaperGateway::new(PaperConfig {
+        markets: markets.collect(),
+        balances: plan.config.sim.balances.clone(),
+        taker: venue.config.taker,
+        fee_in: venue.row.sim.fee_in,
+        latency: plan.config.sim.latency.max(PAPER_LATENCY),
+    })
+}
+
+/// The least that a paper order takes to its venue.
+const PAPER_LATENCY: Nanos = Nanos::from_millis(5);
+
+/// How long after an order's window a venue may still be working on it.
+const PROCESSING_BOUND: Nanos = Nanos::from_secs(10);
+
+fn executor_config(plan: &Plan, identity: &Identity) -> ExecutorConfig {
+    let config = &plan.config;
+    let (risk, exec) = (&config.risk, &config.exec);
+    let markets = plan.venues.iter().flat_map(|venue| {
+        let books = venue.instruments.iter();
+        books.map(|book| (venue.id, book.instrument, book.spec.clone(), venue.config.taker))
+    });
+    ExecutorConfig {
+        venues: plan.venues.len(),
+        markets: markets.collect(),
+        environment: plan.venues.first().map_or(Environment::Sim, |venue| venue.config.environment),
+        run: identity.run,
+        tag_key: identity.tag_key,
+        limits: Limits {
+            order_notional_max: risk.max_order_notional,
+            orders_per_second: risk.max_orders_per_s,
+            orders_burst: risk.max_orders_per_s.max(4),
+            hedge_reserve: (risk.max_orders_per_s / 4).max(1),
+            open_intents_max: risk.max_open_intents,
+            price_band: risk.price_band,
+            exposure_max: risk.max_exposure,
+            book_age_max: plan.venues.iter().map(|venue| venue.config.max_age).collect(),
+            cooldown: risk.cooldown,
+            min_edge: config.detect.min_edge,
+            loss_max: if risk.max_loss == Money::ZERO { Money(i128::MAX / 4) } else { risk.max_loss },
+        },
+        hedge: HedgeRules {
+            policy: match exec.hedge {
+                HedgePolicy::Finish => Policy::Finish,
+                HedgePolicy::Reverse => Policy::Reverse,
+                HedgePolicy::Keep => Policy::Keep,
+            },
+            bound: exec.hedge_bound,
+            slippage_max: Bps(exec.hedge_bound.0.saturating_mul(2)),
+            attempts_max: 5,
+            retry_after: Nanos::from_millis(50),
+            life: Nanos::from_secs(30),
+            keep_max: exec.keep_max,
+        },
+        patience: Patience {
+            silence: exec.ack_timeout,
+            ask_again: exec.query_every,
+            ask_again_max: Nanos::from_secs(5),
+            absence: Absence { processing_bound: PROCESSING_BOUND, apart: Nanos::from_secs(1) },
+        },
+        inventory: Vec::new(),
+        orders_kept: 4_096,
+        pool: exec.presign,
+        renew_before: Nanos::from_millis(200),
+        ticks_ahead: 2,
+        settle: Nanos::from_millis(500),
+        drift_max: Money(Money::ONE.0 / 1_000_000),
+        journal_pending: 4_096,
+        journal_keep: identity.keep_journal,
+    }
+}

@@ -1,0 +1,353 @@
+//! Paper trading: a gateway behind which nobody trades. Orders are filled against the books as they
+//! are published, after a delay, and nothing leaves the process.
+//!
+//! What it leaves out makes it optimistic: others want the same quantity, and nobody reacts to our
+//! fills. What it took stays taken until the book is published anew.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::book::{Reader, Top, Trust};
+use crate::types::{
+    Asset, ClientId, Draft, FeeRate, InstrumentId, InstrumentSpec, Kind, Level, Money, Nanos, OrderState,
+    Price, Qty, Report, Side, Tif, VenueRef,
+};
+use crate::venue::{
+    Command, EncodeError, FeeIn, Form, Gateway, GatewayInput, GatewayOut, Lane, LaneSpec, OrderBytes,
+    Unsupported,
+};
+
+/// A market that paper orders meet.
+pub struct PaperMarket {
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// The venue's rules.
+    pub spec: InstrumentSpec,
+    /// The book as published.
+    pub book: Reader,
+}
+
+/// What a paper account is made from.
+pub struct PaperConfig {
+    /// What it trades.
+    pub markets: Vec<PaperMarket>,
+    /// What it starts with.
+    pub balances: Vec<(Asset, Money)>,
+    /// What taking costs.
+    pub taker: FeeRate,
+    /// What fees are taken from.
+    pub fee_in: FeeIn,
+    /// From the send to the match.
+    pub latency: Nanos,
+}
+
+/// See the module documentation.
+pub struct PaperGateway {
+    config: PaperConfig,
+    balances: BTreeMap<Asset, Money>,
+    /// Orders on their way, oldest first.
+    under_way: VecDeque<(Nanos, Draft)>,
+    /// Orders made ready, until they are sent.
+    drafts: Vec<Draft>,
+    /// What was taken of a book, by market and side, since it was last published.
+    taken: Vec<[(u64, Qty); 2]>,
+    top: Top,
+    trades: u64,
+    told_ready: bool,
+}
+
+/// Orders that may be ready and unsent at once.
+const DRAFTS_MAX: usize = 256;
+
+impl PaperGateway {
+    /// An account with its starting balances.
+    pub fn new(config: PaperConfig) -> PaperGateway {
+        PaperGateway {
+            balances: config.balances.iter().copied().collect(),
+            under_way: VecDeque::new(),
+            drafts: Vec::new(),
+            taken: vec![[(0, Qty::ZERO); 2]; config.markets.len()],
+            top: Top::default(),
+            trades: 0,
+            told_ready: false,
+            config,
+        }
+    }
+
+    /// Fills an order at the book as it stands, at its limit or better.
+    fn fill(&mut self, draft: &Draft, now: Nanos, out: &mut GatewayOut) {
+        let client = draft.client;
+        let accepted = Report::Accepted { client, venue_ref: reference(client), at: now };
+        let Some(at) = self.config.markets.iter().position(|market| market.instrument == draft.instrument)
+        else {
+            return;
+        };
+        out.reports.push(accepted);
+        let mut filled = Qty::ZERO;
+        let market = &self.config.markets[at];
+        let readable = (0..1_000).any(|_| market.book.read(&mut self.top));
+        if readable && self.top.trust == Trust::Live && !self.top.crossed {
+            let levels: Vec<Level> = match draft.side {
+                Side::Buy => self.top.asks().to_vec(),
+                Side::Sell => self.top.bids().to_vec(),
+            };
+            let taken = &mut self.taken[at][draft.side as usize];
+            if taken.0 != self.top.version {
+                *taken = (self.top.version, Qty::ZERO);
+            }
+            let mut gone = taken.1;
+            for level in levels {
+                let crosses = match draft.side {
+                    Side::Buy => level.price <= draft.price,
+                    Side::Sell => level.price >= draft.price,
+                };
+                if !crosses && draft.kind != Kind::Market {
+                    break;
+                }
+                let left = Qty((level.qty.0 - gone.0).max(0));
+                gone = Qty((gone.0 - level.qty.0).max(0));
+                let lot = self.config.markets[at].spec.lot;
+                let qty = left.min(Qty(draft.qty.0 - filled.0)).floor_to(lot);
+                if qty.0 > 0 && self.book(at, draft, level.price, qty, Qty(filled.0 + qty.0), now, out) {
+                    filled = Qty(filled.0 + qty.0);
+                    self.taken[at][draft.side as usize].1.0 += qty.0;
+                }
+                if filled == draft.qty {
+                    break;
+                }
+            }
+        }
+        let state = if filled == draft.qty { OrderState::Filled } else { OrderState::Cancelled };
+        out.reports.push(Report::Ended { client, state, filled: Some(filled), at: now });
+    }
+
+    /// Books one fill; false when the account cannot pay for it.
+    #[allow(clippy::too_many_arguments)]
+    fn book(
+        &mut self,
+        at: usize,
+        draft: &Draft,
+        price: Price,
+        qty: Qty,
+        total: Qty,
+        now: Nanos,
+        out: &mut GatewayOut,
+    ) -> bool {
+        let spec = &self.config.markets[at].spec;
+        let Some(value) = spec.contract.value(price, qty, spec.scale) else { return false };
+        let amount = Money::from_scaled(qty.0, spec.scale);
+        let (pays, gets) = match draft.side {
+            Side::Buy => ((spec.quote, value), (spec.base, amount)),
+            Side::Sell => ((spec.base, amount), (spec.quote, value)),
+        };
+        let fee_asset = match self.config.fee_in {
+            FeeIn::Quote => spec.quote,
+            FeeIn::Received => gets.0,
+        };
+        let fee = if fee_asset == spec.quote { value } else { amount }.fee_up(self.config.taker);
+        let cost = if fee_asset == pays.0 { pays.1 + fee } else { pays.1 };
+        if self.balance(pays.0) < cost {
+            return false;
+        }
+        let symbol = spec.symbol;
+        *self.balances.entry(pays.0).or_default() -= pays.1;
+        *self.balances.entry(gets.0).or_default() += gets.1;
+        *self.balances.entry(fee_asset).or_default() -= fee;
+        self.trades += 1;
+        out.reports.push(Report::Filled {
+            client: draft.client,
+            venue_ref: reference(draft.client),
+            trade: VenueRef::new(&self.trades.to_string()).unwrap_or_default(),
+            symbol,
+            side: draft.side,
+            price,
+            qty,
+            total: Some(total),
+            fee,
+            fee_asset,
+            at: now,
+        });
+        true
+    }
+
+    fn balance(&self, asset: Asset) -> Money {
+        self.balances.get(&asset).copied().unwrap_or_default()
+    }
+}
+
+fn reference(client: ClientId) -> VenueRef {
+    VenueRef::new(&client.to_string()).unwrap_or_default()
+}
+
+impl Gateway for PaperGateway {
+    fn lanes(&self) -> Vec<LaneSpec> {
+        Vec::new()
+    }
+
+    fn form(&self) -> Form {
+        Form::Session
+    }
+
+    fn ready(&self) -> bool {
+        true
+    }
+
+    fn on(&mut self, input: GatewayInput<'_>, now: Nanos, out: &mut GatewayOut) {
+        match input {
+            // What was encoded comes back here instead of leaving.
+            GatewayInput::Text(_, bytes) => {
+                let Some(client) = ClientId::parse(bytes.message()) else { return };
+                if let Some(at) = self.drafts.iter().position(|draft| draft.client == client) {
+                    let draft = self.drafts.remove(at);
+                    self.under_way.push_back((now + self.config.latency, draft));
+                }
+            }
+            GatewayInput::Tick => {
+                if !std::mem::replace(&mut self.told_ready, true) {
+                    out.reports.push(Report::Ready);
+                    out.reports.push(Report::Streaming);
+                }
+                while self.under_way.front().is_some_and(|(due, _)| *due <= now) {
+                    let Some((_, draft)) = self.under_way.pop_front() else { break };
+                    self.fill(&draft, now, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        let market = self.config.markets.iter().find(|market| market.instrument == order.instrument);
+        let market = market.ok_or(EncodeError::UnknownInstrument)?;
+        market.spec.check(order.price, order.qty)?;
+        if order.tif != Tif::Ioc || order.kind == Kind::PostOnly {
+            return Err(EncodeError::Unsupported);
+        }
+        if self.drafts.len() == DRAFTS_MAX {
+            self.drafts.remove(0);
+        }
+        self.drafts.push(*order);
+        let id = order.client.hex();
+        out.buffer()[..id.len()].copy_from_slice(&id);
+        out.set(0, id.len())?;
+        out.lane = Lane::Orders;
+        out.client = order.client;
+        out.expires = now + Nanos::from_secs(1);
+        Ok(())
+    }
+
+    fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {
+        match command {
+            Command::Balances => {
+                for (asset, free) in &self.balances {
+                    out.reports.push(Report::Balance {
+                        asset: *asset,
+                        free: *free,
+                        locked: Some(Money::ZERO),
+                    });
+                }
+            }
+            Command::ServerTime => out.reports.push(Report::ServerTime { venue: now, asked: now }),
+            Command::Query { client, .. } if !self.under_way.iter().any(|(_, own)| own.client == *client) => {
+                out.reports.push(Report::NotFound { client: *client });
+            }
+            Command::OpenOrders => out.reports.push(Report::OpenOrdersEnd { count: 0 }),
+            Command::Query { .. } | Command::Fills { .. } | Command::CancelAll { .. } => {}
+            _ => return Err(Unsupported { venue: "paper", what: "such a request" }),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::{Writer, cell};
+    use crate::types::{Contract, Scale, Symbol, Text, VenueId};
+    use crate::wire::PaddedBuf;
+
+    const ONE: i64 = 100_000_000;
+
+    fn gateway(usdt: &str) -> (PaperGateway, Writer) {
+        let quote = Asset::new("USDT").unwrap();
+        let spec = InstrumentSpec {
+            name: Text::new("BTC-USDT").unwrap(),
+            symbol: Symbol::new("BTCUSDT").unwrap(),
+            base: Asset::new("BTC").unwrap(),
+            quote,
+            scale: Scale::DEFAULT,
+            tick: Price(1_000_000),
+            lot: Qty(1_000),
+            min_qty: Qty(1_000),
+            max_qty: Qty(0),
+            min_notional: Money::ZERO,
+            price_digits: 2,
+            qty_digits: 5,
+            contract: Contract::spot(quote, Scale::DEFAULT),
+            open: true,
+        };
+        let (mut writer, book) = cell();
+        let mut top = Top { trust: Trust::Live, ask_count: 2, ..Top::default() };
+        top.asks[0] = Level::new(100 * ONE, ONE);
+        top.asks[1] = Level::new(101 * ONE, ONE);
+        writer.publish(&top);
+        let config = PaperConfig {
+            markets: vec![PaperMarket { instrument: InstrumentId(0), spec, book }],
+            balances: vec![(quote, Money::parse(usdt).unwrap())],
+            taker: FeeRate(100_000),
+            fee_in: FeeIn::Quote,
+            latency: Nanos::from_millis(5),
+        };
+        (PaperGateway::new(config), writer)
+    }
+
+    /// Buys on paper at 101 and says what was filled, in all and at which prices.
+    fn buy(gateway: &mut PaperGateway, id: u128, qty: i64) -> (i64, Vec<i64>) {
+        let draft = Draft {
+            client: ClientId::from_bits(id),
+            venue: VenueId(0),
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            kind: Kind::Limit,
+            tif: Tif::Ioc,
+            price: Price(101 * ONE),
+            qty: Qty(qty),
+        };
+        let (mut bytes, mut out) = (OrderBytes::new(), GatewayOut::default());
+        gateway.encode(&draft, Nanos(0), &mut bytes).unwrap();
+        let mut padded = PaddedBuf::default();
+        let text = padded.fill(bytes.as_slice());
+        gateway.on(GatewayInput::Text(Lane::Orders, text), Nanos(0), &mut out);
+        gateway.on(GatewayInput::Tick, Nanos::from_millis(4), &mut out);
+        assert!(!out.reports.iter().any(|r| matches!(r, Report::Accepted { .. })), "too early");
+        gateway.on(GatewayInput::Tick, Nanos::from_millis(5), &mut out);
+        let prices = out.reports.iter().filter_map(|report| match report {
+            Report::Filled { price, .. } => Some(price.0 / ONE),
+            _ => None,
+        });
+        let prices = prices.collect();
+        match out.reports.last() {
+            Some(Report::Ended { filled: Some(filled), .. }) => (filled.0, prices),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn paper_orders_take_what_is_published_once() {
+        let (mut gateway, mut writer) = gateway("1000");
+        assert_eq!(buy(&mut gateway, 1, ONE * 3 / 2), (ONE * 3 / 2, vec![100, 101]));
+        assert_eq!(buy(&mut gateway, 2, ONE), (ONE / 2, vec![101]), "the rest was taken before");
+        let mut top = Top { trust: Trust::Live, ask_count: 1, ..Top::default() };
+        top.asks[0] = Level::new(100 * ONE, ONE);
+        writer.publish(&top);
+        assert_eq!(buy(&mut gateway, 3, ONE), (ONE, vec![100]), "published anew");
+        writer.withdraw(Trust::Lost);
+        assert_eq!(buy(&mut gateway, 4, ONE), (0, vec![]), "nobody trades on a lost book");
+    }
+
+    #[test]
+    fn a_paper_account_cannot_spend_what_it_does_not_have() {
+        let (mut gateway, _writer) = gateway("100");
+        assert_eq!(buy(&mut gateway, 1, ONE), (0, vec![]), "the fee is missing");
+        assert_eq!(buy(&mut gateway, 2, ONE / 2), (ONE / 2, vec![100]));
+    }
+}

@@ -1,0 +1,189 @@
+//! The feed against the simulated server: books that follow the exchange's, and notice what was lost.
+
+use oorandom::Rand64;
+use xarb::sim::exchange::SimExchange;
+use xarb::types::{BookId, Endpoint, Nanos, Side, Symbol};
+use xarb::venue::{
+    AccountId, BookConfig, ChangeKind, Channels, ConnId, Event, Exchange, Feed, FeedConfig, FeedInput,
+    FeedOut, Lost, OrderRef, RequestId, Server, ServerInput, ServerOut, Want, find,
+};
+use xarb::wire::PaddedBuf;
+
+use crate::captures::PlainBook;
+use crate::dialogue::START;
+use crate::trading::{exchange, limit};
+
+const ONE: i64 = 100_000_000;
+
+struct Watcher {
+    exchange: SimExchange,
+    maker: AccountId,
+    server: Box<dyn Server>,
+    feed: Box<dyn Feed>,
+    now: Nanos,
+    book: PlainBook,
+    top: [Option<(i64, i64)>; 2],
+    live: bool,
+    lost: usize,
+    seq: u64,
+    /// Messages of the server to lose.
+    lose: usize,
+    padded: PaddedBuf,
+}
+
+impl Watcher {
+    fn new() -> Watcher {
+        let venue = find("binance.spot").unwrap();
+        let (exchange, maker) = exchange();
+        let endpoint = |url| Endpoint::parse(url).unwrap();
+        let feed = (venue.feed)(&FeedConfig {
+            books: vec![BookConfig { symbol: Symbol::new("BTCUSDT").unwrap(), spec: None }],
+            discover: false,
+            channels: Channels { depth: true, levels: 100, interval_ms: 100, ticker: true },
+            stream: endpoint("ws://127.0.0.1:1/stream"),
+            rest: endpoint("http://127.0.0.1:1/"),
+        });
+        let mut watcher = Watcher {
+            exchange,
+            maker,
+            server: (venue.server.unwrap())(1),
+            feed,
+            now: START,
+            book: PlainBook::default(),
+            top: [None; 2],
+            live: false,
+            lost: 0,
+            seq: 0,
+            lose: 0,
+            padded: PaddedBuf::default(),
+        };
+        let conn = ConnId(1);
+        watcher.serve(ServerInput::Opened { conn, target: "/stream", headers: &[], peer: "127.0.0.1:2" });
+        watcher.tell(FeedInput::Opened);
+        watcher
+    }
+
+    fn serve(&mut self, input: ServerInput<'_>) {
+        let mut out = Vec::new();
+        self.server.on(input, self.now, &mut self.exchange, &mut out);
+        for answer in out {
+            match answer {
+                ServerOut::Text(_, _) if self.lose > 0 => self.lose -= 1,
+                ServerOut::Text(_, text) => {
+                    let mut padded = std::mem::take(&mut self.padded);
+                    self.tell(FeedInput::Text(padded.fill(text.as_bytes())));
+                    self.padded = padded;
+                }
+                ServerOut::Response { status, body, .. } => {
+                    let (book, body) = (Some(BookId(0)), body.as_bytes());
+                    self.tell(FeedInput::Fetched { book, url: "", status, body });
+                }
+                ServerOut::Close(_) => panic!("cut off"),
+            }
+        }
+    }
+
+    fn tell(&mut self, input: FeedInput<'_>) {
+        let mut out = FeedOut::default();
+        self.feed.on(input, self.now, &mut out).unwrap();
+        for change in &out.changes {
+            let (bids, asks) = (out.bids(change), out.asks(change));
+            match change.kind {
+                ChangeKind::Snapshot { .. } => self.book.clear(),
+                ChangeKind::Update => self.live = true,
+                ChangeKind::Lost(Lost::Gap { .. }) => {
+                    self.live = false;
+                    self.lost += 1;
+                }
+                ChangeKind::Top => {
+                    self.top = [bids, asks].map(|side| side.first().map(|l| (l.price.0, l.qty.0)));
+                    continue;
+                }
+                other => panic!("{other:?}"),
+            }
+            self.seq = change.seq;
+            self.book.apply(Side::Buy, bids);
+            self.book.apply(Side::Sell, asks);
+        }
+        for want in out.wants {
+            match want {
+                Want::Send(text) => self.serve(ServerInput::Text(ConnId(1), &text)),
+                Want::Fetch { target, .. } => {
+                    let (id, method, headers) = (RequestId(1), "GET", &[][..]);
+                    let (body, peer, target) = (&b""[..], "127.0.0.1:2", &target[..]);
+                    self.serve(ServerInput::Request { id, method, target, headers, body, peer });
+                }
+                Want::Reconnect(why) => panic!("{why}"),
+            }
+        }
+    }
+
+    /// Something happens at the exchange, then time passes.
+    fn step(&mut self, rng: &mut Rand64) {
+        for _ in 0..rng.rand_range(0..4) {
+            let open = self.exchange.open_orders(self.maker);
+            if open.len() > 20 || (!open.is_empty() && rng.rand_range(0..3) == 0) {
+                let id = open[rng.rand_range(0..open.len() as u64) as usize].id;
+                self.exchange.cancel(self.maker, &OrderRef::Id(id), self.now).unwrap();
+            } else {
+                let side = if rng.rand_range(0..2) == 0 { Side::Buy } else { Side::Sell };
+                let away = rng.rand_range(1..20) as i64 * ONE;
+                let price = 60_000 * ONE - side.sign() * away;
+                self.exchange.place(self.maker, &limit(side, price, ONE / 10), self.now).unwrap();
+            }
+        }
+        let mut events: Vec<Event> = Vec::new();
+        self.exchange.drain_events(&mut events);
+        for event in &events {
+            self.serve(ServerInput::Event(event));
+        }
+        self.now = self.now + Nanos::from_millis(rng.rand_range(1..60) as i64);
+        self.serve(ServerInput::Tick);
+        self.tell(FeedInput::Tick);
+    }
+
+    /// The exchange's best levels, and whether the book stands where the exchange does.
+    #[track_caller]
+    fn compare(&self) {
+        let truth = self.exchange.book(0, 1);
+        let best = [&truth.bids, &truth.asks].map(|side| side.first().map(|l| (l.price.0, l.qty.0)));
+        assert_eq!(self.top, best, "the ticker is always current");
+        if self.live && self.seq == truth.seq {
+            assert_eq!(self.book.best(), best, "at {}", truth.seq);
+        }
+    }
+}
+
+#[test]
+fn a_book_follows_the_exchange() {
+    let mut watcher = Watcher::new();
+    let mut rng = Rand64::new(11);
+    for _ in 0..3_000 {
+        watcher.step(&mut rng);
+        watcher.compare();
+    }
+    assert!(watcher.live && watcher.lost == 0);
+    assert!(watcher.exchange.book(0, 1).seq - watcher.seq < 20);
+}
+
+#[test]
+fn lost_messages_are_noticed_and_cured() {
+    for seed in 0..20 {
+        let mut watcher = Watcher::new();
+        let mut rng = Rand64::new(seed);
+        for _ in 0..20 {
+            for _ in 0..30 {
+                watcher.step(&mut rng);
+            }
+            watcher.lose = 30;
+            while watcher.lose > 0 {
+                watcher.step(&mut rng);
+            }
+        }
+        for _ in 0..100 {
+            watcher.step(&mut rng);
+        }
+        watcher.compare();
+        assert!(watcher.live && watcher.lost > 0, "seed {seed}: {} lost", watcher.lost);
+    }
+}

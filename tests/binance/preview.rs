@@ -1,0 +1,125 @@
+//! Previews: the exact requests, and the documents' signatures through the same door.
+
+use secrecy::SecretString;
+use xarb::types::{Kind, Side, Tif};
+use xarb::venue::{Credentials, OrderText, Preview, SignRequest, Transport, find};
+
+use crate::dialogue::{ED25519, HMAC};
+
+fn credentials((key, secret): (&str, &str)) -> Credentials {
+    Credentials { key: key.to_owned(), secret: SecretString::from(secret), passphrase: None, generation: 0 }
+}
+
+fn sign(key: (&str, &str), method: &str, query: &str, body: &str) -> String {
+    let request = SignRequest {
+        method: method.to_owned(),
+        path: "/api/v3/order".to_owned(),
+        query: query.to_owned(),
+        body: body.to_owned(),
+        time_ms: 0,
+        nonce: None,
+    };
+    (find("binance.spot").unwrap().sign.unwrap())(&credentials(key), &request).unwrap().signature
+}
+
+fn order(transport: Transport, client_id: &str) -> OrderText {
+    OrderText {
+        symbol: "BTCUSDT".to_owned(),
+        side: Side::Sell,
+        kind: Kind::Limit,
+        tif: Tif::Ioc,
+        price: "23416.10".to_owned(),
+        qty: "0.00847".to_owned(),
+        client_id: client_id.to_owned(),
+        transport,
+        time_ms: 1_660_801_715_431,
+        nonce: None,
+    }
+}
+
+fn preview(key: (&str, &str), order: &OrderText) -> Preview {
+    (find("binance.spot").unwrap().preview.unwrap())(&credentials(key), order).unwrap()
+}
+
+#[test]
+fn requests_are_signed_as_they_stand() {
+    assert_eq!(
+        sign(
+            HMAC,
+            "POST",
+            "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC",
+            "quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559",
+        ),
+        "0fd168b8ddb4876a0358a8d14d0c9f3da0e9b20c5d52b2a00fcf7d1c602f9a77"
+    );
+    assert_eq!(
+        sign(
+            ED25519,
+            "WS",
+            "apiKey=4yNzx3yWC5bS6YTwEkSRaC0nRmSQIIStAUOh1b6kqaBrTLIhjCpI5lJH8q8R8WNO&timestamp=1649729878532",
+            "",
+        ),
+        "cGkloHLHGGNbrduoWDYBlzIPwRHyDVYVfCE0rDkPwKdKedurBgm2JNWRkwloQDBFG6Mcloavo1siYfEtZbV/Ag=="
+    );
+}
+
+#[test]
+fn a_rest_order_is_one_signed_request() {
+    let Preview::Http { method, url, headers, body } = preview(HMAC, &order(Transport::Rest, "arb-000001"))
+    else {
+        panic!("an HTTP request")
+    };
+    let (front, signature) = url.split_once("&signature=").unwrap();
+    let query = front.strip_prefix("https://api.binance.com/api/v3/order?").unwrap();
+    assert_eq!(
+        query,
+        "symbol=BTCUSDT&side=SELL&type=LIMIT&timeInForce=IOC&recvWindow=5000&newClientOrderId=arb-000001\
+         &price=23416.10&quantity=0.00847&timestamp=1660801715431"
+    );
+    assert_eq!(signature, sign(HMAC, "POST", query, ""));
+    assert_eq!((method.as_str(), body.as_str()), ("POST", ""));
+    assert_eq!(headers, [("X-MBX-APIKEY".to_owned(), HMAC.0.to_owned())]);
+
+    let Preview::Http { url, .. } = preview(ED25519, &order(Transport::Rest, "arb-000001")) else { panic!() };
+    let signature = url.split_once("&signature=").unwrap().1;
+    let plain = sign(ED25519, "POST", query, "");
+    assert_eq!(signature, plain.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D"));
+}
+
+#[test]
+fn a_websocket_order_is_signed_only_without_a_session() {
+    let Preview::Frames { frames, .. } = preview(HMAC, &order(Transport::Ws, "arb-000001")) else { panic!() };
+    let payload = format!(
+        "apiKey={}&newClientOrderId=arb-000001&price=23416.10&quantity=0.00847&recvWindow=5000&side=SELL\
+         &symbol=BTCUSDT&timeInForce=IOC&timestamp=1660801715431&type=LIMIT",
+        HMAC.0
+    );
+    let frame: serde_json::Value = serde_json::from_str(&frames[0]).unwrap();
+    assert_eq!(frame["params"]["signature"], sign(HMAC, "WS", &payload, ""));
+    assert_eq!((&frame["method"], &frame["id"]), (&"order.place".into(), &"arb-000001".into()));
+
+    let Preview::Frames { frames, .. } = preview(ED25519, &order(Transport::Ws, "arb-000001")) else {
+        panic!()
+    };
+    assert_eq!(frames.len(), 2);
+    let logon: serde_json::Value = serde_json::from_str(&frames[0]).unwrap();
+    assert_eq!(logon["method"], "session.logon");
+    let frame: serde_json::Value = serde_json::from_str(&frames[1]).unwrap();
+    assert!(frame["params"].get("signature").is_none() && frame["params"]["timestamp"].is_i64());
+}
+
+#[test]
+fn values_that_the_venue_does_not_take_are_refused_by_name() {
+    let good = order(Transport::Rest, "a");
+    for (order, want) in [
+        (OrderText { client_id: "a b".to_owned(), ..good.clone() }, "client-id"),
+        (OrderText { client_id: "x".repeat(37), ..good.clone() }, "client-id"),
+        (OrderText { price: "1e5".to_owned(), ..good.clone() }, "price"),
+        (OrderText { qty: "-1".to_owned(), ..good.clone() }, "qty"),
+        (OrderText { symbol: String::new(), ..good.clone() }, "symbol"),
+    ] {
+        let refused =
+            (find("binance.spot").unwrap().preview.unwrap())(&credentials(HMAC), &order).unwrap_err();
+        assert!(refused.to_string().starts_with(want), "{refused}");
+    }
+}
