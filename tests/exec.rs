@@ -457,6 +457,21 @@ fn the_same_run_writes_the_same_journal() {
     assert!(first.1 > 30);
 }
 
+#[test]
+fn draining_opens_nothing_and_ends_what_is_open() {
+    let mut world = world();
+    world.desk.venues[1].fates = vec![Fate::Half];
+    world.fire(QTY).unwrap();
+    world.exec.drain();
+    let now = world.now;
+    assert!(!world.exec.is_drained(now, &mut world.desk));
+    assert_eq!(world.fire(QTY).unwrap_err().reason, Refused::Risk);
+    world.step(300);
+    let now = world.now;
+    assert!(world.exec.is_drained(now, &mut world.desk));
+    assert_eq!(world.net_btc(), Money::ZERO);
+}
+
 /// No order byte without its record before it, in the journal as it would be on disk.
 #[test]
 fn every_order_sent_stands_in_the_journal_before_it_was_sent() {

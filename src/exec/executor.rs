@@ -5,7 +5,7 @@
 
 use zeroize::Zeroize;
 
-use super::hedge::{HedgeRuleError, HedgeRules};
+use super::hedge::{HedgeRuleError, HedgeRules, is_dust};
 use super::journal::{Entry, Kind};
 use super::plan::Intents;
 use super::presign::{Outgoing, Presign, Ready, send};
@@ -152,6 +152,7 @@ pub struct Executor {
     pub(super) slow_timers_at: Nanos,
     pub(super) refusals_told: [u64; Refused::ALL.len()],
     pub(super) killed: bool,
+    draining: bool,
 }
 
 /// Reports of misconduct that are kept.
@@ -202,6 +203,7 @@ impl Executor {
             slow_timers_at: Nanos(i64::MIN),
             refusals_told: [0; Refused::ALL.len()],
             killed: false,
+            draining: false,
             ledger,
             markets,
             config,
@@ -234,6 +236,11 @@ impl Executor {
         now: Nanos,
         ctx: &mut dyn Context,
     ) -> Result<AdmittedIntent, Refusal> {
+        if self.draining {
+            let refusal = Refusal::new(Refused::Risk, Detail::Draining);
+            self.gate.count(&refusal, opportunity.net_quote);
+            return Err(refusal);
+        }
         self.look(opportunity.instrument, now, ctx);
         let exposure = self.exposure(opportunity.instrument);
         let Executor { gate, caps, ids, presign, orders, .. } = self;
@@ -573,6 +580,26 @@ impl Executor {
     /// Whether an instrument is halted.
     pub fn is_halted(&self, instrument: InstrumentId) -> bool {
         self.halted.get(usize::from(instrument.0)).copied().unwrap_or(true)
+    }
+
+    /// Opens nothing new from now on. What is in flight ends, and what is left over is hedged, as
+    /// long as reports and ticks keep coming.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Nothing is in flight and no hedge is owed: what is left over is dust, or its instrument is
+    /// halted.
+    pub fn is_drained(&mut self, now: Nanos, ctx: &mut dyn Context) -> bool {
+        self.is_idle()
+            && (0..self.loose.len()).all(|at| {
+                let (instrument, amount) = (InstrumentId(at as u16), self.loose[at]);
+                if amount == Money::ZERO || self.halted[at] {
+                    return true;
+                }
+                self.look(instrument, now, ctx);
+                self.mid().is_some_and(|mid| is_dust(&self.view(instrument), instrument, amount, mid))
+            })
     }
 
     /// Nothing is in flight: no open order, no open intent.

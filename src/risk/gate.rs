@@ -5,11 +5,11 @@
 //! stale, broke, or moved away since is reason enough to let it go. Hedges pass the same gate, with
 //! one rule more (they must reduce the exposure) and some less (no cooldown, no edge).
 
-use super::{Caps, Detail, Exposure, Limits, Refusal, Refusals};
-use crate::account::{Inventory, Ledger, Market, Markets};
+use super::{Caps, Detail, GateView, Limits, Quote, Refusal, Refusals, consolidated_mid};
+use crate::account::{Inventory, Ledger, Market};
 use crate::detect::{Leg, Opportunity, Refused};
 use crate::types::{
-    ClientId, Draft, InstrumentId, Kind, Level, Money, Nanos, Price, Qty, Side, SpecError, Tif, VenueId,
+    ClientId, Draft, InstrumentId, Kind, Money, Nanos, Price, Qty, Side, SpecError, Tif, VenueId,
 };
 
 /// An order that passed every limit. Only the gate makes one, and encoders of the executor take
@@ -101,112 +101,6 @@ impl Direction {
     fn pairs(self) -> impl Iterator<Item = (usize, usize)> {
         let bits = |mask: u32| (0..Direction::VENUES_MAX).filter(move |at| mask >> at & 1 == 1);
         bits(self.buys).flat_map(move |buy| bits(self.sells).map(move |sell| (buy, sell)))
-    }
-}
-
-/// A venue's best prices as last published.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Quote {
-    /// Best bid.
-    pub bid: Level,
-    /// Best ask.
-    pub ask: Level,
-    /// When the last message about the book came.
-    pub at: Nanos,
-    /// Version of the published book.
-    pub version: u64,
-    /// The book may be traded on.
-    pub live: bool,
-}
-
-/// Whether a venue may be sent orders.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Standing {
-    /// Logged in, private stream proven.
-    Ready,
-    /// Not yet, or not any more.
-    #[default]
-    Down,
-    /// It asked us to wait until then.
-    Throttled(Nanos),
-    /// It did what it must not do, or refused our key: no order goes there in this run.
-    Frozen,
-}
-
-/// What the gate looks at.
-#[derive(Clone, Copy)]
-pub struct GateView<'a> {
-    /// What is traded where.
-    pub markets: &'a Markets,
-    /// Balances and what is held of them.
-    pub ledger: &'a Ledger,
-    /// Where inventory should stand, when that matters.
-    pub inventory: Option<&'a Inventory>,
-    /// The instrument's best prices, by venue.
-    pub quotes: &'a [Option<Quote>],
-    /// Whether orders may go, by venue.
-    pub standing: &'a [Standing],
-    /// The instrument's exposure as it stands, open orders included.
-    pub exposure: Exposure,
-    /// The instrument is halted.
-    pub halted: bool,
-}
-
-impl GateView<'_> {
-    /// The venue's market and book, when both may be used now.
-    ///
-    /// # Errors
-    /// The [`Refusal`] that stands in the way.
-    pub fn usable(
-        &self,
-        venue: VenueId,
-        instrument: InstrumentId,
-        age_max: &[Nanos],
-        now: Nanos,
-    ) -> Result<(&Market, Quote), Refusal> {
-        let at = usize::from(venue.0);
-        let refuse = |reason, detail| Err(Refusal::at(reason, detail, venue));
-        let Some(market) = self.markets.get(venue, instrument) else {
-            return refuse(Refused::Risk, Detail::NoMarket);
-        };
-        if !market.spec.open {
-            return refuse(Refused::NotReady, Detail::MarketClosed);
-        }
-        match self.standing.get(at).copied().unwrap_or_default() {
-            Standing::Ready => {}
-            Standing::Throttled(until) if until <= now => {}
-            Standing::Throttled(_) => return refuse(Refused::NotReady, Detail::Throttled),
-            Standing::Down => return refuse(Refused::NotReady, Detail::Session),
-            Standing::Frozen => return refuse(Refused::Risk, Detail::Frozen),
-        }
-        if self.ledger.drifted(venue, market.base) || self.ledger.drifted(venue, market.quote) {
-            return refuse(Refused::Risk, Detail::Drift);
-        }
-        let Some(quote) = self.quotes.get(at).copied().flatten().filter(|quote| quote.live) else {
-            return refuse(Refused::Unsynced, Detail::NoBook);
-        };
-        if quote.bid.price >= quote.ask.price {
-            return refuse(Refused::Crossed, Detail::BookCrossed);
-        }
-        if age_max.get(at).is_none_or(|max| now - quote.at > *max) {
-            return refuse(Refused::Stale, Detail::BookAge);
-        }
-        Ok((market, quote))
-    }
-}
-
-/// The middle of all live books of an instrument, each venue counting the same; `None` without any.
-pub fn consolidated_mid(quotes: &[Option<Quote>]) -> Option<Price> {
-    let (mut sum, mut count) = (0i128, 0i128);
-    for quote in quotes.iter().flatten().filter(|quote| quote.live) {
-        sum += i128::from(quote.bid.price.0) + i128::from(quote.ask.price.0);
-        count += 2;
-    }
-    // Real prices fit 64 bits even when summed; the wide division is for absurd ones.
-    match (i64::try_from(sum), count) {
-        (_, 0) => None,
-        (Ok(sum), count) => Some(Price(sum / count as i64)),
-        (Err(_), count) => i64::try_from(sum / count).ok().map(Price),
     }
 }
 
@@ -531,11 +425,11 @@ pub fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, q
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kill;
     use super::super::limits::tests::limits;
+    use super::super::{Exposure, Kill, Standing};
     use super::*;
-    use crate::account::test_spec;
-    use crate::types::FeeRate;
+    use crate::account::{Markets, test_spec};
+    use crate::types::{FeeRate, Level};
 
     const E8: i64 = 100_000_000;
 

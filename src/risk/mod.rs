@@ -9,9 +9,11 @@ mod gate;
 mod kill;
 mod limits;
 mod refusal;
+mod view;
 
 pub use caps::{Bucket, Caps, Stopped};
-pub use gate::{Admitted, AdmittedIntent, Direction, Gate, GateView, Quote, Standing, consolidated_mid, ioc};
+pub use gate::{Admitted, AdmittedIntent, Direction, Gate, ioc};
 pub use kill::Kill;
 pub use limits::{Exposure, LimitError, Limits};
 pub use refusal::{Detail, Refusal, Refusals};
+pub use view::{GateView, Quote, Standing, consolidated_mid};

@@ -8,6 +8,8 @@ use crate::types::{Money, SpecError, VenueId};
 pub enum Detail {
     /// The kill flag is set.
     Killed,
+    /// The engine is winding down.
+    Draining,
     /// As many intents as allowed are open.
     OpenIntents,
     /// No slot is left for another order.

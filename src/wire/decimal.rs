@@ -167,6 +167,8 @@ pub(super) mod avx2 {
 
     use std::arch::x86_64::*;
 
+    use crate::wire::json::kernel::starts_with;
+
     /// Where a number has its point (or its end, where it has none) and its end.
     #[derive(Clone, Copy)]
     pub struct Shape {
@@ -227,18 +229,22 @@ pub(super) mod avx2 {
         table
     };
 
-    /// Two decimals, the second `GAP` bytes behind the end of the first, both at scale 8. The bytes
-    /// of the gap and those behind the second are the caller's to check: where an end lies at the
-    /// window's, only they tell that the number ended there. `json`: no leading zeros.
+    /// Two decimals with exactly `gap` between them, both at scale 8. The byte behind the second is
+    /// the caller's to check: where its end lies at the window's, only that byte tells whether the
+    /// number ended there. `json`: no leading zeros.
     ///
     /// # Safety
     /// The CPU has AVX2, BMI1 and BMI2.
     #[inline(always)]
-    pub unsafe fn pair<const GAP: usize>(window: &[u8; 64], json: bool) -> Option<([i64; 2], [Shape; 2])> {
-        const { assert!(GAP <= 16) };
+    pub unsafe fn pair<const GAP: usize>(
+        window: &[u8; 64],
+        gap: &[u8; GAP],
+        json: bool,
+    ) -> Option<([i64; 2], [Shape; 2])> {
+        const { assert!(GAP > 0 && GAP <= 16) };
         // SAFETY: the caller has AVX2. The window's load reads its first 32 bytes. `first.end` is at
-        // most 32, since `stop` has its upper half set, so the second number's 16 bytes end at
-        // 32 + 16 + 16 = 64 at the latest.
+        // most 32, since `stop` has its upper half set, so the gap's 16 bytes end at 48 and the second
+        // number's 16 at 32 + 16 + 16 = 64, at the latest.
         unsafe {
             let raw = _mm256_loadu_si256(window.as_ptr().cast());
             let values = _mm256_sub_epi8(raw, _mm256_set1_epi8(b'0' as i8));
@@ -253,6 +259,10 @@ pub(super) mod avx2 {
             let second = Shape { dot: other.trailing_zeros() as usize, end: stop.trailing_zeros() as usize };
             let shuffle =
                 _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(shuffle(first)?), shuffle(second)?);
+            let between: &[u8; 16] = &*window.as_ptr().add(first.end).cast();
+            if !starts_with(between, gap) {
+                return None;
+            }
             if json
                 && ((first.dot > 1 && window[0] == b'0')
                     || (second.dot > 1 && *window.get_unchecked(start) == b'0'))

@@ -290,17 +290,25 @@ impl<'a, K: Kernel> Spelling<'a, K> {
         }
         let mut at = self.literal(at, b"[\"")?;
         loop {
-            let mut pair = self.kernel.pair::<3>(text, at, false);
-            if !pair.is_some_and(|[price, qty]| is(text, price.end, b"\",\"") && is(text, qty.end, b"\"]")) {
-                pair = decimal::any_pair(text, at, b"\",\"", false, self.kernel.scale());
-            }
-            let [price, qty] = pair?;
-            levels.push(Level::new(price.value, qty.value));
-            if is(text, qty.end, b"\"],[\"") {
-                at = qty.end + 5;
-            } else {
-                let end = self.literal(qty.end, b"\"]]")?;
-                return Some((start..levels.len() as u32, end));
+            let end = match self.kernel.pair(text, at, b"\",\"", false) {
+                Some([price, qty]) if is(text, qty.end, b"\"],[\"") => {
+                    levels.push(Level::new(price.value, qty.value));
+                    at = qty.end + 5;
+                    continue;
+                }
+                Some([price, qty]) if is(text, qty.end, b"\"]]") => {
+                    levels.push(Level::new(price.value, qty.value));
+                    return Some((start..levels.len() as u32, qty.end + 3));
+                }
+                _ => {
+                    let pair = decimal::any_pair(text, at, b"\",\"", false, self.kernel.scale())?;
+                    levels.push(Level::new(pair[0].value, pair[1].value));
+                    pair[1].end
+                }
+            };
+            match self.literal(end, b"\"],[\"") {
+                Some(behind) => at = behind,
+                None => return Some((start..levels.len() as u32, self.literal(end, b"\"]]")?)),
             }
         }
     }
@@ -332,12 +340,13 @@ impl<'a, K: Kernel> Spelling<'a, K> {
     /// A level of the ticker, and the offset behind its closing quote.
     #[inline(always)]
     fn level(self, at: usize, gap: &[u8; 7]) -> Option<(Level, usize)> {
-        let mut pair = self.kernel.pair::<7>(self.text, at, false);
-        if !pair.is_some_and(|[price, qty]| is(self.text, price.end, gap) && is(self.text, qty.end, b"\"")) {
-            pair = decimal::any_pair(self.text, at, gap, false, self.kernel.scale());
-        }
-        let [price, qty] = pair?;
-        Some((Level::new(price.value, qty.value), self.literal(qty.end, b"\"")?))
+        let (text, kernel) = (self.text, self.kernel);
+        let pair = match kernel.pair(text, at, gap, false) {
+            Some(pair) if is(text, pair[1].end, b"\"") => pair,
+            _ => decimal::any_pair(text, at, gap, false, kernel.scale())
+                .filter(|p| is(text, p[1].end, b"\""))?,
+        };
+        Some((Level::new(pair[0].value, pair[1].value), pair[1].end + 1))
     }
 }
 
@@ -533,8 +542,7 @@ fn scan_levels<K: Kernel>(
     let mut list = scan.array(at)?;
     while let Some(at) = scan.element(&mut list)? {
         if is(text, at, b"[\"")
-            && let Some([price, qty]) = scan.kernel.pair::<3>(text, at + 2, false)
-            && is(text, price.end, b"\",\"")
+            && let Some([price, qty]) = scan.kernel.pair(text, at + 2, b"\",\"", false)
             && is(text, qty.end, b"\"]")
         {
             levels.push(Level::new(price.value, qty.value));

@@ -3,7 +3,7 @@
 //! - `symbol`: metadata to instrument rules.
 //! - `decode`, `sync`, `subscribe`, `feed`: market data to book changes.
 //! - `hmac`, `sign`: signatures.
-//! - `pen`, `order`, `call`: orders and other requests to bytes.
+//! - `pen`, `template`, `order`, `call`: orders and other requests to bytes.
 //! - `errors`, `private`, `account`: answers and events to reports.
 //! - `gateway`: the private side's sessions.
 //! - `preview`: orders and signatures for people.
@@ -25,6 +25,7 @@ pub mod sign;
 mod subscribe;
 pub mod symbol;
 pub mod sync;
+pub mod template;
 
 use crate::venue::{FeeIn, KeyForm, SimProfile, Venue};
 use feed::BinanceFeed;

@@ -3,8 +3,8 @@
 use secrecy::SecretString;
 
 use super::call;
-use super::order::{Channel, Fields, Shape, Template};
 use super::sign::{Signer, percent_encode};
+use super::template::{Channel, Fields, Shape, Template};
 use crate::types::{Endpoint, Kind, Nanos, Tif};
 use crate::venue::{Credentials, OrderText, Preview, PreviewError, SignRequest, Signed, Transport};
 

@@ -8,40 +8,21 @@
 //! A status or execution type that this code does not know makes the order Unknown; it is never taken
 //! for success or failure.
 
+mod records;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub use self::records::Envelope;
+use self::records::{AccountPosition, ExecutionReport, Kind, OrderAnswer, PositionBalance, Trade};
 use super::errors::cut;
 use crate::types::{
     Asset, Class, ClientId, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale, Side, Symbol,
     VenueRef, parse,
 };
-
-/// What a message on a private connection is, its parts still in their own text.
-#[derive(Deserialize, Default)]
-pub struct Envelope<'a> {
-    /// The request's id; null and numbers pass too.
-    #[serde(borrow, default)]
-    pub id: Option<&'a RawValue>,
-    /// As HTTP's.
-    #[serde(default)]
-    pub status: Option<u16>,
-    /// The answer.
-    #[serde(borrow, default)]
-    pub result: Option<&'a RawValue>,
-    /// Why there is none.
-    #[serde(borrow, default)]
-    pub error: Option<&'a RawValue>,
-    /// An event of the account, or of the connection.
-    #[serde(borrow, default)]
-    pub event: Option<&'a RawValue>,
-    /// How much of the limits is used.
-    #[serde(borrow, default, rename = "rateLimits")]
-    pub rate_limits: Option<&'a RawValue>,
-}
 
 /// What an event asks of the session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,126 +45,6 @@ pub struct Reader {
 
 /// Orders remembered by number.
 const MAX_KNOWN: usize = 8_192;
-
-#[derive(Deserialize)]
-struct Kind<'a> {
-    #[serde(borrow)]
-    e: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct ExecutionReport<'a> {
-    #[serde(borrow, rename = "s")]
-    symbol: Cow<'a, str>,
-    #[serde(borrow, rename = "c")]
-    client: Cow<'a, str>,
-    #[serde(borrow, rename = "C", default)]
-    original: Cow<'a, str>,
-    #[serde(borrow, rename = "S")]
-    side: Cow<'a, str>,
-    #[serde(borrow, rename = "x")]
-    execution: Cow<'a, str>,
-    #[serde(borrow, rename = "X")]
-    status: Cow<'a, str>,
-    #[serde(borrow, rename = "r", default)]
-    reject: Cow<'a, str>,
-    #[serde(rename = "i")]
-    order: u64,
-    #[serde(borrow, rename = "p")]
-    price: Cow<'a, str>,
-    #[serde(borrow, rename = "q")]
-    qty: Cow<'a, str>,
-    #[serde(borrow, rename = "l")]
-    last_qty: Cow<'a, str>,
-    #[serde(borrow, rename = "L")]
-    last_price: Cow<'a, str>,
-    #[serde(borrow, rename = "z")]
-    filled: Cow<'a, str>,
-    #[serde(borrow, rename = "n", default)]
-    fee: Option<Cow<'a, str>>,
-    #[serde(borrow, rename = "N", default)]
-    fee_asset: Option<Cow<'a, str>>,
-    #[serde(rename = "t", default)]
-    trade: i64,
-    #[serde(rename = "T")]
-    time: i64,
-}
-
-#[derive(Deserialize)]
-struct AccountPosition<'a> {
-    #[serde(borrow, rename = "B")]
-    balances: Vec<PositionBalance<'a>>,
-}
-
-#[derive(Deserialize)]
-struct PositionBalance<'a> {
-    #[serde(borrow, rename = "a", alias = "asset")]
-    asset: Cow<'a, str>,
-    #[serde(borrow, rename = "f", alias = "free")]
-    free: Cow<'a, str>,
-    #[serde(borrow, rename = "l", alias = "locked")]
-    locked: Cow<'a, str>,
-}
-
-/// An order in an answer: of placing, cancelling, amending or asking.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct OrderAnswer<'a> {
-    #[serde(borrow)]
-    symbol: Cow<'a, str>,
-    order_id: u64,
-    #[serde(borrow)]
-    client_order_id: Cow<'a, str>,
-    #[serde(borrow, default)]
-    orig_client_order_id: Option<Cow<'a, str>>,
-    #[serde(default)]
-    transact_time: i64,
-    #[serde(borrow, default)]
-    price: Option<Cow<'a, str>>,
-    #[serde(borrow, default, alias = "qty")]
-    orig_qty: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    executed_qty: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    status: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    side: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    fills: Vec<Fill<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fill<'a> {
-    #[serde(borrow)]
-    price: Cow<'a, str>,
-    #[serde(borrow)]
-    qty: Cow<'a, str>,
-    #[serde(borrow)]
-    commission: Cow<'a, str>,
-    #[serde(borrow)]
-    commission_asset: Cow<'a, str>,
-    trade_id: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Trade<'a> {
-    #[serde(borrow)]
-    symbol: Cow<'a, str>,
-    id: i64,
-    order_id: u64,
-    #[serde(borrow)]
-    price: Cow<'a, str>,
-    #[serde(borrow)]
-    qty: Cow<'a, str>,
-    #[serde(borrow)]
-    commission: Cow<'a, str>,
-    #[serde(borrow)]
-    commission_asset: Cow<'a, str>,
-    time: i64,
-    is_buyer: bool,
-}
 
 /// Why a text could not be read; the text itself is not in it.
 pub(super) type Unreadable = &'static str;

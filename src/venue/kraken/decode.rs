@@ -297,11 +297,9 @@ impl<'a, K: Kernel> Spelling<'a, K> {
             levels.push(Level::new(price.value, qty.value));
             digits.0 = digits.0.max(price.places);
             digits.1 = digits.1.max(qty.places);
-            if let Some(behind) = self.literal(qty.end, b"},{\"price\":") {
-                at = behind;
-            } else {
-                let end = self.literal(qty.end, b"}]")?;
-                return Some((start..levels.len() as u32, end));
+            match self.literal(qty.end, b"},{\"price\":") {
+                Some(behind) => at = behind,
+                None => return Some((start..levels.len() as u32, self.literal(qty.end, b"}]")?)),
             }
         }
     }
@@ -309,11 +307,10 @@ impl<'a, K: Kernel> Spelling<'a, K> {
     /// Two numbers with exactly this between and behind them.
     #[inline(always)]
     fn pair<const GAP: usize>(self, at: usize, gap: &[u8; GAP], behind: &[u8; 1]) -> Option<[Number; 2]> {
-        let pair = self.kernel.pair::<GAP>(self.text, at, true);
-        if pair.is_some_and(|[one, two]| is(self.text, one.end, gap) && is(self.text, two.end, behind)) {
-            return pair;
+        match self.kernel.pair(self.text, at, gap, true) {
+            Some(pair) if is(self.text, pair[1].end, behind) => Some(pair),
+            _ => decimal::any_pair(self.text, at, gap, true, self.kernel.scale()),
         }
-        decimal::any_pair(self.text, at, gap, true, self.kernel.scale())
     }
 
     #[inline(always)]
@@ -391,13 +388,10 @@ impl<'a, K: Kernel> Spelling<'a, K> {
         }
         let mut at = self.literal(at, b"[\"")?;
         loop {
-            let mut pair = self.kernel.pair::<3>(self.text, at, false);
-            if !pair.is_some_and(|[one, two]| {
-                is(self.text, one.end, b"\",\"") && is(self.text, two.end, b"\",\"")
-            }) {
-                pair = decimal::any_pair(self.text, at, b"\",\"", false, self.kernel.scale());
-            }
-            let [price, qty] = pair?;
+            let [price, qty] = match self.kernel.pair(self.text, at, b"\",\"", false) {
+                Some(pair) if is(self.text, pair[1].end, b"\"") => pair,
+                _ => decimal::any_pair(self.text, at, b"\",\"", false, self.kernel.scale())?,
+            };
             let time = decimal::plain(self.text, self.literal(qty.end, b"\",\"")?, false, NANOS)?;
             book.level(price, qty, time.value);
             levels.push(Level::new(price.value, qty.value));
@@ -735,8 +729,7 @@ fn scan_levels<K: Kernel>(
     while let Some(at) = scan.element(&mut list)? {
         let (price, qty);
         if is(text, at, b"{\"price\":")
-            && let Some([one, two]) = scan.kernel.pair::<7>(text, at + 9, true)
-            && is(text, one.end, b",\"qty\":")
+            && let Some([one, two]) = scan.kernel.pair(text, at + 9, b",\"qty\":", true)
             && is(text, two.end, b"}")
         {
             (price, qty, list.at) = (one, two, two.end + 1);

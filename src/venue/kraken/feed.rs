@@ -9,73 +9,57 @@
 
 use super::checksum::{Best, Digits};
 use super::decode::{self, Decoder, Message};
-use super::json::quoted;
 use super::symbol;
 use crate::types::{BookId, BookView, DecimalError, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
     BookChange, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut, Lost,
-    TierUse, Verdict, Want,
+    TierUse, Verdict,
 };
 
 /// Depths that the venue offers.
 const DEPTHS: [u32; 5] = [10, 25, 100, 500, 1000];
-/// A link without a frame for this long is dead: five heartbeats are missing.
-const STALE: Nanos = Nanos::from_secs(5);
-/// Quiet for this long, the feed asks for a sign of life.
-const QUIET: Nanos = Nanos::from_secs(2);
-/// A book of a living connection is said to be alive at least this often.
-const SIGN: Nanos = Nanos::from_millis(500);
-/// A book is not subscribed to anew sooner than this after the last time.
-const RETRY: Nanos = Nanos::from_secs(1);
-/// A subscription without a snapshot for this long, or a refused one, is tried again.
-const PATIENCE: Nanos = Nanos::from_secs(30);
-
-/// What a request was about, in the low bits of its id: refusals do not name their channel.
-const ABOUT_BOOK: u64 = 1;
-const ABOUT_TICKER: u64 = 2;
-
 /// The feed of one connection.
 pub struct KrakenFeed {
     decoder: Decoder,
     state: State,
 }
 
-struct State {
-    endpoint: Endpoint,
-    channels: Channels,
-    discover: bool,
+pub(super) struct State {
+    pub(super) endpoint: Endpoint,
+    pub(super) channels: Channels,
+    pub(super) discover: bool,
     /// The decoder's scale: the finest of the books'.
-    scale: Scale,
-    books: Vec<Book>,
+    pub(super) scale: Scale,
+    pub(super) books: Vec<Book>,
     /// Depth of the subscriptions.
-    depth: u32,
+    pub(super) depth: u32,
     /// The depth that the venue last confirmed: in replay it need not be ours.
-    confirmed: Option<u32>,
-    requests: u64,
-    open: bool,
-    online: bool,
-    last_frame: Nanos,
-    last_ping: Nanos,
+    pub(super) confirmed: Option<u32>,
+    pub(super) requests: u64,
+    pub(super) open: bool,
+    pub(super) online: bool,
+    pub(super) last_frame: Nanos,
+    pub(super) last_ping: Nanos,
 }
 
-struct Book {
-    symbol: Symbol,
+pub(super) struct Book {
+    pub(super) symbol: Symbol,
     /// The spelling of v1, where it differs.
-    v1: Option<Symbol>,
-    scale: Scale,
+    pub(super) v1: Option<Symbol>,
+    pub(super) scale: Scale,
     /// From the metadata.
-    told: Option<Digits>,
+    pub(super) told: Option<Digits>,
     /// In use; `None` until a checksum matched, where nothing was told.
-    digits: Option<Digits>,
-    live: bool,
-    keep: u32,
+    pub(super) digits: Option<Digits>,
+    pub(super) live: bool,
+    pub(super) keep: u32,
     /// Messages so far: the venue has no numbers.
-    count: u64,
-    last_sign: Nanos,
+    pub(super) count: u64,
+    pub(super) last_sign: Nanos,
     /// When to subscribe anew unless a snapshot comes; `MAX` = never.
-    again: Nanos,
+    pub(super) again: Nanos,
     /// When it was last subscribed to.
-    asked: Nanos,
+    pub(super) asked: Nanos,
 }
 
 impl Book {
@@ -96,11 +80,11 @@ impl Book {
         }
     }
 
-    fn is(&self, symbol: &[u8]) -> bool {
+    pub(super) fn is(&self, symbol: &[u8]) -> bool {
         self.symbol.as_bytes() == symbol || self.v1.is_some_and(|v1| v1.as_bytes() == symbol)
     }
 
-    fn change(&mut self, book: usize, kind: ChangeKind) -> BookChange {
+    pub(super) fn change(&mut self, book: usize, kind: ChangeKind) -> BookChange {
         if !matches!(kind, ChangeKind::Alive | ChangeKind::Lost(_)) {
             self.count += 1;
         }
@@ -358,139 +342,6 @@ impl State {
             _ => {}
         }
     }
-
-    fn reply(&mut self, reply: &decode::Reply<'_>, raw: &[u8], now: Nanos, out: &mut FeedOut) {
-        if reply.method != b"subscribe" {
-            return;
-        }
-        if reply.success {
-            if self.discover {
-                self.confirmed = answered_depth(raw).or(self.confirmed);
-            }
-            return;
-        }
-        let about_book = reply.req_id.is_none_or(|id| id % 4 != ABOUT_TICKER);
-        let place = reply.symbol.and_then(|symbol| self.books.iter().position(|book| book.is(symbol)));
-        if let (true, Some(place)) = (about_book, place) {
-            let own = &mut self.books[place];
-            own.live = false;
-            own.again = now + PATIENCE;
-            let change = own.change(place, ChangeKind::Lost(Lost::Unsubscribed));
-            out.changes.push(change);
-        }
-    }
-
-    fn tick(&mut self, now: Nanos, out: &mut FeedOut) {
-        if !self.open {
-            return;
-        }
-        if now - self.last_frame > STALE {
-            self.open = false;
-            self.lose_all(Lost::Stale, out);
-            out.wants.push(Want::Reconnect("no frame for five seconds"));
-            return;
-        }
-        if now - self.last_frame > QUIET && now - self.last_ping > QUIET {
-            self.last_ping = now;
-            let id = self.request(0);
-            out.wants.push(Want::Send(format!("{{\"method\":\"ping\",\"req_id\":{id}}}")));
-        }
-        if now - self.last_frame < QUIET {
-            self.alive(self.last_frame, SIGN, out);
-        }
-        for place in 0..self.books.len() {
-            if self.online && self.books[place].again <= now {
-                self.resubscribe(place, now, out);
-            }
-        }
-    }
-
-    /// The venue sends all that changes: a frame of any kind says that quiet books stand as they
-    /// are. Told of books without a sign for longer than `since`.
-    fn alive(&mut self, at: Nanos, since: Nanos, out: &mut FeedOut) {
-        for (place, book) in self.books.iter_mut().enumerate() {
-            if book.live && at - book.last_sign > since {
-                book.last_sign = at;
-                out.changes.push(book.change(place, ChangeKind::Alive));
-            }
-        }
-    }
-
-    fn lose_all(&mut self, why: Lost, out: &mut FeedOut) {
-        for (place, book) in self.books.iter_mut().enumerate() {
-            book.live = false;
-            book.again = Nanos::MAX;
-            out.changes.push(book.change(place, ChangeKind::Lost(why)));
-        }
-    }
-
-    fn start_anew(&mut self, place: usize, now: Nanos, out: &mut FeedOut) {
-        let Some(own) = self.books.get_mut(place) else { return };
-        own.live = false;
-        if !self.open || !self.online {
-            return;
-        }
-        if now - own.asked < RETRY {
-            own.again = own.asked + RETRY;
-        } else {
-            self.resubscribe(place, now, out);
-        }
-    }
-
-    fn request(&mut self, about: u64) -> u64 {
-        self.requests += 1;
-        self.requests * 4 + about
-    }
-
-    fn resubscribe(&mut self, place: usize, now: Nanos, out: &mut FeedOut) {
-        let id = self.request(0);
-        let Some(own) = self.books.get_mut(place) else { return };
-        let symbol = quoted(own.symbol.as_str());
-        (own.asked, own.again, own.live) = (now, now + PATIENCE, false);
-        let depth = own.keep;
-        if self.channels.depth {
-            out.wants.push(Want::Send(format!(
-                "{{\"method\":\"unsubscribe\",\"params\":{{\"channel\":\"book\",\"symbol\":[{symbol}],\"depth\":{depth}}},\"req_id\":{id}}}"
-            )));
-            self.subscribe_book(&symbol, depth, out);
-        }
-    }
-
-    fn subscribe_book(&mut self, symbols: &str, depth: u32, out: &mut FeedOut) {
-        let id = self.request(ABOUT_BOOK);
-        out.wants.push(Want::Send(format!(
-            "{{\"method\":\"subscribe\",\"params\":{{\"channel\":\"book\",\"symbol\":[{symbols}],\"depth\":{depth},\"snapshot\":true}},\"req_id\":{id}}}"
-        )));
-    }
-
-    /// Subscribes to everything of a new connection.
-    fn subscribe_all(&mut self, now: Nanos, out: &mut FeedOut) {
-        if self.books.is_empty() {
-            return;
-        }
-        for book in &mut self.books {
-            (book.live, book.asked) = (false, now);
-            book.again = if self.channels.depth { now + PATIENCE } else { Nanos::MAX };
-        }
-        let symbols: Vec<String> = self.books.iter().map(|book| quoted(book.symbol.as_str())).collect();
-        let symbols = symbols.join(",");
-        if self.channels.depth {
-            self.subscribe_book(&symbols, self.depth, out);
-        }
-        if self.channels.ticker {
-            let id = self.request(ABOUT_TICKER);
-            out.wants.push(Want::Send(format!(
-                "{{\"method\":\"subscribe\",\"params\":{{\"channel\":\"ticker\",\"symbol\":[{symbols}],\"event_trigger\":\"bbo\",\"snapshot\":true}},\"req_id\":{id}}}"
-            )));
-        }
-    }
-
-    /// After a halt: all books anew, over the same connection.
-    fn subscribe_again(&mut self, now: Nanos, out: &mut FeedOut) {
-        for place in 0..self.books.len() {
-            self.resubscribe(place, now, out);
-        }
-    }
 }
 
 fn levels_of<'a>(levels: &'a mut [Level], range: &std::ops::Range<u32>) -> &'a mut [Level] {
@@ -522,17 +373,4 @@ fn channel_depth(raw: &[u8]) -> Option<u32> {
     let at = raw.windows(NAME.len()).rposition(|window| window == NAME)? + NAME.len();
     let digits = raw[at..].iter().take_while(|byte| byte.is_ascii_digit()).count().min(6);
     std::str::from_utf8(&raw[at..at + digits]).ok()?.parse().ok()
-}
-
-/// The depth that an answer of v2 confirms.
-fn answered_depth(raw: &[u8]) -> Option<u32> {
-    #[derive(serde::Deserialize)]
-    struct Answer {
-        result: Confirmed,
-    }
-    #[derive(serde::Deserialize)]
-    struct Confirmed {
-        depth: u32,
-    }
-    serde_json::from_slice::<Answer>(raw).ok().map(|answer| answer.result.depth)
 }

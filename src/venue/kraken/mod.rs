@@ -12,8 +12,11 @@ mod order;
 mod preview;
 mod private;
 mod requests;
+mod responses;
 mod server;
+mod session;
 mod sign;
+mod subscribe;
 mod symbol;
 
 use super::{FeeIn, KeyForm, SimProfile, Venue};

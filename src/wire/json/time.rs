@@ -10,24 +10,43 @@ const USUAL: usize = 27;
 /// Its shape: `0` stands for a digit, anything else for itself.
 const SHAPE: &[u8; USUAL] = b"0000-00-00T00:00:00.000000Z";
 
+/// Offset, shape, and what is added to see whether a byte has more than it may: four chunks, of which
+/// the last overlaps.
+const CHUNKS: [(usize, u64, u64); 4] = {
+    let mut chunks = [(0, 0, 0), (8, 0, 0), (16, 0, 0), (USUAL - 8, 0, 0)];
+    let mut chunk = 0;
+    while chunk < 4 {
+        let mut i = 0;
+        while i < 8 {
+            let shape = SHAPE[chunks[chunk].0 + i];
+            let room = if shape == b'0' { 0x80 - 10 } else { 0x80 - 1 };
+            chunks[chunk].1 |= (shape as u64) << (8 * i);
+            chunks[chunk].2 |= room << (8 * i);
+            i += 1;
+        }
+        chunk += 1;
+    }
+    chunks
+};
+
 /// The time at `at` in the usual form, which takes 27 bytes; `None` for any other form or an
 /// impossible time. [`Nanos::parse_rfc3339`] judges it.
 #[inline(always)]
 pub fn usual_time(text: Padded<'_>, at: usize) -> Option<(Nanos, usize)> {
     let bytes: &[u8; 32] = window(text, at)?;
     // Eight bytes at once: what differs from the shape must be a digit's value where the shape has
-    // a digit, and nothing elsewhere; adding `room` then stays below 0x80 in each byte.
+    // a digit, and nothing elsewhere; adding the room then stays below 0x80 in each byte.
     let mut wrong = 0;
     let mut values = [0u8; 32];
-    for at in [0, 8, 16, USUAL - 8] {
-        let shape: [u8; 8] = std::array::from_fn(|i| SHAPE[at + i]);
-        let room = shape.map(|b| if b == b'0' { 0x80 - 10 } else { 0x80 - 1 });
-        let chunk: [u8; 8] = std::array::from_fn(|i| bytes[at + i]);
-        let value = u64::from_le_bytes(chunk) ^ u64::from_le_bytes(shape);
-        wrong |= (value | (value & 0x7f7f_7f7f_7f7f_7f7f).wrapping_add(u64::from_le_bytes(room)))
-            & 0x8080_8080_8080_8080;
+    let mut chunk = 0;
+    while chunk < CHUNKS.len() {
+        let (at, shape, room) = CHUNKS[chunk];
+        let value = u64::from_le_bytes(*bytes[at..].first_chunk()?) ^ shape;
+        wrong |= value | (value & 0x7f7f_7f7f_7f7f_7f7f).wrapping_add(room);
         values[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        chunk += 1;
     }
+    let wrong = wrong & 0x8080_8080_8080_8080;
     if wrong != 0 {
         return None;
     }

@@ -1,0 +1,267 @@
+//! What orders of one symbol, side and type share, written once.
+//!
+//! An order is a copy of its template with client id, price, quantity and time behind it, in that
+//! place because a signature then has to compress only the blocks from the client id on.
+//! `newOrderRespType` is left to its default: FULL for LIMIT and MARKET, which answers with the fills
+//! and their trade ids, so that they are known before the private stream tells them; ACK for
+//! LIMIT_MAKER, which cannot fill at once.
+
+use super::hmac::Absorbed;
+use super::pen::Pen;
+use super::sign::{MAX_SIGNATURE, Signer, percent_encode};
+use crate::types::{Kind, Side, Tif};
+
+/// How orders travel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Channel {
+    /// Signed HTTP requests.
+    Rest,
+    /// WebSocket requests of a logged-on session.
+    Session,
+    /// WebSocket requests that each carry key and signature.
+    SignedWs,
+}
+
+/// What differs between two orders of one template.
+pub struct Fields<'a> {
+    /// The client order id.
+    pub client: &'a [u8],
+    /// The limit as text; not used by market orders.
+    pub price: &'a [u8],
+    /// The quantity as text.
+    pub qty: &'a [u8],
+    /// The request's time by the venue's clock.
+    pub time_ms: i64,
+}
+
+/// All that orders of one symbol, side, type and lifetime share.
+pub struct Template {
+    /// Everything before the client id.
+    head: Box<[u8]>,
+    /// Where in `head` the signed text starts (REST).
+    signed_from: usize,
+    /// The HMAC state behind the whole blocks of the signed text's front.
+    absorbed: Option<Absorbed>,
+    /// Signed WebSocket text: what comes before the client id, between quantity and time, and last.
+    sign_parts: [Box<[u8]>; 3],
+    priced: bool,
+}
+
+/// The names of a venue order.
+pub struct Shape<'a> {
+    /// The symbol, in upper case.
+    pub symbol: &'a str,
+    /// Buy or sell.
+    pub side: Side,
+    /// Limit, market or post-only.
+    pub kind: Kind,
+    /// Lifetime; only limit orders have one.
+    pub tif: Tif,
+}
+
+impl Shape<'_> {
+    /// `symbol`, `side`, `type`, and `timeInForce` where the type takes one.
+    pub(super) fn fixed(&self) -> Vec<(&'static str, &str)> {
+        let side = match self.side {
+            Side::Buy => "BUY",
+            Side::Sell => "SELL",
+        };
+        let kind = match self.kind {
+            Kind::Limit => "LIMIT",
+            Kind::Market => "MARKET",
+            Kind::PostOnly => "LIMIT_MAKER",
+        };
+        let mut fixed = vec![("symbol", self.symbol), ("side", side), ("type", kind)];
+        if self.kind == Kind::Limit {
+            fixed.push((
+                "timeInForce",
+                match self.tif {
+                    Tif::Ioc => "IOC",
+                    Tif::Fok => "FOK",
+                    Tif::Gtc => "GTC",
+                },
+            ));
+        }
+        fixed
+    }
+}
+
+impl Template {
+    /// Writes the unchanging parts. `signer` matters for REST and signed WebSocket requests.
+    pub fn new(channel: Channel, shape: &Shape<'_>, window_ms: u32, key: &str, signer: &Signer) -> Template {
+        let fixed = shape.fixed();
+        let window = window_ms.to_string();
+        let (mut head, mut signed_from) = (Vec::new(), 0);
+        let mut sign_parts: [Vec<u8>; 3] = Default::default();
+        match channel {
+            Channel::Rest => {
+                head.extend_from_slice(b"POST /api/v3/order?");
+                signed_from = head.len();
+                for (name, value) in &fixed {
+                    head.extend_from_slice(format!("{name}={}&", percent_encode(value)).as_bytes());
+                }
+                head.extend_from_slice(format!("recvWindow={window}&newClientOrderId=").as_bytes());
+            }
+            Channel::Session | Channel::SignedWs => {
+                head.extend_from_slice(br#"{"method":"order.place","params":{"#);
+                for (name, value) in &fixed {
+                    let value = serde_json::Value::from(*value);
+                    head.extend_from_slice(format!("\"{name}\":{value},").as_bytes());
+                }
+                if channel == Channel::SignedWs {
+                    let key = serde_json::Value::from(key);
+                    head.extend_from_slice(format!("\"apiKey\":{key},").as_bytes());
+                }
+                head.extend_from_slice(format!("\"recvWindow\":{window},\"newClientOrderId\":\"").as_bytes());
+                let value = |name| fixed.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
+                sign_parts[0] = format!("apiKey={key}&newClientOrderId=").into_bytes();
+                let mut middle = format!("&recvWindow={window}");
+                for name in ["side", "symbol", "timeInForce"] {
+                    if let Some(value) = value(name) {
+                        middle.push_str(&format!("&{name}={value}"));
+                    }
+                }
+                middle.push_str("&timestamp=");
+                sign_parts[1] = middle.into_bytes();
+                sign_parts[2] = format!("&type={}", value("type").unwrap_or_default()).into_bytes();
+            }
+        }
+        let front = if channel == Channel::Rest { &head[signed_from..] } else { &sign_parts[0] };
+        let absorbed = match signer {
+            Signer::Hmac(key) => Some(key.absorb(front)),
+            Signer::Ed25519(_) => None,
+        };
+        Template {
+            head: head.into(),
+            signed_from,
+            absorbed,
+            sign_parts: sign_parts.map(Vec::into_boxed_slice),
+            priced: shape.kind != Kind::Market,
+        }
+    }
+
+    /// The signed request, from the request line to the empty line; `tail` is what follows the
+    /// signature. `None` when it does not fit.
+    pub fn write_rest(
+        &self,
+        signer: &Signer,
+        fields: &Fields<'_>,
+        tail: &[u8],
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let mut pen = Pen::new(out);
+        pen.put(&self.head);
+        pen.put(fields.client);
+        if self.priced {
+            pen.put_const(b"&price=");
+            pen.put(fields.price);
+        }
+        pen.put_const(b"&quantity=");
+        pen.put(fields.qty);
+        pen.put_const(b"&timestamp=");
+        pen.put_integer(fields.time_ms);
+        let end = pen.end()?;
+        let mut pen = Pen::at(out, end);
+        match (signer, &self.absorbed) {
+            (Signer::Hmac(key), Some(absorbed)) => {
+                let from = self.signed_from + absorbed.bytes();
+                let mac = key.finish_in_place(absorbed, pen.buffer().get_mut(from..)?, end - from)?;
+                pen.put_const(b"&signature=");
+                pen.put_hex(&mac);
+            }
+            _ => {
+                let mut signature = [0; MAX_SIGNATURE];
+                let n = sign_into(signer, pen.buffer().get(self.signed_from..end)?, true, &mut signature)?;
+                pen.put_const(b"&signature=");
+                pen.put(&signature[..n]);
+            }
+        }
+        pen.put(tail);
+        pen.end()
+    }
+
+    /// The JSON text of the WebSocket request, at the front of `out`; signed when `signer` is
+    /// given. `scratch` takes the text to sign. `None` when it does not fit.
+    pub fn write_ws(
+        &self,
+        signer: Option<&Signer>,
+        fields: &Fields<'_>,
+        scratch: &mut [u8],
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let mut signature = [0; MAX_SIGNATURE];
+        let mut signature_len = 0;
+        if let Some(signer) = signer {
+            let mut pen = Pen::new(scratch);
+            pen.put(&self.sign_parts[0]);
+            pen.put(fields.client);
+            if self.priced {
+                pen.put_const(b"&price=");
+                pen.put(fields.price);
+            }
+            pen.put_const(b"&quantity=");
+            pen.put(fields.qty);
+            pen.put(&self.sign_parts[1]);
+            pen.put_integer(fields.time_ms);
+            pen.put(&self.sign_parts[2]);
+            let end = pen.end()?;
+            signature_len = match (signer, &self.absorbed) {
+                (Signer::Hmac(key), Some(absorbed)) => {
+                    let from = absorbed.bytes();
+                    let mac = key.finish_in_place(absorbed, scratch.get_mut(from..)?, end - from)?;
+                    let mut pen = Pen::new(&mut signature);
+                    pen.put_hex(&mac);
+                    pen.end()?
+                }
+                _ => sign_into(signer, scratch.get(..end)?, false, &mut signature)?,
+            };
+        }
+        let mut pen = Pen::new(out);
+        pen.put(&self.head);
+        pen.put(fields.client);
+        if self.priced {
+            pen.put_const(br#"","price":""#);
+            pen.put(fields.price);
+        }
+        pen.put_const(br#"","quantity":""#);
+        pen.put(fields.qty);
+        pen.put_const(br#"","timestamp":"#);
+        pen.put_integer(fields.time_ms);
+        if signature_len > 0 {
+            pen.put_const(br#","signature":""#);
+            pen.put(&signature[..signature_len]);
+            pen.put_const(br#"""#);
+        }
+        // The request's id is the order's, so that an answer needs no table to find its order.
+        pen.put_const(br#"},"id":""#);
+        pen.put(fields.client);
+        pen.put_const(br#""}"#);
+        pen.end()
+    }
+}
+
+/// Any key's signature as text; the HMAC of templates goes another way.
+fn sign_into(signer: &Signer, payload: &[u8], in_url: bool, out: &mut [u8; MAX_SIGNATURE]) -> Option<usize> {
+    let mut pen = Pen::new(out);
+    match signer {
+        Signer::Hmac(key) => pen.put_hex(&key.mac(payload)),
+        Signer::Ed25519(pair) => {
+            let mut text = [0; 88];
+            base64::Engine::encode_slice(
+                &base64::engine::general_purpose::STANDARD,
+                pair.sign(payload),
+                &mut text,
+            )
+            .ok()?;
+            for byte in text {
+                match byte {
+                    b'+' if in_url => pen.put_const(b"%2B"),
+                    b'/' if in_url => pen.put_const(b"%2F"),
+                    b'=' if in_url => pen.put_const(b"%3D"),
+                    _ => pen.put_const(&[byte]),
+                }
+            }
+        }
+    }
+    pen.end()
+}
