@@ -1,8 +1,9 @@
-//! A venue's private side: its gateway, and the connections that the gateway needs. What the venue's
-//! clock shows is the gateway's business.
+//! A venue's private side: its gateway, and the connections that the gateway needs. What the
+//! venue's clock shows is between it and [`InVenueTime`].
 
 use super::connection::{ConnectionConfig, HttpConnection, HttpEvent, SendError, WsConnection, WsEvent};
 use super::tap::Tap;
+use super::venue_time::InVenueTime;
 use crate::exec::SendOutcome;
 use crate::types::{ClientId, Dial, Endpoint, Nanos, Report, VenueId};
 use crate::venue::{Command, Gateway, GatewayInput, GatewayOut, GatewayWant, Lane};
@@ -11,6 +12,9 @@ use crate::wire::http::Request;
 
 /// Events taken from each connection in one turn.
 const EVENTS_MAX: usize = 32;
+
+/// How often the venue is asked for its time.
+const ASK_TIME: Nanos = Nanos::from_secs(15);
 
 /// Rounds of wishes that one input may lead to.
 const ROUNDS_MAX: usize = 4;
@@ -23,11 +27,12 @@ const PAPER_TICK: Nanos = Nanos::from_millis(1);
 pub struct Lanes {
     venue: VenueId,
     name: String,
-    gateway: Box<dyn Gateway>,
+    gateway: InVenueTime,
     out: GatewayOut,
     sockets: Vec<(Lane, WsConnection)>,
     rest: Option<(Endpoint, HttpConnection)>,
     next_tick: Nanos,
+    next_time: Nanos,
     /// Between two ticks; shorter on paper, where fills come by the tick.
     tick: Nanos,
     now: Nanos,
@@ -63,11 +68,12 @@ impl Lanes {
         Lanes {
             venue,
             name: name.to_owned(),
-            gateway,
+            gateway: InVenueTime::new(gateway),
             out: GatewayOut::default(),
             sockets,
             rest,
             next_tick: Nanos::ZERO,
+            next_time: Nanos::ZERO,
             tick,
             now: Nanos::ZERO,
             paper: PaddedBuf::default(),
@@ -89,7 +95,7 @@ impl Lanes {
 
     /// The gateway, to encode with.
     pub fn gateway(&mut self) -> &mut dyn Gateway {
-        &mut *self.gateway
+        &mut self.gateway
     }
 
     /// Shows every input to `tap` from now on.
@@ -139,6 +145,10 @@ impl Lanes {
             }
         }
         worked |= self.poll_rest(now);
+        if now >= self.next_time {
+            self.next_time = now + ASK_TIME;
+            self.command(&Command::ServerTime, now);
+        }
         if now >= self.next_tick {
             self.next_tick = now + self.tick;
             self.out.clear();

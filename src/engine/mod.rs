@@ -17,6 +17,7 @@ mod report;
 mod role;
 mod signal;
 mod tap;
+mod venue_time;
 
 pub use books::Books;
 pub use crew::{Crew, CrewError, Helm, Identity, MakeDial};
@@ -34,3 +35,4 @@ pub use report::{RunReport, VenueReport};
 pub use role::Role;
 pub use signal::{Control, Signal, Status};
 pub use tap::Tap;
+pub use venue_time::InVenueTime;
