@@ -1,15 +1,16 @@
-//! The engine's feeds and its detector in the stepped world: books must come to agree with the
-//! venues' own whatever the network and the venues do, and one seed must give one run.
+//! The whole engine in the stepped world: books must come to agree with the venues' own, and what
+//! the engine says that it did must be what the venues say, whatever the network and the venues do.
 
 use xarb::book::Trust;
 use xarb::config::Config;
-use xarb::engine::{Crew, DetectRole, ExecRole, FeedRole, Helm, Identity, Plan, Role};
-use xarb::sim::checks::{EngineView, OrderCaps, check};
+use xarb::engine::{Control, Crew, Helm, Identity, Plan, RunReport};
+use xarb::sim::audit::engine_view;
+use xarb::sim::checks::{OrderCaps, Violation, check};
 use xarb::sim::net::Path;
 use xarb::sim::setup::simulate;
 use xarb::sim::venue::Faults;
 use xarb::sim::world::World;
-use xarb::types::{BookId, Bps, Level, Money, Nanos, Side, Stopwatch};
+use xarb::types::{BookId, Level, Nanos, Side, Stopwatch};
 use xarb::venue::Exchange;
 
 /// Virtual time measures nothing.
@@ -27,51 +28,61 @@ impl Stopwatch for Still {
 }
 
 struct Run {
+    seed: u64,
+    plan: Plan,
     world: World,
-    feeds: Vec<FeedRole<Still>>,
-    detect: DetectRole<Still>,
-    // Kept, but never turned: a detector whose queue is closed has nothing to detect for.
-    _ends: (ExecRole<Still>, Helm),
+    crew: Crew<Still>,
+    helm: Helm,
 }
 
 const START: Nanos = Nanos::from_secs(1_800_000_000);
 
-fn run(seed: u64, path: Path, changes: &[&str]) -> Run {
-    let mut changes: Vec<String> = changes.iter().map(|change| change.to_string()).collect();
-    changes.push(format!("run.seed={seed}"));
-    let config = Config::demo(&changes).unwrap();
-    let (sim, credentials) = simulate(&config, START).unwrap();
-    let world = World::new(sim, path, seed, START);
-    let rows = config.venues.iter().map(|venue| xarb::venue::find(&venue.id).unwrap());
-    let endpoints: Vec<_> = rows.enumerate().map(|(at, row)| world.endpoints(at, &row.sim)).collect();
-    let metadata: Vec<_> = (0..config.venues.len()).map(|at| world.instruments(at)).collect();
-    let plan = Plan::new(&config, &endpoints, &metadata).unwrap();
-    let identity = Identity { run: 1, tag_key: [7; 32], seed, nonce_from: 0, keep_journal: false };
-    let (crew, helm) = Crew::new(&plan, &credentials, &identity, &mut || world.dial(), &Still).unwrap();
-    let Crew { feeds, detect, exec } = crew;
-    Run { world, feeds, detect, _ends: (exec, helm) }
-}
-
 impl Run {
-    fn until(&mut self, secs: i64) {
-        let mut roles: Vec<&mut dyn Role> = Vec::new();
-        roles.extend(self.feeds.iter_mut().map(|feed| feed as &mut dyn Role));
-        roles.push(&mut self.detect);
-        self.world.run(START + Nanos::from_secs(secs), &mut roles);
+    fn new(seed: u64, path: Path, changes: &[&str]) -> Run {
+        let mut changes: Vec<String> = changes.iter().map(|change| change.to_string()).collect();
+        changes.push(format!("run.seed={seed}"));
+        let config = Config::demo(&changes).unwrap();
+        let (sim, keys) = simulate(&config, START).unwrap();
+        let world = World::new(sim, path, seed, START);
+        let rows = config.venues.iter().map(|venue| xarb::venue::find(&venue.id).unwrap());
+        let endpoints: Vec<_> = rows.enumerate().map(|(at, row)| world.endpoints(at, &row.sim)).collect();
+        let metadata: Vec<_> = (0..config.venues.len()).map(|at| world.instruments(at)).collect();
+        let plan = Plan::new(&config, &endpoints, &metadata).unwrap();
+        let identity = Identity { run: 1, tag_key: [7; 32], seed, nonce_from: 1, keep_journal: true };
+        let (crew, helm) = Crew::new(&plan, &keys, &identity, &mut || world.dial(), &Still).unwrap();
+        Run { seed, plan, world, crew, helm }
     }
 
-    /// Ends all that goes wrong and all that moves, then compares every book with its venue's.
-    #[track_caller]
-    fn must_agree(&mut self, seed: u64, calm_secs: i64) {
-        let at = (self.world.now() - START).0 / 1_000_000_000;
-        for venue in 0..self.feeds.len() {
+    fn on(&mut self, span: Nanos) {
+        let until = self.world.now() + span;
+        self.world.run(until, &mut self.crew.roles());
+    }
+
+    /// Ends all that goes wrong.
+    fn heal(&mut self) {
+        for venue in 0..self.plan.venues.len() {
             *self.world.sim_mut().faults_mut(venue).unwrap() = Faults::default();
+            *self.world.sim_mut().exchange_mut(venue).unwrap().knobs() = Default::default();
             self.world.net_mut().set_path(venue, Path::default());
         }
-        self.until(at + calm_secs);
+    }
+
+    fn violations(&mut self) -> Vec<Violation> {
+        let risk = &self.plan.config.risk;
+        let caps = OrderCaps { notional_max: risk.max_order_notional, band: risk.price_band };
+        let view = engine_view(&self.plan, self.crew.exec.stage().executor());
+        check(self.world.sim(), &view, &caps)
+    }
+
+    /// Ends trading, and then all that moves; every book must be its venue's, and every account too.
+    #[track_caller]
+    fn must_settle(&mut self) -> RunReport {
+        let seed = self.seed;
+        self.helm.tell(Control::Drain);
+        self.on(Nanos::from_secs(40));
         self.world.sim_mut().market_mut().freeze();
-        self.until(at + calm_secs + 2);
-        for (venue, feed) in self.feeds.iter().enumerate() {
+        self.on(Nanos::from_secs(2));
+        for (venue, feed) in self.crew.feeds.iter().enumerate() {
             let book = feed.stage().book(BookId(0)).unwrap();
             let name = self.world.sim().name(venue);
             assert_eq!(book.trust(), Trust::Live, "{name}, seed {seed}: {:?}", feed.alerts());
@@ -81,62 +92,76 @@ impl Run {
                 assert_eq!(ours, truth, "{name}, {side:?}, seed {seed}");
             }
         }
-        let caps = OrderCaps { notional_max: Money::ONE, band: Bps::default() };
-        assert_eq!(check(self.world.sim(), &EngineView::default(), &caps), [], "seed {seed}");
+        let now = self.world.now();
+        let (report, _) = self.crew.report(&self.plan, now);
+        assert_eq!(self.violations(), [], "seed {seed}: {:#?}", report);
+        assert_eq!(report.unresolved, 0, "seed {seed}: {:#?}", report);
+        report
     }
 }
 
 #[test]
-fn books_agree_with_their_venues() {
+fn a_fair_wind_brings_trades_and_no_violation() {
     let path = Path { latency: Nanos::from_micros(500), ..Path::default() };
-    for seed in 0..2 {
-        let mut run = run(seed, path, &[]);
-        run.until(5);
-        run.must_agree(seed, 0);
-        for feed in &run.feeds {
-            let counters = feed.stage().counters();
-            assert_eq!((counters.resyncs, counters.malformed), (0, 0), "{}, seed {seed}", feed.name());
-            assert!(counters.updates >= 40, "{}, seed {seed}: {counters:?}", feed.name());
+    for seed in 0..3 {
+        let mut run = Run::new(seed, path, &["sim.offset_bps=30"]);
+        run.on(Nanos::from_secs(10));
+        assert_eq!(run.violations(), [], "seed {seed}");
+        let report = run.must_settle();
+        for venue in &report.venues {
+            assert_eq!(venue.resyncs, 0, "seed {seed}: {report:#?}");
+            assert!(venue.updates >= 80 && venue.fills >= 5, "seed {seed}: {report:#?}");
         }
-        assert!(run.detect.stage().opportunities() > 5, "seed {seed}");
+        assert!(report.intents >= 5 && report.unknown == 0, "seed {seed}: {report:#?}");
     }
 }
 
 #[test]
-fn books_come_back_after_any_storm() {
+fn no_storm_makes_the_engine_and_the_venues_disagree() {
     let path = Path {
         latency: Nanos::from_micros(500),
         jitter: Nanos::from_millis(5),
         chop: true,
         cut_every: Nanos::from_secs(3),
     };
-    let faults =
-        ["sim.gap_ppm=20000", "sim.disconnect_ppm=100000", "sim.latency_us=200", "sim.jitter_us=3000"];
-    let (mut resyncs, mut lost) = (0, 0);
+    let faults = [
+        "sim.gap_ppm=20000",
+        "sim.disconnect_ppm=100000",
+        "sim.latency_us=200",
+        "sim.jitter_us=3000",
+        "sim.reject_ppm=50000",
+        "sim.partial_ppm=300000",
+    ];
+    let (mut resyncs, mut lost, mut fills) = (0, 0, 0);
     for seed in 100..106 {
-        let mut run = run(seed, path, &faults);
-        run.until(4);
+        let mut run = Run::new(seed, path, &faults);
+        run.on(Nanos::from_secs(4));
         run.world.net_mut().stall(0, START + Nanos::from_secs(6));
-        run.until(10);
-        run.must_agree(seed, 35);
-        resyncs += run.feeds.iter().map(|feed| feed.stage().counters().resyncs).sum::<u64>();
-        lost += (0..run.feeds.len()).map(|venue| run.world.sim().faults_done(venue).0).sum::<u64>();
+        for _ in 0..12 {
+            run.on(Nanos::from_millis(500));
+            assert_eq!(run.violations(), [], "seed {seed}");
+        }
+        run.heal();
+        let report = run.must_settle();
+        resyncs += report.venues.iter().map(|venue| venue.resyncs).sum::<u64>();
+        fills += report.venues.iter().map(|venue| venue.fills).sum::<u64>();
+        lost += (0..run.plan.venues.len()).map(|venue| run.world.sim().faults_done(venue).0).sum::<u64>();
     }
     assert!(
-        lost > 60 && resyncs > 30,
-        "the storm was none: {lost} messages lost, {resyncs} books built anew"
+        lost > 60 && resyncs > 30 && fills > 20,
+        "the storm was none: {lost} messages lost, {resyncs} books built anew, {fills} fills"
     );
 }
 
 #[test]
-fn one_seed_gives_one_run() {
+fn one_seed_gives_one_journal() {
     let path = Path { jitter: Nanos::from_millis(2), chop: true, ..Path::default() };
     let digest = |seed| {
-        let mut run = run(seed, path, &["sim.gap_ppm=10000"]);
-        run.until(4);
-        let counters: Vec<_> = run.feeds.iter().map(|feed| feed.stage().counters()).collect();
-        (run.world.steps(), counters, run.detect.stage().opportunities())
+        let mut run = Run::new(seed, path, &["sim.gap_ppm=10000", "sim.partial_ppm=300000"]);
+        run.on(Nanos::from_secs(4));
+        let now = run.world.now();
+        run.crew.report(&run.plan, now).0
     };
     assert_eq!(digest(1), digest(1));
-    assert_ne!(digest(1), digest(2));
+    assert_ne!(digest(1).journal_sha256, digest(2).journal_sha256);
 }

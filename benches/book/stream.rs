@@ -53,7 +53,7 @@ pub fn generated(shape: &Shape, count: usize) -> Stream {
     let mut mid = 6_000_000i64;
     let mut book: [BTreeMap<i64, i64>; 2] = Default::default();
     // Distances of the far levels that live; they are changed, and now and then replaced.
-    let mut far: Vec<i64> = (0..2_000).map(|_| 17_000 + random.below(900_000) as i64).collect();
+    let mut far: Vec<i64> = (0..2_000).map(|_| 66_000 + random.below(900_000) as i64).collect();
     let price = |side: Side, mid: i64, distance: i64| match side {
         Side::Buy => mid - 1 - distance,
         Side::Sell => mid + distance,
@@ -94,11 +94,12 @@ pub fn generated(shape: &Shape, count: usize) -> Stream {
                     let slot = random.below(2_000) as usize;
                     if random.below(10) == 0 {
                         sides[side as usize].push(level(price(side, 6_000_000, far[slot]), 0));
-                        far[slot] = 17_000 + random.below(900_000) as i64;
+                        far[slot] = 66_000 + random.below(900_000) as i64;
                     }
                     ticks = price(side, 6_000_000, far[slot]);
                 }
-                let gone = random.below(100) < 35 && ticks != price(side, mid, 0);
+                let gone =
+                    random.below(100) < if shape.keep > 0 { 15 } else { 35 } && ticks != price(side, mid, 0);
                 let qty = if gone { 0 } else { random.qty() };
                 match qty {
                     0 => book[side as usize].remove(&ticks),

@@ -41,6 +41,11 @@ pub(super) struct Cursor {
     at: usize,
 }
 
+impl Cursor {
+    /// Before the smallest key.
+    pub const FIRST: Cursor = Cursor { page: 0, at: 0 };
+}
+
 impl Far {
     pub fn new(capacity: usize) -> Far {
         let pages = capacity / LEAST + 2;
@@ -111,7 +116,7 @@ impl Far {
     /// The place of the first level at or after a key.
     pub fn seek(&self, key: u64) -> Cursor {
         if self.pages.is_empty() {
-            return Cursor { page: 0, at: 0 };
+            return Cursor::FIRST;
         }
         let entry = self.entry_of(key);
         let page = self.pages[entry] as usize;

