@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Venue, agreed};
 use xarb::types::Scale;
-use xarb::venue::TierUse;
+use xarb::venue::{FeedError, TierUse};
 
 /// Where captures are, when they are there.
 fn folder() -> Option<PathBuf> {
@@ -80,12 +80,12 @@ fn captured_messages_are_told_alike_by_every_tier() {
     // All of them take minutes without optimisation.
     let some = cfg!(debug_assertions) && std::env::var_os("XARB_CAPTURES_ALL").is_none();
     let stride = if some { 101 } else { 1 };
-    for (venue, scale, prefix, sub) in [
-        (Venue::Binance, 8, "hftbacktest-", "binance"),
-        (Venue::Binance, 8, "basis-", "binance"),
-        (Venue::Binance, 8, "cryptofeed-", "binance"),
-        (Venue::Kraken, 10, "cryptofeed-KRAKEN.", "kraken"),
-        (Venue::Kraken, 8, "python-", "kraken"),
+    for (venue, prefix, sub) in [
+        (Venue::Binance, "hftbacktest-", "binance"),
+        (Venue::Binance, "basis-", "binance"),
+        (Venue::Binance, "cryptofeed-", "binance"),
+        (Venue::Kraken, "cryptofeed-KRAKEN.", "kraken"),
+        (Venue::Kraken, "python-", "kraken"),
     ] {
         let mut paths: Vec<_> = std::fs::read_dir(folder.join(sub))
             .expect("a folder of captures")
@@ -98,7 +98,11 @@ fn captured_messages_are_told_alike_by_every_tier() {
             let all = messages(&path);
             let stride = if all.len() < 2_000 { 1 } else { stride };
             for text in all.iter().step_by(stride) {
-                let (told, used) = agreed(venue, Scale::new(scale).expect("a scale"), text.as_bytes(), b"]}");
+                let (mut told, used) = agreed(venue, Scale::DEFAULT, text.as_bytes(), b"]}");
+                if matches!(told, Err(FeedError::Decimal { .. })) {
+                    // Some pair quotes finer than others' largest prices leave room for.
+                    told = agreed(venue, Scale::new(10).expect("a scale"), text.as_bytes(), b"]}").0;
+                }
                 let snapshot = text.starts_with("{\"lastUpdateId\"");
                 assert!(told.is_ok() || snapshot, "{told:?}: {text}");
                 mix.template += used.template;
