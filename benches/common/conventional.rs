@@ -135,8 +135,13 @@ impl Conventional {
 
     /// Puts levels into the book, as a snapshot would.
     pub fn seed(&mut self, bids: &[(i64, i64)], asks: &[(i64, i64)]) {
-        self.bids.extend(bids);
-        self.asks.extend(asks);
+        self.bids.extend(bids.iter().copied());
+        self.asks.extend(asks.iter().copied());
+    }
+
+    /// Lets the frames begin anew.
+    pub fn restart(&mut self) {
+        self.last = 0;
     }
 
     /// One frame to the bytes of one signed order.
@@ -197,8 +202,10 @@ impl Conventional {
             signal.price % 100_000_000,
             time_ms,
         );
-        let mut mac = Hmac::<Sha256>::new_from_slice(b"NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j")
-            .expect("any length will do");
+        let mut mac = Hmac::<Sha256>::new_from_slice(
+            b"NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j",
+        )
+        .expect("any length will do");
         mac.update(query.as_bytes());
         let signature = const_hex::encode(mac.finalize().into_bytes());
         format!(

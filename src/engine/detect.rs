@@ -106,6 +106,11 @@ impl<W: Stopwatch> DetectRole<W> {
     pub fn stage(&self) -> &DetectStage {
         &self.stage
     }
+
+    /// The stage, to be turned by hand.
+    pub fn stage_mut(&mut self) -> &mut DetectStage {
+        &mut self.stage
+    }
 }
 
 impl<W: Stopwatch + Send + 'static> Role for DetectRole<W> {

@@ -3,9 +3,9 @@
 use super::lanes::Lanes;
 use super::signal::Signal;
 use crate::book::{Reader, Trust};
-use crate::exec::{Alert, Context, ExecReport, Executor, SendOutcome};
+use crate::exec::{Alert, Context, ExecReport, Executor, Prepared, SendOutcome};
 use crate::risk::Quote;
-use crate::telemetry::{Hop, HopRecorder};
+use crate::telemetry::{Hop, HopRecorder, Stamps};
 use crate::types::{ClientId, InstrumentId, Nanos, Report, Stopwatch, VenueId};
 use crate::venue::{Command, Gateway, Lane};
 
@@ -71,19 +71,26 @@ impl<W: Stopwatch> ExecStage<W> {
     /// Takes one signal the whole way: admit, encode, send. True when orders left.
     #[inline]
     pub fn on_signal(&mut self, signal: &Signal, now: Nanos) -> bool {
-        let Signal { opportunity, mut stamps } = *signal;
+        let mut stamps = signal.stamps;
+        let Some(prepared) = self.prepare(signal, &mut stamps, now) else { return false };
+        let left = self.executor.send(prepared, now, &mut self.outside);
+        stamps.mark(Hop::Send, self.outside.watch.ticks());
+        self.hops.record_rest(&stamps, Hop::Queue, &self.outside.watch);
+        left > 0
+    }
+
+    /// The first part of it: the bytes of all legs are ready afterwards, and nothing has left.
+    #[inline]
+    pub fn prepare(&mut self, signal: &Signal, stamps: &mut Stamps, now: Nanos) -> Option<Prepared> {
         let (executor, outside) = (&mut self.executor, &mut self.outside);
         outside.now = now;
         stamps.mark(Hop::Queue, outside.watch.ticks());
         // Refusals are counted by the gate; there is nothing to do about them.
-        let Ok(admitted) = executor.admit(&opportunity, now, outside) else { return false };
+        let admitted = executor.admit(&signal.opportunity, now, outside).ok()?;
         stamps.mark(Hop::Admit, outside.watch.ticks());
-        let Ok(prepared) = executor.prepare(admitted, now, outside) else { return false };
+        let prepared = executor.prepare(admitted, now, outside).ok()?;
         stamps.mark(Hop::Encode, outside.watch.ticks());
-        let left = executor.send(prepared, now, outside);
-        stamps.mark(Hop::Send, outside.watch.ticks());
-        self.hops.record_rest(&stamps, Hop::Queue, &outside.watch);
-        left > 0
+        Some(prepared)
     }
 
     /// Does what is due on the private side: connections, news, timers. True when there was any.

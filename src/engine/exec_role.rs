@@ -37,6 +37,11 @@ impl<W: Stopwatch> ExecRole<W> {
         &mut self.stage
     }
 
+    /// The next signal, for whoever turns the stage by hand.
+    pub fn next_signal(&self) -> Option<Signal> {
+        self.queue.try_recv().ok()
+    }
+
     fn take_signals(&mut self, now: Nanos) -> bool {
         let mut worked = false;
         for _ in 0..SIGNALS_MAX {

@@ -89,6 +89,11 @@ impl<W: Stopwatch> FeedRole<W> {
         &self.stage
     }
 
+    /// The stage, to be turned by hand.
+    pub fn stage_mut(&mut self) -> &mut FeedStage {
+        &mut self.stage
+    }
+
     /// The venue's number.
     pub fn venue(&self) -> VenueId {
         self.venue

@@ -8,8 +8,8 @@ use crate::venue::{
 /// Answers kept: the one with the shortest round trip decides, since its error is the least.
 const SAMPLES: usize = 8;
 
-/// A difference up to this, beyond what the round trip explains, is left alone: some venues tell
-/// whole seconds only, and every venue's window bears more than this.
+/// A difference up to this, beyond what the round trip explains, is left alone: every venue's
+/// window bears it, and a clock that is not touched cannot be set wrong.
 const LET_BE: Nanos = Nanos::from_millis(250);
 
 /// Shifts every `now` by what we know of the venue's clock, learns from its answers, and gives back
@@ -150,7 +150,7 @@ mod tests {
         // The venue's time, when it was asked and answered, and what an order at 10,000 ms is stamped.
         for (venue, asked, now, want) in [
             (ms(1_150), ms(1_000), ms(1_100), ms(10_000)), // within the round trip
-            (ms(1_280), ms(1_000), ms(1_010), ms(10_000)), // within what is let be
+            (ms(1_250), ms(1_000), ms(1_010), ms(10_000)), // within what is let be
             (ms(3_005), ms(1_000), ms(1_010), ms(12_000)), // two seconds ahead
             (ms(5), ms(3_000), ms(3_010), ms(7_000)),      // three behind
             (ms(90_000_000), ms(1), ms(2), ms(10_000)),    // absurd

@@ -339,6 +339,16 @@ impl Executor {
         Ok(PreparedLeg { slot, ready, admitted, recorded })
     }
 
+    /// Lets go of prepared orders: nothing of them has left, and nothing will. Their direction is
+    /// free again.
+    pub fn abandon(&mut self, prepared: Prepared, now: Nanos) {
+        let intent = prepared.intent;
+        self.give_up(prepared, now);
+        if let Some(direction) = self.intents.close(intent).and_then(|intent| intent.direction) {
+            self.gate.close(direction, now);
+        }
+    }
+
     /// Takes back orders of which nothing has left.
     fn give_up(&mut self, prepared: Prepared, now: Nanos) {
         for leg in prepared.legs.into_iter().flatten() {

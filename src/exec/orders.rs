@@ -297,6 +297,8 @@ impl Orders {
                 return Err(Misconduct::WrongSide);
             }
             match status.state {
+                // What is over stays as it is, whatever is said of it later.
+                OrderState::Rejected if order.is_over() => Ok(()),
                 OrderState::Rejected if status.filled.0 == 0 && order.told.0 == 0 => {
                     order.news_at = now;
                     order.refused = true;

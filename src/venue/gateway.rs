@@ -85,6 +85,9 @@ pub enum Form {
     Session,
     /// Each request is signed: whole orders are signed ahead for the likeliest prices.
     Signed,
+    /// Each request is signed, and none can be signed ahead: it holds a number that must rise from
+    /// request to request.
+    Numbered,
 }
 
 /// What happened.

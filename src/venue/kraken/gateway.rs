@@ -152,7 +152,7 @@ impl Gateway for KrakenGateway {
     fn form(&self) -> Form {
         match self.config.transport {
             Transport::Ws => Form::Session,
-            Transport::Rest => Form::Signed,
+            Transport::Rest => Form::Numbered,
         }
     }
 

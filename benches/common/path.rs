@@ -1,0 +1,262 @@
+//! The whole hot path on one thread: frame bytes in a buffer to order bytes in a buffer.
+//!
+//! The engine is brought up over the virtual network first, so that sessions are logged in and books
+//! are live; then its stages are turned by hand with frames that change the top of a book. The least
+//! edge asked for lies between the two directions' edges, so that each frame is one opportunity.
+
+use xarb::config::Config;
+use xarb::engine::{Crew, Helm, Identity, Plan, Status};
+use xarb::sim::net::Path as Wire;
+use xarb::sim::setup::simulate;
+use xarb::sim::world::World;
+use xarb::telemetry::{Hop, Stamps};
+use xarb::types::{BookId, Bps, Fixed, Level, Nanos, Scale, Side, Stopwatch};
+use xarb::venue::FeedInput;
+use xarb::wire::ws::{Limits, Message, Ws};
+
+/// Which frames are fed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Case {
+    /// Best bid and ask of one venue.
+    BinanceTicker,
+    /// 30 levels of depth.
+    BinanceDepth,
+    /// The other venue's books, with a checksum.
+    KrakenBook,
+}
+
+impl Case {
+    pub const ALL: [Case; 3] = [Case::BinanceTicker, Case::BinanceDepth, Case::KrakenBook];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Case::BinanceTicker => "binance_ticker",
+            Case::BinanceDepth => "binance_depth",
+            Case::KrakenBook => "kraken_book",
+        }
+    }
+
+    fn venue(self) -> usize {
+        usize::from(self == Case::KrakenBook)
+    }
+}
+
+const START: Nanos = Nanos::from_secs(1_800_000_000);
+
+/// The engine, ready, with a WebSocket codec before it.
+pub struct HotPath<W> {
+    case: Case,
+    crew: Crew<W>,
+    ws: Ws,
+    now: Nanos,
+    seq: u64,
+    watch: W,
+    _plan: Plan,
+    _helm: Helm,
+}
+
+impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
+    pub fn new(case: Case, watch: W) -> HotPath<W> {
+        // A first run tells where the books stand; a second one, the same to the byte, asks for an
+        // edge that exactly one direction has.
+        let mut probe = start(case, Bps(-90 * Bps::ONE), &watch);
+        let edges = probe.0.edges();
+        let between = Bps((edges[0] + edges[1]) / 2);
+        let (mut path, world) = start(case, between, &watch);
+        drop(world);
+        path.ws = open_socket();
+        path
+    }
+
+    /// Edge of buying on venue 0 and selling on venue 1, then the reverse, at the touch, in 1e-6 bp.
+    fn edges(&mut self) -> [i64; 2] {
+        let best: Vec<_> = (0..2)
+            .map(|venue| {
+                let book = self.crew.feeds[venue].stage().book(BookId(0)).unwrap();
+                Side::BOTH.map(|side| book.levels(side).next().unwrap().price.0 as f64)
+            })
+            .collect();
+        let (fee_a, fee_b) = (0.00075, 0.0010);
+        let edge = |bid: f64, ask: f64, sell_fee: f64, buy_fee: f64| {
+            ((bid * (1.0 - sell_fee)) / (ask * (1.0 + buy_fee)) - 1.0) * 1e10
+        };
+        [edge(best[1][0], best[0][1], fee_b, fee_a) as i64, edge(best[0][0], best[1][1], fee_a, fee_b) as i64]
+    }
+
+    /// Frames to feed, each a change of the best level's quantity.
+    pub fn frames(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let stage = self.crew.feeds[self.case.venue()].stage();
+        let book = stage.book(BookId(0)).unwrap();
+        let levels = Side::BOTH.map(|side| book.levels(side).take(15).collect::<Vec<_>>());
+        self.seq = self.seq.max(book.stamp().seq);
+        let mut whole: Vec<_> = Side::BOTH.map(|side| book.levels(side).collect::<Vec<_>>()).into();
+        (0..count)
+            .map(|turn| {
+                self.seq += 1;
+                let qty = 50_000_000 + (turn as i64 % 7) * 1_000_000;
+                let text = match self.case {
+                    Case::BinanceTicker => {
+                        let [bid, ask] = [levels[0][0], levels[1][0]].map(|l| decimal(l.price.0));
+                        let qty = decimal(qty);
+                        format!(
+                            r#"{{"stream":"btcusdt@bookTicker","data":{{"u":{},"s":"BTCUSDT","b":"{bid}","B":"{qty}","a":"{ask}","A":"{qty}"}}}}"#,
+                            self.seq
+                        )
+                    }
+                    Case::BinanceDepth => {
+                        let side = |levels: &[Level]| {
+                            let rows: Vec<_> = levels
+                                .iter()
+                                .map(|l| format!(r#"["{}","{}"]"#, decimal(l.price.0), decimal(qty)))
+                                .collect();
+                            rows.join(",")
+                        };
+                        format!(
+                            r#"{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":1800000000000,"s":"BTCUSDT","U":{0},"u":{0},"b":[{1}],"a":[{2}]}}}}"#,
+                            self.seq,
+                            side(&levels[0]),
+                            side(&levels[1])
+                        )
+                    }
+                    Case::KrakenBook => {
+                        whole[1][0].qty.0 = qty;
+                        let checksum = checksum(&whole);
+                        format!(
+                            r#"{{"channel":"book","type":"update","data":[{{"symbol":"BTC/USDT","bids":[],"asks":[{{"price":{},"qty":{}}}],"checksum":{checksum},"timestamp":"2027-01-15T08:00:00.000000Z"}}]}}"#,
+                            Fixed(whole[1][0].price.0, Scale::DEFAULT),
+                            Fixed(qty, Scale::DEFAULT),
+                        )
+                    }
+                };
+                server_frame(text.as_bytes())
+            })
+            .collect()
+    }
+
+    /// One frame the whole way; the bytes of both legs, and whether there were any. Nothing leaves.
+    #[inline]
+    pub fn run(&mut self, frame: &[u8]) -> usize {
+        self.now = self.now + Nanos::from_micros(50);
+        let now = self.now;
+        self.ws.receive(frame);
+        let mut stamps = Stamps::begin(self.watch.ticks(), 0);
+        let text = match self.ws.next() {
+            Ok(Some(Message::Text(text))) => text,
+            other => panic!("{:?}", other.is_ok()),
+        };
+        stamps.mark(Hop::Frame, self.watch.ticks());
+        let feed = self.crew.feeds[self.case.venue()].stage_mut();
+        feed.turn(FeedInput::Text(text), now, stamps, &self.watch).expect("a frame that can be read");
+        while self.crew.detect.stage_mut().turn(now, &self.watch) {}
+        let mut size = 0;
+        while let Some(signal) = self.crew.exec.next_signal() {
+            let mut stamps = signal.stamps;
+            if let Some(prepared) = self.crew.exec.stage().prepare(&signal, &mut stamps, now) {
+                size += prepared.size().1;
+                self.crew.exec.stage().executor().abandon(prepared, now);
+            }
+        }
+        size
+    }
+
+    /// What stands between two frames: hashing, wiping, new ids. Not part of the path.
+    pub fn rest(&mut self) {
+        let now = self.now;
+        for _ in 0..8 {
+            self.crew.exec.stage().idle(now);
+        }
+    }
+}
+
+fn start<W: Stopwatch + Clone + Send + 'static>(case: Case, min_edge: Bps, watch: &W) -> (HotPath<W>, World) {
+    let top = if case == Case::BinanceTicker { "overlay" } else { "depth" };
+    let changes = [
+        format!("venue.\"binance.spot\".top=\"{top}\""),
+        "venue.\"binance.spot\".max_age_ms=3600000".to_owned(),
+        "venue.\"kraken.spot\".max_age_ms=3600000".to_owned(),
+        "risk.max_orders_per_s=1000".to_owned(),
+        "risk.price_band_bps=500".to_owned(),
+    ];
+    let mut config = Config::demo(&changes).expect("a configuration");
+    config.detect.min_edge = min_edge;
+    let (sim, keys) = simulate(&config, START).expect("simulated venues");
+    let mut world = World::new(sim, Wire::default(), 1, START);
+    let rows = config.venues.iter().map(|venue| xarb::venue::find(&venue.id).unwrap());
+    let endpoints: Vec<_> = rows.enumerate().map(|(at, row)| world.endpoints(at, &row.sim)).collect();
+    let metadata: Vec<_> = (0..config.venues.len()).map(|at| world.instruments(at)).collect();
+    let plan = Plan::new(&config, &endpoints, &metadata).expect("a plan");
+    let identity = Identity { run: 1, tag_key: [7; 32], seed: 1, nonce_from: 0, keep_journal: false };
+    let dial = world.net_mut().dialer();
+    let (mut crew, helm) =
+        Crew::new(&plan, &keys, &identity, &mut || Box::new(dial.clone()), watch).expect("a crew");
+    // Only the private side and the feeds: nothing is traded while the path comes up.
+    let until = world.now() + Nanos::from_secs(5);
+    let mut ready = false;
+    while world.now() < until && !ready {
+        let Crew { feeds, exec, .. } = &mut crew;
+        let mut roles: Vec<&mut dyn xarb::engine::Role> = Vec::new();
+        roles.extend(feeds.iter_mut().map(|feed| feed as &mut dyn xarb::engine::Role));
+        roles.push(exec);
+        world.step(&mut roles);
+        ready |= helm.status() == Some(Status::Ready);
+    }
+    assert!(ready, "sessions were not ready");
+    let now = world.now();
+    let path = HotPath {
+        case,
+        crew,
+        ws: open_socket(),
+        now,
+        seq: 0,
+        watch: watch.clone(),
+        _plan: plan,
+        _helm: helm,
+    };
+    (path, world)
+}
+
+/// A client whose handshake is done.
+fn open_socket() -> Ws {
+    let to = xarb::types::Endpoint::parse("ws://127.0.0.1/").unwrap();
+    let mut client = Ws::client(&to, &[], 1, Limits::DEFAULT).expect("a client");
+    let mut server = Ws::server(Limits::DEFAULT);
+    server.receive(client.out());
+    assert!(server.next().expect("an upgrade").is_none() || server.upgrade().is_some());
+    server.accept();
+    client.receive(server.out());
+    assert!(matches!(client.next(), Ok(Some(Message::Open))));
+    client
+}
+
+pub fn server_frame(payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match payload.len() {
+        length @ 0..126 => frame.push(length as u8),
+        length @ 126..65_536 => {
+            frame.push(126);
+            frame.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            frame.push(127);
+            frame.extend((length as u64).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// Eight decimals, as the exchange writes them.
+fn decimal(value: i64) -> String {
+    format!("{}.{:08}", value / 100_000_000, value % 100_000_000)
+}
+
+/// CRC-32 over the ten best levels at 1 and 8 decimals: the demo's rules for that venue.
+fn checksum(book: &[Vec<Level>]) -> u32 {
+    let mut text = String::new();
+    for side in [&book[1], &book[0]] {
+        for level in side.iter().take(10) {
+            text.push_str(&format!("{}{}", level.price.0 / 10_000_000, level.qty.0));
+        }
+    }
+    crc32fast::hash(text.as_bytes())
+}
