@@ -191,16 +191,20 @@ fn start<W: Stopwatch + Clone + Send + 'static>(case: Case, min_edge: Bps, watch
         Crew::new(&plan, &keys, &identity, &mut || Box::new(dial.clone()), watch).expect("a crew");
     // Only the private side and the feeds: nothing is traded while the path comes up.
     let until = world.now() + Nanos::from_secs(5);
-    let mut ready = false;
-    while world.now() < until && !ready {
+    let (mut ready, mut live) = (false, false);
+    while world.now() < until && !(ready && live) {
         let Crew { feeds, exec, .. } = &mut crew;
         let mut roles: Vec<&mut dyn xarb::engine::Role> = Vec::new();
         roles.extend(feeds.iter_mut().map(|feed| feed as &mut dyn xarb::engine::Role));
         roles.push(exec);
         world.step(&mut roles);
         ready |= helm.status() == Some(Status::Ready);
+        let book = |feed: &xarb::engine::FeedRole<W>| {
+            feed.stage().book(BookId(0)).is_some_and(|book| book.trust() == xarb::book::Trust::Live)
+        };
+        live = crew.feeds.iter().all(book);
     }
-    assert!(ready, "sessions were not ready");
+    assert!(ready && live, "sessions or books were not ready");
     let now = world.now();
     let path = HotPath {
         case,
