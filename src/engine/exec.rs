@@ -121,6 +121,17 @@ impl<W: Stopwatch> ExecStage<W> {
         self.executor.idle(now, &mut self.outside)
     }
 
+    /// Opens nothing new from now on.
+    pub fn drain(&mut self) {
+        self.executor.drain();
+    }
+
+    /// After [`ExecStage::drain`]: nothing is in flight and no hedge is owed.
+    pub fn is_drained(&mut self, now: Nanos) -> bool {
+        self.outside.now = now;
+        self.executor.is_drained(now, &mut self.outside)
+    }
+
     /// True when every gateway takes orders.
     pub fn is_ready(&mut self) -> bool {
         self.outside.lanes.iter_mut().all(|lanes| lanes.gateway().ready())

@@ -47,9 +47,7 @@ impl<W: Stopwatch> ExecRole<W> {
         for _ in 0..SIGNALS_MAX {
             let Ok(signal) = self.queue.try_recv() else { break };
             worked = true;
-            if !self.draining {
-                self.stage.on_signal(&signal, now);
-            }
+            self.stage.on_signal(&signal, now);
         }
         worked
     }
@@ -63,6 +61,7 @@ impl<W: Stopwatch + Send + 'static> Role for ExecRole<W> {
     fn turn(&mut self, now: Nanos) -> bool {
         while let Ok(Control::Drain) = self.control.try_recv() {
             self.draining = true;
+            self.stage.drain();
         }
         let mut worked = self.take_signals(now);
         worked |= self.stage.turn(now);
@@ -74,7 +73,7 @@ impl<W: Stopwatch + Send + 'static> Role for ExecRole<W> {
             // Nobody may be waiting for it.
             let _ = self.status.try_send(Status::Ready);
         }
-        if self.draining && !self.drained && self.stage.executor().is_idle() {
+        if self.draining && !self.drained && self.stage.is_drained(now) {
             self.drained = true;
             let _ = self.status.try_send(Status::Drained);
         }
