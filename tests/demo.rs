@@ -1,0 +1,169 @@
+//! The whole engine from the command line: simulated exchanges, stepped and over loopback sockets,
+//! and paper trading against endpoints of a configuration.
+
+use std::process::Command;
+
+use serde_json::Value;
+use xarb::config::Config;
+use xarb::host::{HostClock, ListenConfig, serve};
+use xarb::sim::setup::simulate;
+use xarb::types::{Clock, Money};
+
+fn xarb(args: &[&str]) -> (i32, Value, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_xarb")).args(args).arg("--json").output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout} {stderr}"));
+    (output.status.code().unwrap(), value, stderr)
+}
+
+fn sum(report: &Value, of: &str) -> u64 {
+    report["venues"].as_array().unwrap().iter().map(|venue| venue[of].as_u64().unwrap()).sum()
+}
+
+/// What every report must hold, whatever happened.
+#[track_caller]
+fn check_shape(report: &Value) {
+    for key in ["seconds", "seed", "opportunities", "intents", "unknown", "violations"] {
+        assert!(report[key].is_u64(), "{key}: {report}");
+    }
+    for key in ["refused", "pnl", "fees", "net_exposure", "hops"] {
+        assert!(report[key].is_object(), "{key}: {report}");
+    }
+    for venue in report["venues"].as_array().unwrap() {
+        assert!(venue["venue"].is_string());
+        for key in ["frames", "updates", "resyncs", "orders", "acks", "fills", "rejects"] {
+            assert!(venue[key].is_u64(), "{key}: {venue}");
+        }
+    }
+    for hop in report["hops"].as_object().unwrap().values() {
+        for key in ["count", "p50_ns", "p99_ns", "p999_ns", "max_ns"] {
+            assert!(hop[key].is_u64(), "{key}: {hop}");
+        }
+    }
+    assert_eq!(report["journal_sha256"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn a_stepped_demo_is_the_same_for_one_seed() {
+    let run = |seed| {
+        let (code, report, talk) = xarb(&["demo", "--stepped", "--seconds", "20", "--seed", seed]);
+        check_shape(&report);
+        assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "seed {seed}: {talk}");
+        assert!(sum(&report, "fills") > 4, "seed {seed}: {report}");
+        // Flat, but for what is below the smallest order of either venue.
+        let left = Money::parse(report["net_exposure"]["BTC"].as_str().unwrap()).unwrap();
+        assert!(left.abs() < Money::parse("0.0001").unwrap(), "seed {seed}: {report}");
+        report["journal_sha256"].clone()
+    };
+    assert_eq!(run("7"), run("7"));
+    assert_ne!(run("7"), run("8"));
+}
+
+#[test]
+fn every_transport_trades_and_survives_faults() {
+    let faults = [
+        "sim.reject_ppm=50000",
+        "sim.partial_ppm=200000",
+        "sim.disconnect_ppm=100000",
+        "sim.gap_ppm=5000",
+        "sim.latency_us=300",
+        "sim.jitter_us=700",
+    ];
+    for [one, two] in [["ws", "ws"], ["rest", "rest"], ["ws", "rest"], ["rest", "ws"]] {
+        for seed in ["1", "2"] {
+            let transports = [
+                format!("venue.\"binance.spot\".transport=\"{one}\""),
+                format!("venue.\"kraken.spot\".transport=\"{two}\""),
+            ];
+            let mut args = vec!["demo", "--stepped", "--seconds", "20", "--seed", seed];
+            for change in faults.into_iter().chain(transports.iter().map(String::as_str)) {
+                args.extend(["--set", change]);
+            }
+            let (_, report, talk) = xarb(&args);
+            check_shape(&report);
+            assert_eq!(report["violations"], 0, "{one} {two} seed {seed}: {report} {talk}");
+            assert!(sum(&report, "orders") > 0, "{one} {two} seed {seed}: {report} {talk}");
+            assert!(sum(&report, "resyncs") > 0, "{one} {two} seed {seed}: faults were on: {report}");
+        }
+    }
+}
+
+#[test]
+fn a_demo_trades_over_loopback_sockets() {
+    let (code, report, talk) = xarb(&["demo", "--seconds", "6"]);
+    check_shape(&report);
+    assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "{report} {talk}");
+    for venue in report["venues"].as_array().unwrap() {
+        assert!(venue["frames"].as_u64() > Some(20), "{report} {talk}");
+    }
+    assert!(report["hops"]["decode"]["count"].as_u64() > Some(20), "{report}");
+}
+
+#[test]
+fn paper_orders_meet_the_books_of_configured_endpoints() {
+    // Simulated venues stand in for public ones: the program sees endpoints and nothing else.
+    let clock = HostClock::new();
+    let demo = Config::demo(&[]).unwrap();
+    let (sim, _) = simulate(&demo, clock.now()).unwrap();
+    let served = serve(sim, ListenConfig::default(), clock).unwrap();
+    let ports: Vec<u16> = served.addresses().iter().map(|address| address.port()).collect();
+    let text = format!(
+        r#"
+[run]
+mode = "shared"
+[venue."binance.spot"]
+environment = "paper"
+stream = "ws://127.0.0.1:{0}/stream"
+rest = "http://127.0.0.1:{0}/"
+channels = ["depth"]
+taker_bps = 0
+maker_bps = 0
+[venue."kraken.spot"]
+environment = "paper"
+stream = "ws://127.0.0.1:{1}/v2"
+rest = "http://127.0.0.1:{1}/"
+channels = ["depth"]
+levels = 100
+taker_bps = 0
+maker_bps = 0
+[instrument.BTC-USDT]
+symbols = {{ "binance.spot" = "BTCUSDT", "kraken.spot" = "BTC/USDT" }}
+[detect]
+min_edge_bps = 0.1
+max_notional = 1000
+[risk]
+max_order_notional = 1000
+[sim]
+balances = {{ BTC = "1", USDT = "100000" }}
+"#,
+        ports[0], ports[1]
+    );
+    let file = std::env::temp_dir().join(format!("xarb-paper-{}.toml", std::process::id()));
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap();
+    let (code, report, talk) = xarb(&["run", "-c", path, "--seconds", "8"]);
+    let _ = std::fs::remove_file(&file);
+    check_shape(&report);
+    assert_eq!(code, 0, "{report} {talk}");
+    assert!(sum(&report, "frames") > 20, "{report} {talk}");
+    assert!(sum(&report, "fills") > 0, "without fees the two books cross within seconds: {report} {talk}");
+    served.stop();
+}
+
+#[test]
+fn orders_to_real_venues_are_refused() {
+    let paper = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/paper.toml");
+    let sandbox = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/sandbox-binance.toml");
+    for (args, want) in [
+        (&["run", "-c", paper, "--live"][..], 4),
+        (&["run", "-c", sandbox], 4),
+        (&["run"], 2),
+        (&["demo", "--venues", "nowhere.spot"], 2),
+        (&["demo", "--set", "detect.min_edge=1"], 2),
+    ] {
+        let (code, report, talk) = xarb(args);
+        assert_eq!(code, want, "{args:?}: {report} {talk}");
+        assert!(report["error"].is_string() && talk.starts_with("xarb: "), "{args:?}: {talk}");
+    }
+}
