@@ -160,7 +160,7 @@ fn live_run(config: &Config) -> Result<Report, Failure> {
         .map_err(|error| Failure::failed(format!("cannot listen on loopback: {error}")))?;
     let endpoints: Vec<_> = rows.iter().enumerate().map(|(at, row)| endpoints_of(&served, at, row)).collect();
     let roots = TlsRoots::new(&[]).map_err(|error| Failure::failed(error.to_string()))?;
-    let dialer = Dialer::new(roots, clock.clone());
+    let dialer = Dialer::new(roots, clock.clone()).with_kernel_stamps(config.latency.kernel_stamps);
     let mut dial = || Box::new(dialer.clone()) as Box<dyn Dial>;
     let metadata = super::run::load_metadata(&rows, &endpoints, &mut dial, &clock)?;
     let plan = plan(config, &endpoints, &metadata)?;

@@ -83,7 +83,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         rows.push(row);
     }
     let roots = TlsRoots::new(&[]).map_err(|error| Failure::failed(error.to_string()))?;
-    let dialer = Dialer::new(roots, clock.clone());
+    let dialer = Dialer::new(roots, clock.clone()).with_kernel_stamps(config.latency.kernel_stamps);
     let mut dial = || Box::new(dialer.clone()) as Box<dyn Dial>;
     let metadata = load_metadata(&rows, &endpoints, &mut dial, &clock)?;
     let plan =
@@ -199,7 +199,7 @@ pub fn start(
         pinned(roles.into_iter().zip(cores).collect(), clock, stop)
     } else {
         let threads = (cores.len() / 2).max(1);
-        shared(roles, threads, clock, stop)
+        shared(roles, threads, config.roles.waiting, clock, stop)
     };
     threads.map_err(|error| Failure::failed(format!("cannot start threads: {error}")))
 }

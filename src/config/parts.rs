@@ -167,8 +167,6 @@ pub struct DetectConfig {
     pub haircut: i64,
     /// Most value of one opportunity, in the quote asset.
     pub max_notional: Money,
-    /// Levels a side that are published and looked at.
-    pub levels: usize,
 }
 
 /// `[risk]`
@@ -227,19 +225,17 @@ pub enum Waiting {
     Spin,
     /// Spins a little, then lets others run.
     Yield,
-    /// Spins a little, then blocks.
+    /// Spins and yields a little, then sleeps for up to a millisecond.
     Park,
 }
 
 /// `[roles]`
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Roles {
-    /// Cores for the roles, in the order feeds, detector, executor, journal; empty = chosen.
+    /// Cores for the roles, in the order feeds, detector, executor; empty = chosen.
     pub cores: Vec<usize>,
-    /// How a role waits.
+    /// How roles that share a thread wait; a role with a core of its own always spins.
     pub waiting: Waiting,
-    /// How long it spins before it yields or parks.
-    pub spin: Nanos,
 }
 
 /// `[sim]`
@@ -278,8 +274,4 @@ pub struct SimConfig {
 pub struct LatencyConfig {
     /// Ask the kernel when it had the bytes.
     pub kernel_stamps: bool,
-    /// Run a dummy message through the idle path this often, to keep it in the caches; zero = never.
-    pub keep_warm: Nanos,
-    /// Print the table of hops this often; zero = only at the end.
-    pub report_every: Nanos,
 }

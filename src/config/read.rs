@@ -374,7 +374,6 @@ fn detect(s: Section<'_>, risk: &RiskConfig) -> Result<DetectConfig, ConfigError
         min_edge: s.bps("min_edge_bps", -100, 10_000, Bps(Bps::ONE))?,
         haircut: s.share("haircut", FeeRate::ONE)?,
         max_notional: capped(&s, "max_notional", whole(1_000))?,
-        levels: s.int("levels", 1..=64, 10)? as usize,
     };
     if detect.haircut == 0 {
         return Err(s.refuse_key("haircut", "more than zero: the share of a level that is counted on"));
@@ -424,8 +423,7 @@ fn roles(s: Section<'_>) -> Result<Roles, ConfigError> {
     let ways = [("spin", Waiting::Spin), ("yield", Waiting::Yield), ("park", Waiting::Park)];
     let roles = Roles {
         cores: s.ints("cores", 0..=1_023)?.into_iter().map(|core| core as usize).collect(),
-        waiting: s.choice("waiting", &ways, Some(Waiting::Yield))?,
-        spin: micros(s.int("spin_us", 0..=1_000_000, 50)?),
+        waiting: s.choice("waiting", &ways, Some(Waiting::Park))?,
     };
     let mut sorted = roles.cores.clone();
     sorted.sort_unstable();
@@ -468,11 +466,7 @@ fn sim(s: Section<'_>) -> Result<SimConfig, ConfigError> {
 }
 
 fn latency(s: Section<'_>) -> Result<LatencyConfig, ConfigError> {
-    let latency = LatencyConfig {
-        kernel_stamps: s.flag("kernel_stamps", true)?,
-        keep_warm: micros(s.int("keep_warm_us", 0..=10_000_000, 0)?),
-        report_every: millis(s.int("report_every_ms", 0..=HOUR_MS, 0)?),
-    };
+    let latency = LatencyConfig { kernel_stamps: s.flag("kernel_stamps", true)? };
     s.finish()?;
     Ok(latency)
 }

@@ -82,7 +82,7 @@ fn refusals_name_key_value_and_expectation() {
     for (change, want) in [
         (
             "detect.min_edge=1",
-            "--set: `detect.min_edge` is unknown: expected one of the keys haircut, levels, max_notional, min_edge_bps",
+            "--set: `detect.min_edge` is unknown: expected one of the keys haircut, max_notional, min_edge_bps",
         ),
         (
             "detekt.x=1",
@@ -127,7 +127,6 @@ fn refusals_name_key_value_and_expectation() {
             "--set: `detect.max_notional` is 5001: expected no more than risk.max_order_notional, 5000",
         ),
         ("detect.max_notional=-1", "--set: `detect.max_notional` is -1: expected an amount, not negative"),
-        ("detect.levels=0", "--set: `detect.levels` is 0: expected a whole number from 1 to 64"),
         (
             "risk.max_order_notional=1000001",
             "--set: `risk.max_order_notional` is 1000001: expected no more than 1000000: no file lifts that ceiling",

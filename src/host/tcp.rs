@@ -35,18 +35,24 @@ pub struct TcpLink {
 }
 
 impl TcpLink {
-    /// Starts to connect; never blocks. The clock stamps what is received.
+    /// Starts to connect; never blocks. The clock stamps what is received, and the kernel too where it
+    /// is asked to.
     ///
     /// # Errors
     /// [`LinkError::Connect`] when no thread could be started for it.
-    pub fn connect(host: &str, port: u16, clock: HostClock) -> Result<TcpLink, LinkError> {
+    pub fn connect(
+        host: &str,
+        port: u16,
+        kernel_stamps: bool,
+        clock: HostClock,
+    ) -> Result<TcpLink, LinkError> {
         let (done, outcome) = channel();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         thread::Builder::new()
             .name("connect".to_owned())
             .spawn(move || {
                 // The link may be gone by then; nobody wants the socket in that case.
-                let _ = done.send(connect(&host, port));
+                let _ = done.send(connect(&host, port, kernel_stamps));
             })
             .map_err(|error| LinkError::Connect(error.to_string()))?;
         Ok(TcpLink { state: State::Connecting(outcome), backlog: Vec::new(), taken: 0, clock })
@@ -82,24 +88,28 @@ impl TcpLink {
     }
 }
 
-fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
+fn connect(host: &str, port: u16, kernel_stamps: bool) -> Result<TcpStream, String> {
     let addresses: Vec<SocketAddr> =
         (host, port).to_socket_addrs().map_err(|error| error.to_string())?.collect();
     let mut last = format!("`{host}` has no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-            Ok(stream) => return prepare(stream).map_err(|error| error.to_string()),
+            Ok(stream) => return prepare(stream, kernel_stamps).map_err(|error| error.to_string()),
             Err(error) => last = format!("{address}: {error}"),
         }
     }
     Err(last)
 }
 
-fn prepare(stream: TcpStream) -> std::io::Result<TcpStream> {
+fn prepare(stream: TcpStream, kernel_stamps: bool) -> std::io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
     #[cfg(target_os = "linux")]
-    stamps::enable(&stream);
+    if kernel_stamps {
+        stamps::enable(&stream);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = kernel_stamps;
     Ok(stream)
 }
 
@@ -275,7 +285,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let clock = HostClock::new();
         let mut link =
-            TcpLink::connect("localhost", listener.local_addr().unwrap().port(), clock.clone()).unwrap();
+            TcpLink::connect("localhost", listener.local_addr().unwrap().port(), true, clock.clone())
+                .unwrap();
         assert!(matches!(link.send(b"early"), Err(LinkError::Connect(_))));
         let (mut peer, _) = listener.accept().unwrap();
         wait(|| link.ready().unwrap().then_some(()));
@@ -304,7 +315,8 @@ mod tests {
     fn what_the_kernel_does_not_take_is_kept_in_order() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut link =
-            TcpLink::connect("127.0.0.1", listener.local_addr().unwrap().port(), HostClock::new()).unwrap();
+            TcpLink::connect("127.0.0.1", listener.local_addr().unwrap().port(), true, HostClock::new())
+                .unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         wait(|| link.ready().unwrap().then_some(()));
         let bytes: Vec<u8> = (0..7_000_000u32).map(|i| (i / 3) as u8).collect();
@@ -330,7 +342,7 @@ mod tests {
     #[test]
     fn a_failed_attempt_is_told_by_ready() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut link = TcpLink::connect("127.0.0.1", port, HostClock::new()).unwrap();
+        let mut link = TcpLink::connect("127.0.0.1", port, true, HostClock::new()).unwrap();
         let error = wait(|| link.ready().err());
         assert!(matches!(error, LinkError::Connect(_)), "{error:?}");
     }

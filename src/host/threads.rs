@@ -6,6 +6,7 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::config::Waiting;
 use crate::engine::Role;
 use crate::sync::{Arc, AtomicBool, Ordering};
 use crate::types::Clock;
@@ -103,6 +104,7 @@ pub fn pinned(
 pub fn shared(
     roles: Vec<Box<dyn Role>>,
     threads: usize,
+    waiting: Waiting,
     clock: &HostClock,
     stop: &Stop,
 ) -> std::io::Result<Threads> {
@@ -121,7 +123,7 @@ pub fn shared(
                 for role in &mut roles {
                     worked |= role.turn(clock.now());
                 }
-                idle = if worked { 0 } else { wait(idle) };
+                idle = if worked { 0 } else { wait(idle, waiting) };
             }
             roles
         })
@@ -129,11 +131,13 @@ pub fn shared(
     Ok(Threads { handles: hands.into_iter().enumerate().map(start).collect::<std::io::Result<_>>()? })
 }
 
-/// Waits a little, the longer the longer nothing happened; returns the next count.
-fn wait(idle: u32) -> u32 {
+/// Waits a little, when parking the longer the longer nothing happened; returns the next count.
+fn wait(idle: u32, waiting: Waiting) -> u32 {
     match idle {
         0..SPINS => std::hint::spin_loop(),
+        _ if waiting == Waiting::Spin => std::hint::spin_loop(),
         SPINS..YIELDS => thread::yield_now(),
+        _ if waiting == Waiting::Yield => thread::yield_now(),
         _ => {
             let doublings = ((idle - YIELDS) / SLEEPS_EACH).min(8);
             thread::sleep((SLEEP_FIRST * (1 << doublings)).min(SLEEP_LAST));
@@ -190,7 +194,7 @@ mod tests {
             let threads = if is_pinned {
                 pinned(roles.take(2).map(|role| (role, cores().first().copied())).collect(), &clock, &stop)
             } else {
-                shared(roles.collect(), 2, &clock, &stop)
+                shared(roles.collect(), 2, Waiting::Park, &clock, &stop)
             };
             let threads = threads.unwrap();
             assert_eq!(threads.len(), 2);
