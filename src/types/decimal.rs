@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::Scale;
 
-/// Longest text [`format`] writes: sign, 19 digits, a point and a leading zero.
+/// Longest text [`format()`] writes: sign, 19 digits, a point and a leading zero.
 pub const MAX_TEXT: usize = 24;
 
 /// Why a decimal text is not a number of the wanted scale.

@@ -69,9 +69,9 @@ pub struct Held {
     pub ids: Ids,
     /// Its time by the venue.
     pub time: Nanos,
-    /// Bid levels in [`Place::levels`].
+    /// Bid levels among the place's own.
     pub bids: Range<u32>,
-    /// Ask levels in [`Place::levels`].
+    /// Ask levels among the place's own.
     pub asks: Range<u32>,
 }
 

@@ -7,7 +7,7 @@
 //! close code that the RFC gives it and an error that names it. No extensions are spoken, so
 //! compression is never agreed on.
 //!
-//! After a message there are always [`PADDING`](crate::wire::PADDING) readable bytes.
+//! After a message there are always [`PADDING`] readable bytes.
 
 mod error;
 mod frame;
