@@ -1,5 +1,6 @@
 //! Frame bytes in a buffer to the order bytes of both legs in buffers: all hops, one thread; beside
-//! it the usual way to build the same from well-known crates.
+//! it the usual way to build the same from well-known crates (one order, and no gate, order table or
+//! journal). The table behind each case tells where the time goes.
 
 #[path = "common/conventional.rs"]
 mod conventional;
@@ -13,6 +14,8 @@ use conventional::{Conventional, Shape};
 use criterion::{Criterion, criterion_group, criterion_main};
 use path::{Case, HotPath};
 use xarb::host::HostClock;
+use xarb::telemetry::{Hop, HopRecorder};
+use xarb::types::Stopwatch;
 
 /// Distinct frames a run, so that no branch learns one by heart.
 const FRAMES: usize = 512;
@@ -25,17 +28,20 @@ fn tick_to_order(c: &mut Criterion) {
     ] {
         let mut group = c.benchmark_group(name);
         for case in Case::ALL {
+            let clock = HostClock::new();
+            let mut hops = HopRecorder::new();
             group.bench_function(case.name(), |b| {
                 b.iter_custom(|count| {
-                    let mut path = HotPath::new(case, HostClock::new());
+                    let mut path = HotPath::new(case, clock.clone());
                     let mut spent = Duration::ZERO;
                     let mut left = count;
                     while left > 0 {
                         for frame in path.frames(FRAMES.min(left as usize)) {
-                            let began = Instant::now();
-                            let size = black_box(path.run(black_box(&frame)));
-                            spent += began.elapsed();
+                            let (size, stamps) = path.run(black_box(&frame));
                             assert!(size > 0, "no order");
+                            let end = stamps.end(Hop::Encode).expect("an encoded order");
+                            spent += Duration::from_nanos(clock.nanos(stamps.start(), end));
+                            hops.record_journey(&stamps, &clock);
                             path.rest();
                             if !pause.is_zero() {
                                 let until = Instant::now() + pause;
@@ -49,6 +55,7 @@ fn tick_to_order(c: &mut Criterion) {
                     spent
                 })
             });
+            eprintln!("{}", hops.report());
         }
         group.finish();
     }

@@ -133,9 +133,10 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
             .collect()
     }
 
-    /// One frame the whole way; the bytes of both legs, and whether there were any. Nothing leaves.
+    /// One frame the whole way: how many bytes of orders there are, and the stamps of the first
+    /// intent's journey. Nothing leaves: once it is stamped, the intent is abandoned.
     #[inline]
-    pub fn run(&mut self, frame: &[u8]) -> usize {
+    pub fn run(&mut self, frame: &[u8]) -> (usize, Stamps) {
         self.now = self.now + Nanos::from_micros(50);
         let now = self.now;
         self.ws.receive(frame);
@@ -148,15 +149,18 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         let feed = self.crew.feeds[self.case.venue()].stage_mut();
         feed.turn(FeedInput::Text(text), now, stamps, &self.watch).expect("a frame that can be read");
         while self.crew.detect.stage_mut().turn(now, &self.watch) {}
-        let mut size = 0;
+        let (mut size, mut journey) = (0, Stamps::default());
         while let Some(signal) = self.crew.exec.next_signal() {
             let mut stamps = signal.stamps;
             if let Some(prepared) = self.crew.exec.stage().prepare(&signal, &mut stamps, now) {
+                if size == 0 {
+                    journey = stamps;
+                }
                 size += prepared.size().1;
                 self.crew.exec.stage().executor().abandon(prepared, now);
             }
         }
-        size
+        (size, journey)
     }
 
     /// What stands between two frames: hashing, wiping, new ids. Not part of the path.
