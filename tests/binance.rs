@@ -3,6 +3,8 @@
 
 #[path = "binance/captures.rs"]
 mod captures;
+#[path = "common/captures.rs"]
+mod common;
 #[path = "binance/dialogue.rs"]
 mod dialogue;
 #[path = "binance/hostile.rs"]

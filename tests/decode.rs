@@ -6,6 +6,8 @@ mod messages;
 
 #[path = "decode/captures.rs"]
 mod captures;
+#[path = "common/captures.rs"]
+mod common;
 
 use messages::{Style, Venue};
 use oorandom::Rand64;

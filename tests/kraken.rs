@@ -3,6 +3,8 @@
 
 #[path = "kraken/books.rs"]
 mod books;
+#[path = "common/captures.rs"]
+mod common;
 #[path = "kraken/dialogue.rs"]
 mod dialogue;
 #[path = "kraken/hostile.rs"]

@@ -1,5 +1,8 @@
 //! Captures of every format, made here or recorded for real, through the real binary.
 
+#[path = "common/captures.rs"]
+mod common;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
@@ -324,8 +327,7 @@ proptest! {
 
 /// The recorded captures, where they are.
 fn recorded(names: &[&str]) -> Option<Vec<Vec<u8>>> {
-    let root = std::env::var_os("XARB_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
+    let root = common::folder();
     let files: Option<Vec<_>> = names.iter().map(|name| std::fs::read(root.join(name)).ok()).collect();
     if files.is_none() {
         eprintln!("skipped: no captures at {}", root.display());

@@ -3,6 +3,8 @@
 
 #![allow(missing_docs)]
 
+#[path = "../../tests/common/captures.rs"]
+mod common;
 mod rivals;
 mod stream;
 

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::PathBuf;
 
 use xarb::types::{Level, Price, Side};
 
@@ -122,8 +121,7 @@ pub fn generated(shape: &Shape, count: usize) -> Stream {
 /// The captured spot stream, its snapshot and the first `count` messages that follow it; `None`
 /// when the captures are not here.
 pub fn captured(count: usize) -> Option<Stream> {
-    let folder = std::env::var_os("XARB_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
+    let folder = crate::common::folder();
     let file = std::fs::File::open(folder.join("binance/hftbacktest-spot_btcusdt_20240808.gz")).ok()?;
     let mut text = String::new();
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).ok()?;

@@ -62,10 +62,7 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         let mut probe = start(case, Bps(-90 * Bps::ONE), &watch);
         let edges = probe.0.edges();
         let between = Bps((edges[0] + edges[1]) / 2);
-        let (mut path, world) = start(case, between, &watch);
-        drop(world);
-        path.ws = open_socket();
-        path
+        start(case, between, &watch).0
     }
 
     /// Edge of buying on venue 0 and selling on venue 1, then the reverse, at the touch, in 1e-6 bp.

@@ -7,14 +7,14 @@ use super::report::Report;
 use super::{ConfigArgs, Exit, Failure};
 use crate::config::{Config, Mode};
 use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Status};
-use crate::host::{Dialer, HostClock, ListenConfig, Listening, Stop, Threads, TlsRoots, serve};
+use crate::host::{Dialer, HostClock, ListenConfig, Stop, Threads, TlsRoots, serve};
 use crate::sim::audit::engine_view;
 use crate::sim::checks::{OrderCaps, check};
 use crate::sim::net::Path;
 use crate::sim::setup::simulate;
 use crate::sim::venue::Sim;
 use crate::sim::world::World;
-use crate::types::{Clock, Dial, Endpoint, Environment, InstrumentSpec, Nanos};
+use crate::types::{Clock, Dial, Environment, InstrumentSpec, Nanos};
 use crate::venue::{Credentials, Venue};
 
 const AFTER_HELP: &str = "\
@@ -158,7 +158,10 @@ fn live_run(config: &Config) -> Result<Report, Failure> {
         simulate(config, clock.now()).map_err(|error| Failure::usage(error.to_string()))?;
     let served = serve(sim, ListenConfig::default(), clock.clone())
         .map_err(|error| Failure::failed(format!("cannot listen on loopback: {error}")))?;
-    let endpoints: Vec<_> = rows.iter().enumerate().map(|(at, row)| endpoints_of(&served, at, row)).collect();
+    let parts = served.addresses().iter().zip(&rows);
+    let endpoints: Vec<_> = parts
+        .map(|(address, row)| Endpoints::simulated(&address.ip().to_string(), address.port(), &row.sim))
+        .collect();
     let roots = TlsRoots::new(&[]).map_err(|error| Failure::failed(error.to_string()))?;
     let dialer = Dialer::new(roots, clock.clone()).with_kernel_stamps(config.latency.kernel_stamps);
     let mut dial = || Box::new(dialer.clone()) as Box<dyn Dial>;
@@ -197,23 +200,6 @@ fn crew(
 ) -> Result<(Crew<HostClock>, Helm), Failure> {
     let identity = identity(&plan.config);
     Crew::new(plan, credentials, &identity, dial, clock).map_err(|error| Failure::usage(error.to_string()))
-}
-
-fn endpoints_of(served: &Listening<Sim>, venue: usize, row: &Venue) -> Endpoints {
-    let address = served.addresses()[venue];
-    let at = |websocket, path: &str| Endpoint {
-        tls: false,
-        websocket,
-        host: address.ip().to_string(),
-        port: address.port(),
-        target: path.to_owned(),
-    };
-    Endpoints {
-        stream: at(true, row.sim.stream_path),
-        rest: at(false, "/"),
-        orders: at(true, row.sim.orders_path),
-        private: at(true, row.sim.private_path),
-    }
 }
 
 fn end(threads: Threads, stop: &Stop) -> Result<Crew<HostClock>, Failure> {

@@ -262,29 +262,14 @@ impl Gateway for PaperGateway {
 mod tests {
     use super::*;
     use crate::book::{Writer, cell};
-    use crate::types::{Contract, Scale, Symbol, Text, VenueId};
+    use crate::types::{VenueId, btc_usdt};
     use crate::wire::PaddedBuf;
 
     const ONE: i64 = 100_000_000;
 
     fn gateway(usdt: &str) -> (PaperGateway, Writer) {
-        let quote = Asset::new("USDT").unwrap();
-        let spec = InstrumentSpec {
-            name: Text::new("BTC-USDT").unwrap(),
-            symbol: Symbol::new("BTCUSDT").unwrap(),
-            base: Asset::new("BTC").unwrap(),
-            quote,
-            scale: Scale::DEFAULT,
-            tick: Price(1_000_000),
-            lot: Qty(1_000),
-            min_qty: Qty(1_000),
-            max_qty: Qty(0),
-            min_notional: Money::ZERO,
-            price_digits: 2,
-            qty_digits: 5,
-            contract: Contract::spot(quote, Scale::DEFAULT),
-            open: true,
-        };
+        let spec = InstrumentSpec { max_qty: Qty(0), min_notional: Money::ZERO, ..btc_usdt() };
+        let quote = spec.quote;
         let (mut writer, book) = cell();
         let mut top = Top { trust: Trust::Live, ask_count: 2, ..Top::default() };
         top.asks[0] = Level::new(100 * ONE, ONE);

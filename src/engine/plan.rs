@@ -4,7 +4,7 @@
 use crate::config::{Config, TopSource, VenueConfig};
 use crate::detect::{BookSlot, Market, PairError, Terms, Watch, Watched};
 use crate::types::{Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Symbol, VenueId};
-use crate::venue::Venue;
+use crate::venue::{SimProfile, Venue};
 
 /// Where a venue's parts are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +17,25 @@ pub struct Endpoints {
     pub orders: Endpoint,
     /// The private stream.
     pub private: Endpoint,
+}
+
+impl Endpoints {
+    /// Those of a simulated venue: all parts at one address, told apart by their paths.
+    pub fn simulated(host: &str, port: u16, profile: &SimProfile) -> Endpoints {
+        let at = |websocket, path: &str| Endpoint {
+            tls: false,
+            websocket,
+            host: host.to_owned(),
+            port,
+            target: path.to_owned(),
+        };
+        Endpoints {
+            stream: at(true, profile.stream_path),
+            rest: at(false, "/"),
+            orders: at(true, profile.orders_path),
+            private: at(true, profile.private_path),
+        }
+    }
 }
 
 /// A venue of the run, with its rules for what it trades.

@@ -617,11 +617,6 @@ impl Executor {
         self.orders.live().next().is_none() && self.intents.iter().next().is_none()
     }
 
-    /// Counts an opportunity that never reached the executor (its queue was full, say).
-    pub fn count_refused(&mut self, reason: Refused, edge: Money) {
-        self.gate.count(&Refusal::new(reason, Detail::OpenIntents), edge);
-    }
-
     /// Whose order an id belongs to.
     pub fn origin(&self, client: ClientId) -> super::Origin {
         self.ids.origin(client)

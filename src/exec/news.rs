@@ -110,32 +110,6 @@ impl Executor {
         }
     }
 
-    /// The bytes of an order will get no answer. Without `sent`, certainly none of them left.
-    pub fn on_failed(
-        &mut self,
-        venue: VenueId,
-        client: ClientId,
-        sent: bool,
-        now: Nanos,
-        ctx: &mut dyn Context,
-    ) {
-        let Lookup::Here(slot) = self.orders.find(client) else { return };
-        let order = self.orders.get(slot);
-        if order.draft.venue != venue || order.state().is_final() {
-            return;
-        }
-        let intent = order.intent;
-        let code = if sent { 2 } else { 1 };
-        self.journal
-            .append(&Entry::new(Kind::Sent, now).venue(venue).client(client).intent(intent).code(code));
-        if sent {
-            self.doubt(slot, now, ctx);
-        } else {
-            self.never_left(slot, now);
-            self.advance(intent, now, ctx);
-        }
-    }
-
     /// The slot of an order that a venue speaks of. What is not ours is told; what cannot be
     /// freezes the venue.
     fn locate(

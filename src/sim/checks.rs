@@ -335,9 +335,9 @@ fn orders_keep_their_caps(venues: &[Seen<'_>], engine: &EngineView, caps: &Order
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture;
     use super::super::venue::tests::plain;
     use super::*;
+    use crate::types::btc_usdt;
     use crate::types::{ClientIdParts, Environment, Kind, Tif};
     use crate::venue::NewOrder;
 
@@ -394,7 +394,7 @@ mod tests {
         type Lie = fn(&mut Sim, &mut EngineView);
         let lies: [(&str, Lie); 13] = [
             ("I1", |sim, _| {
-                let usdt = fixture::btc_usdt().quote;
+                let usdt = btc_usdt().quote;
                 sim.exchange_mut(0).unwrap().counterfeit(SimExchange::FEES, usdt, Money(1));
             }),
             ("I3", |_, engine| engine.positions[0].amount += Money(1)),
@@ -402,7 +402,7 @@ mod tests {
             ("I3", |_, engine| engine.fills.clear()),
             ("I3", |sim, _| {
                 let account = sim.traders(0)[0].account;
-                sim.exchange_mut(0).unwrap().deposit(account, fixture::btc_usdt().base, Money::ONE);
+                sim.exchange_mut(0).unwrap().deposit(account, btc_usdt().base, Money::ONE);
             }),
             ("I7", |_, engine| engine.orders.clear()),
             ("I7", |sim, engine| {

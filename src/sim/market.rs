@@ -380,11 +380,12 @@ mod tests {
     use super::super::exchange::{ExchangeConfig, FeeIn, Knobs, Rates};
     use super::super::fixture;
     use super::*;
+    use crate::types::btc_usdt;
     use crate::venue::Event;
 
     fn start(seed: u64) -> (Market, Vec<SimExchange>) {
         let exchange = |fee_in| {
-            let instruments = vec![fixture::btc_usdt()];
+            let instruments = vec![btc_usdt()];
             let (rates, knobs) = (Rates::default(), Knobs::default());
             SimExchange::new(ExchangeConfig { instruments, fee_in, rates, knobs }, Rand64::new(1)).unwrap()
         };
@@ -431,7 +432,7 @@ mod tests {
     fn taking_closes_the_spread_and_eaten_levels_come_back() {
         let (mut market, mut exchanges) = start(7);
         let taker = exchanges[0].open_account(AccountKind::Trader);
-        exchanges[0].deposit(taker, fixture::btc_usdt().quote, Money::parse("10000000").unwrap());
+        exchanges[0].deposit(taker, btc_usdt().quote, Money::parse("10000000").unwrap());
         let now = Nanos::from_millis(1);
         market.step(now, &mut exchanges);
         let before = market.offset(0).unwrap();

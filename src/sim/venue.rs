@@ -308,6 +308,7 @@ pub(super) mod tests {
     use super::super::fixture;
     use super::super::keys::trading_rights;
     use super::*;
+    use crate::types::btc_usdt;
     use crate::venue::{Exchange, RequestId};
 
     /// A protocol of one word: every connection gets `book` for each update and an echo of its texts.
@@ -336,13 +337,13 @@ pub(super) mod tests {
             name: name.to_owned(),
             server: Box::new(Plain::default()),
             exchange: ExchangeConfig {
-                instruments: vec![fixture::btc_usdt()],
+                instruments: vec![btc_usdt()],
                 fee_in: FeeIn::Quote,
                 rates: Rates::default(),
                 knobs: Knobs::default(),
             },
             traders: vec![TraderSetup {
-                balances: vec![(fixture::btc_usdt().quote, Money(10_000 * Money::ONE.0))],
+                balances: vec![(btc_usdt().quote, Money(10_000 * Money::ONE.0))],
                 keys: vec![(KeyForm::SharedText, trading_rights())],
             }],
             faults,

@@ -8,7 +8,7 @@
 use super::net::{Host, Net, Path};
 use super::venue::{Backend, Sim};
 use crate::engine::{Endpoints, Role};
-use crate::types::{Dial, Endpoint, InstrumentSpec, Nanos};
+use crate::types::{Dial, InstrumentSpec, Nanos};
 use crate::venue::{Exchange, SimProfile};
 
 /// Roles are turned so often at one point in time at most: one that never rests must not stop time.
@@ -72,19 +72,7 @@ impl World {
 
     /// Where a venue's parts are.
     pub fn endpoints(&self, venue: usize, profile: &SimProfile) -> Endpoints {
-        let at = |websocket, path: &str| Endpoint {
-            tls: false,
-            websocket,
-            host: HOST.to_owned(),
-            port: port(venue),
-            target: path.to_owned(),
-        };
-        Endpoints {
-            stream: at(true, profile.stream_path),
-            rest: at(false, "/"),
-            orders: at(true, profile.orders_path),
-            private: at(true, profile.private_path),
-        }
+        Endpoints::simulated(HOST, port(venue), profile)
     }
 
     /// A venue's rules, as its metadata would tell them.
@@ -125,6 +113,7 @@ mod tests {
     use super::super::venue::tests::plain;
     use super::*;
     use crate::engine::connection::{ConnectionConfig, WsConnection, WsEvent};
+    use crate::types::Endpoint;
 
     /// Counts the texts that one connection brings, by the time they came.
     struct Listener {

@@ -184,10 +184,11 @@ impl InstrumentSpec {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn spec() -> InstrumentSpec {
+    /// BTC against USDT, with a tick of a cent.
+    pub fn spec() -> InstrumentSpec {
         let quote = Asset::new("USDT").unwrap();
         InstrumentSpec {
             name: Text::new("BTC-USDT").unwrap(),

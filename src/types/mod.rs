@@ -24,3 +24,6 @@ pub use price::{Price, Qty, Scale};
 pub use report::{Class, KeyRights, OrderStatus, Report};
 pub use text::{Asset, Symbol, Text, VenueRef};
 pub use time::{Nanos, TimeError};
+
+#[cfg(test)]
+pub(crate) use instrument::tests::spec as btc_usdt;

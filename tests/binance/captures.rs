@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::PathBuf;
 
 use xarb::types::{BookId, Endpoint, Level, Nanos, Side};
 use xarb::venue::{ChangeKind, Channels, Feed, FeedConfig, FeedInput, FeedOut, Lost, find};
@@ -46,8 +45,7 @@ pub fn feed(venue: &str, discover: bool) -> Box<dyn Feed> {
 
 /// Where the captures are, or `None` with a line that says that they are not there.
 fn capture(name: &str) -> Option<Vec<u8>> {
-    let folder = std::env::var_os("XARB_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
+    let folder = crate::common::folder();
     let path = folder.join("binance").join(name);
     let Ok(bytes) = std::fs::read(&path) else {
         eprintln!("skipped: no {}", path.display());

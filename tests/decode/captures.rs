@@ -9,8 +9,7 @@ use xarb::venue::{FeedError, TierUse};
 
 /// Where captures are, when they are there.
 fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("XARB_CAPTURES")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
+    let folder = crate::common::folder();
     folder.is_dir().then_some(folder)
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::PathBuf;
 
 use xarb::types::{BookView, Endpoint, Level, Nanos, Side};
 use xarb::venue::{ChangeKind, Channels, Feed, FeedConfig, FeedInput, FeedOut, Verdict};
@@ -112,8 +111,7 @@ fn play<'a>(messages: impl IntoIterator<Item = &'a str>) -> Counts {
 }
 
 fn capture(name: &str) -> Option<Vec<u8>> {
-    let directory = std::env::var_os("XARB_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
+    let directory = crate::common::folder();
     let path = directory.join("kraken").join(name);
     let Ok(bytes) = std::fs::read(&path) else {
         eprintln!("skipped: no {}", path.display());

@@ -101,11 +101,6 @@ impl WsConnection {
         &self.redial.endpoint
     }
 
-    /// Connects elsewhere from the next attempt on (venues hand out tokens in the path).
-    pub fn set_endpoint(&mut self, endpoint: Endpoint) {
-        self.redial.endpoint = endpoint;
-    }
-
     /// Sends a text message.
     ///
     /// # Errors

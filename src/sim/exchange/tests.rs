@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::super::fixture::btc_usdt as spec;
 use super::*;
+use crate::types::btc_usdt as spec;
 use crate::types::{Asset, Kind, Level, SpecError, Tif};
 use crate::venue::{EndReason, OrderChange};
 
