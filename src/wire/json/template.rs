@@ -1,0 +1,125 @@
+//! The first tier: steps over a message whose every byte is known but for its values. Each step
+//! takes an offset and gives the one behind what it took; `None` leaves the message to the next
+//! tier.
+
+use std::ops::Range;
+
+use super::kernel::{Kernel, is};
+use super::scan;
+use super::time::usual_time;
+use crate::types::{Level, Nanos};
+use crate::wire::decimal::Number;
+use crate::wire::{Padded, decimal};
+
+/// A message that is compared with its usual spelling. An offset may run into the slack behind the
+/// message: [`Template::end`] refuses it then.
+#[derive(Clone, Copy)]
+pub struct Template<'a, K> {
+    /// The message.
+    pub text: Padded<'a>,
+    /// How it is read.
+    pub kernel: K,
+}
+
+impl<'a, K: Kernel> Template<'a, K> {
+    /// Exactly these bytes.
+    #[inline(always)]
+    pub fn literal<const N: usize>(self, at: usize, literal: &[u8; N]) -> Option<usize> {
+        is(self.text, at, literal).then_some(at + N)
+    }
+
+    /// The message ends at `at`.
+    #[inline(always)]
+    pub fn end(self, at: usize) -> Option<()> {
+        (at == self.text.len()).then_some(())
+    }
+
+    /// The string whose first byte is at `at`, and the offset behind its quote.
+    #[inline(always)]
+    pub fn string(self, at: usize) -> Option<(&'a [u8], usize)> {
+        let end = self.kernel.string_end(self.text, at)?;
+        let bytes = self.text.message().get(at..end.quote)?;
+        if !end.ascii && std::str::from_utf8(bytes).is_err() {
+            return None;
+        }
+        Some((bytes, end.quote + 1))
+    }
+
+    /// A plain unsigned integer; what follows it must be compared.
+    #[inline(always)]
+    pub fn integer(self, at: usize) -> Option<(u64, usize)> {
+        self.kernel.integer(self.text, at)
+    }
+
+    /// A time as a plain integer, in whatever unit; what follows it must be compared.
+    #[inline(always)]
+    pub fn time(self, at: usize) -> Option<(i64, usize)> {
+        let (time, end) = self.integer(at)?;
+        Some((i64::try_from(time).ok()?, end))
+    }
+
+    /// A time as text, `2026-07-26T17:35:55.440295Z`; what follows it must be compared.
+    #[inline(always)]
+    pub fn timestamp(self, at: usize) -> Option<(Nanos, usize)> {
+        usual_time(self.text, at)
+    }
+
+    /// A JSON number that is not read; what follows it must be compared.
+    #[inline(always)]
+    pub fn past_number(self, at: usize) -> Option<usize> {
+        scan::number_end(self.text, at).ok()
+    }
+
+    /// Two decimals with exactly `gap` between them and `end` behind them, which the second one's
+    /// end does not include. `json`: they are JSON numbers, which have no leading zeros.
+    #[inline(always)]
+    pub fn pair<const GAP: usize, const END: usize>(
+        self,
+        at: usize,
+        gap: &[u8; GAP],
+        end: &[u8; END],
+        json: bool,
+    ) -> Option<[Number; 2]> {
+        match self.kernel.pair(self.text, at, gap, json) {
+            Some(pair) if is(self.text, pair[1].end, end) => Some(pair),
+            _ => {
+                let pair = decimal::any_pair(self.text, at, gap, json, self.kernel.scale())?;
+                is(self.text, pair[1].end, end).then_some(pair)
+            }
+        }
+    }
+
+    /// The levels of a list like `[["1.5","2"],["1.4","3"]]`, from behind its first bracket, and
+    /// the offset behind its last.
+    #[inline(always)]
+    pub fn levels(self, at: usize, levels: &mut Vec<Level>) -> Option<(Range<u32>, usize)> {
+        let text = self.text;
+        let start = levels.len() as u32;
+        if let Some(end) = self.literal(at, b"]") {
+            return Some((start..start, end));
+        }
+        let mut at = self.literal(at, b"[\"")?;
+        loop {
+            let end = match self.kernel.pair(text, at, b"\",\"", false) {
+                Some([price, qty]) if is(text, qty.end, b"\"],[\"") => {
+                    levels.push(Level::new(price.value, qty.value));
+                    at = qty.end + 5;
+                    continue;
+                }
+                Some([price, qty]) if is(text, qty.end, b"\"]]") => {
+                    levels.push(Level::new(price.value, qty.value));
+                    return Some((start..levels.len() as u32, qty.end + 3));
+                }
+                _ => {
+                    let pair = decimal::any_pair(text, at, b"\",\"", false, self.kernel.scale())?;
+                    levels.push(Level::new(pair[0].value, pair[1].value));
+                    pair[1].end
+                }
+            };
+            match self.literal(end, b"\"],[\"") {
+                Some(behind) => at = behind,
+                None => return Some((start..levels.len() as u32, self.literal(end, b"\"]]")?)),
+            }
+        }
+    }
+}
