@@ -1,7 +1,7 @@
 //! The second tier: JSON of a known schema in any spelling without escapes. Everything that is
 //! passed over is checked, read or not.
 
-use super::kernel::{Kernel, is};
+use super::kernel::{Kernel, is, starts_with};
 use super::time::usual_time;
 use super::{Error, MAX_DEPTH};
 use crate::types::{Level, Nanos};
@@ -314,9 +314,10 @@ impl<'a, K: Kernel> Scanner<'a, K> {
         let mut list = self.array(at)?;
         while let Some(at) = self.element(&mut list)? {
             if is(self.text, at, b"[\"")
-                && let Some([price, qty]) = self.kernel.pair(self.text, at + 2, b"\",\"", false)
-                && is(self.text, qty.end, b"\"]")
+                && let Some(pair) = self.kernel.pair(self.text, at + 2, b"\",\"", false)
+                && starts_with(pair.behind, b"\"]")
             {
+                let [price, qty] = pair.numbers;
                 levels.push(Level::new(price.value, qty.value));
                 list.at = qty.end + 2;
                 continue;

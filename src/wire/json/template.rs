@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::kernel::{Kernel, is};
+use super::kernel::{Kernel, is, starts_with, window};
 use super::scan;
 use super::time::usual_time;
 use crate::types::{Level, Nanos};
@@ -45,6 +45,16 @@ impl<'a, K: Kernel> Template<'a, K> {
         Some((bytes, end.quote + 1))
     }
 
+    /// The string whose first byte is at `at`, which is nearly always a short plain name, and the
+    /// offset of its closing quote, which must be compared.
+    #[inline(always)]
+    pub fn name(self, at: usize) -> Option<(&'a [u8], usize)> {
+        match self.kernel.name_end(self.text, at) {
+            Some(end) if is(self.text, end, b"\"") => Some((self.text.with_slack().get(at..end)?, end)),
+            _ => self.string(at).map(|(name, behind)| (name, behind - 1)),
+        }
+    }
+
     /// A plain unsigned integer; what follows it must be compared.
     #[inline(always)]
     pub fn integer(self, at: usize) -> Option<(u64, usize)> {
@@ -81,44 +91,52 @@ impl<'a, K: Kernel> Template<'a, K> {
         json: bool,
     ) -> Option<[Number; 2]> {
         match self.kernel.pair(self.text, at, gap, json) {
-            Some(pair) if is(self.text, pair[1].end, end) => Some(pair),
+            Some(pair) if starts_with(pair.behind, end) => Some(pair.numbers),
             _ => {
-                let pair = decimal::any_pair(self.text, at, gap, json, self.kernel.scale())?;
-                is(self.text, pair[1].end, end).then_some(pair)
+                let numbers = decimal::any_pair(self.text, at, gap, json, self.kernel.scale())?;
+                is(self.text, numbers[1].end, end).then_some(numbers)
             }
         }
+    }
+
+    /// A level whose price and quantity are strings with `gap` between them and `end` behind them,
+    /// and the offset behind `end`.
+    #[inline(always)]
+    pub fn level<const GAP: usize, const END: usize>(
+        self,
+        at: usize,
+        gap: &[u8; GAP],
+        end: &[u8; END],
+    ) -> Option<(Level, usize)> {
+        let [price, qty] = self.pair(at, gap, end, false)?;
+        Some((Level::new(price.value, qty.value), qty.end + END))
     }
 
     /// The levels of a list like `[["1.5","2"],["1.4","3"]]`, from behind its first bracket, and
     /// the offset behind its last.
     #[inline(always)]
     pub fn levels(self, at: usize, levels: &mut Vec<Level>) -> Option<(Range<u32>, usize)> {
-        let text = self.text;
         let start = levels.len() as u32;
         if let Some(end) = self.literal(at, b"]") {
             return Some((start..start, end));
         }
         let mut at = self.literal(at, b"[\"")?;
         loop {
-            let end = match self.kernel.pair(text, at, b"\",\"", false) {
-                Some([price, qty]) if is(text, qty.end, b"\"],[\"") => {
-                    levels.push(Level::new(price.value, qty.value));
-                    at = qty.end + 5;
-                    continue;
-                }
-                Some([price, qty]) if is(text, qty.end, b"\"]]") => {
-                    levels.push(Level::new(price.value, qty.value));
-                    return Some((start..levels.len() as u32, qty.end + 3));
-                }
+            let (numbers, behind) = match self.kernel.pair(self.text, at, b"\",\"", false) {
+                Some(pair) if starts_with(pair.behind, b"\"]") => (pair.numbers, pair.behind),
                 _ => {
-                    let pair = decimal::any_pair(text, at, b"\",\"", false, self.kernel.scale())?;
-                    levels.push(Level::new(pair[0].value, pair[1].value));
-                    pair[1].end
+                    let numbers = decimal::any_pair(self.text, at, b"\",\"", false, self.kernel.scale())?;
+                    (numbers, window(self.text, numbers[1].end)?)
                 }
             };
-            match self.literal(end, b"\"],[\"") {
-                Some(behind) => at = behind,
-                None => return Some((start..levels.len() as u32, self.literal(end, b"\"]]")?)),
+            levels.push(Level::new(numbers[0].value, numbers[1].value));
+            let end = numbers[1].end;
+            if starts_with(behind, b"\"],[\"") {
+                at = end + 5;
+            } else if starts_with(behind, b"\"]]") {
+                return Some((start..levels.len() as u32, end + 3));
+            } else {
+                return None;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Depth, Message, Ticker};
 use crate::types::Level;
-use crate::wire::json::kernel::{Kernel, is};
+use crate::wire::json::kernel::{Kernel, window};
 use crate::wire::json::template::Template;
 
 /// A message in one of the spellings.
@@ -11,46 +11,73 @@ pub(super) fn message<'a, K: Kernel>(
     template: Template<'a, K>,
     levels: &mut Vec<Level>,
 ) -> Option<Message<'a>> {
-    let wrapped = is(template.text, 0, b"{\"stream\":\"");
-    let mut at = 0;
-    if wrapped {
-        at = template.string(11)?.1;
-        at = template.literal(at, b",\"data\":")?;
+    // The first key's first letter tells what to compare with: s, e or u.
+    let first = window::<8>(template.text, 0)?[2];
+    if first != b's' {
+        let (message, at) = event(template, 0, first, levels)?;
+        template.end(at)?;
+        return Some(message);
     }
-    match template.literal(at, b"{\"e\":\"depthUpdate\",\"E\":") {
-        Some(behind) => depth(template, behind, wrapped, levels),
-        None => ticker(template, at, wrapped),
-    }
+    let (_, at) = template.name(template.literal(0, b"{\"stream\":\"")?)?;
+    let at = template.literal(at, b"\",\"data\":")?;
+    let (message, at) = event(template, at, window::<8>(template.text, at)?[2], levels)?;
+    template.end(template.literal(at, b"}")?)?;
+    Some(message)
 }
 
-/// The braces that end the message.
+/// An event whose first key begins with `first`, and the offset behind its brace.
 #[inline(always)]
-fn finish<K: Kernel>(template: Template<'_, K>, at: usize, wrapped: bool) -> Option<()> {
-    let mut end = template.literal(at, b"}")?;
-    if wrapped {
-        end = template.literal(end, b"}")?;
+fn event<'a, K: Kernel>(
+    template: Template<'a, K>,
+    at: usize,
+    first: u8,
+    levels: &mut Vec<Level>,
+) -> Option<(Message<'a>, usize)> {
+    if first == b'u' {
+        let (id, at) = template.integer(template.literal(at, b"{\"u\":")?)?;
+        let at = match template.literal(at, b",\"s\":\"") {
+            Some(at) => at,
+            None => template.literal(at, b",\"e\":\"bookTicker\",\"s\":\"")?,
+        };
+        return ticker(template, at, id);
     }
-    template.end(end)
+    if let Some(at) = template.literal(at, b"{\"e\":\"depthUpdate\",\"E\":") {
+        return depth(template, at, levels);
+    }
+    let (id, at) = template.integer(template.literal(at, b"{\"e\":\"bookTicker\",\"u\":")?)?;
+    ticker(template, template.literal(at, b",\"s\":\"")?, id)
 }
 
-/// From the event time on.
+/// A symbol and, where futures have it, the pair's after it; then `next`.
+#[inline(always)]
+fn symbol<'a, K: Kernel, const N: usize>(
+    template: Template<'a, K>,
+    at: usize,
+    next: &[u8; N],
+) -> Option<(&'a [u8], usize)> {
+    let (symbol, mut at) = template.name(at)?;
+    if let Some(behind) = template.literal(at, next) {
+        return Some((symbol, behind));
+    }
+    (_, at) = template.name(template.literal(at, b"\",\"ps\":\"")?)?;
+    Some((symbol, template.literal(at, next)?))
+}
+
+/// A depth update, from the event time on.
 #[inline(always)]
 fn depth<'a, K: Kernel>(
     template: Template<'a, K>,
     at: usize,
-    wrapped: bool,
     levels: &mut Vec<Level>,
-) -> Option<Message<'a>> {
+) -> Option<(Message<'a>, usize)> {
     let (event_ms, mut at) = template.time(at)?;
     let mut transaction_ms = 0;
     if let Some(behind) = template.literal(at, b",\"T\":") {
         (transaction_ms, at) = template.time(behind)?;
     }
-    let (symbol, mut at) = template.string(template.literal(at, b",\"s\":\"")?)?;
-    if let Some(behind) = template.literal(at, b",\"ps\":\"") {
-        at = template.string(behind)?.1;
-    }
-    let (first, at) = template.integer(template.literal(at, b",\"U\":")?)?;
+    let at = template.literal(at, b",\"s\":\"")?;
+    let (symbol, at) = self::symbol(template, at, b"\",\"U\":")?;
+    let (first, at) = template.integer(at)?;
     let (last, mut at) = template.integer(template.literal(at, b",\"u\":")?)?;
     let mut prev = None;
     if let Some(behind) = template.literal(at, b",\"pu\":") {
@@ -59,36 +86,26 @@ fn depth<'a, K: Kernel>(
     }
     let (bids, at) = template.levels(template.literal(at, b",\"b\":[")?, levels)?;
     let (asks, at) = template.levels(template.literal(at, b",\"a\":[")?, levels)?;
-    finish(template, at, wrapped)?;
-    Some(Message::Depth(Depth { symbol, first, last, prev, event_ms, transaction_ms, bids, asks }))
+    let at = template.literal(at, b"}")?;
+    let depth = Depth { symbol, first, last, prev, event_ms, transaction_ms, bids, asks };
+    Some((Message::Depth(depth), at))
 }
 
+/// A ticker, from the symbol on.
 #[inline(always)]
-fn ticker<K: Kernel>(template: Template<'_, K>, at: usize, wrapped: bool) -> Option<Message<'_>> {
-    let (update_id, at) = if let Some(behind) = template.literal(at, b"{\"u\":") {
-        let (id, end) = template.integer(behind)?;
-        (id, template.literal(end, b",\"e\":\"bookTicker\"").unwrap_or(end))
-    } else {
-        template.integer(template.literal(at, b"{\"e\":\"bookTicker\",\"u\":")?)?
-    };
-    let (symbol, mut at) = template.string(template.literal(at, b",\"s\":\"")?)?;
-    if let Some(behind) = template.literal(at, b",\"ps\":\"") {
-        at = template.string(behind)?.1;
-    }
-    let (bid, at) = level(template, template.literal(at, b",\"b\":\"")?, b"\",\"B\":\"")?;
-    let (ask, mut at) = level(template, template.literal(at, b",\"a\":\"")?, b"\",\"A\":\"")?;
+fn ticker<K: Kernel>(template: Template<'_, K>, at: usize, update_id: u64) -> Option<(Message<'_>, usize)> {
+    let (symbol, at) = self::symbol(template, at, b"\",\"b\":\"")?;
+    let (bid, at) = template.level(at, b"\",\"B\":\"", b"\",\"a\":\"")?;
+    let (ask, at) = template.level(at, b"\",\"A\":\"", b"\"")?;
     let mut event_ms = 0;
-    if let Some(behind) = template.literal(at, b",\"T\":") {
-        let end = template.time(behind)?.1;
-        (event_ms, at) = template.time(template.literal(end, b",\"E\":")?)?;
-    }
-    finish(template, at, wrapped)?;
-    Some(Message::Ticker(Ticker { symbol, update_id, bid, ask, event_ms }))
-}
-
-/// A level of the ticker, and the offset behind its closing quote.
-#[inline(always)]
-fn level<K: Kernel>(template: Template<'_, K>, at: usize, gap: &[u8; 7]) -> Option<(Level, usize)> {
-    let [price, qty] = template.pair(at, gap, b"\"", false)?;
-    Some((Level::new(price.value, qty.value), qty.end + 1))
+    let end = match template.literal(at, b"}") {
+        Some(end) => end,
+        None => {
+            let at = template.time(template.literal(at, b",\"T\":")?)?.1;
+            let (time, at) = template.time(template.literal(at, b",\"E\":")?)?;
+            event_ms = time;
+            template.literal(at, b"}")?
+        }
+    };
+    Some((Message::Ticker(Ticker { symbol, update_id, bid, ask, event_ms }), end))
 }

@@ -8,7 +8,7 @@ use super::{Book, KEYS, Message, Reply, Ticker};
 use crate::types::{Level, Nanos};
 use crate::wire::decimal;
 use crate::wire::json::Error;
-use crate::wire::json::kernel::{Kernel, is};
+use crate::wire::json::kernel::{Kernel, is, starts_with};
 use crate::wire::json::scan::{Scanner, Walk};
 use crate::wire::json::slots::{Seen, Slots};
 
@@ -242,9 +242,10 @@ fn scan_levels<K: Kernel>(
     while let Some(at) = scan.element(&mut list)? {
         let (price, qty);
         if is(text, at, b"{\"price\":")
-            && let Some([one, two]) = scan.kernel.pair(text, at + 9, b",\"qty\":", true)
-            && is(text, two.end, b"}")
+            && let Some(pair) = scan.kernel.pair(text, at + 9, b",\"qty\":", true)
+            && starts_with(pair.behind, b"}")
         {
+            let [one, two] = pair.numbers;
             (price, qty, list.at) = (one, two, two.end + 1);
         } else {
             let mut found = [None, None];
