@@ -296,6 +296,7 @@ mod tests {
             tif: Tif::Ioc,
             price: Price(101 * ONE),
             qty: Qty(qty),
+            reduce_only: false,
         };
         let (mut bytes, mut out) = (OrderBytes::new(), GatewayOut::default());
         gateway.encode(&draft, Nanos(0), &mut bytes).unwrap();

@@ -99,6 +99,7 @@ impl Executor {
                 self.venues[usize::from(venue.0)].clock.learn(*there, *asked, now);
             }
             Report::Malformed(_) => self.malformed(venue, ctx),
+            Report::Position { .. } | Report::Funding { .. } => {}
             // Nothing that an order or a position depends on.
             Report::CancelError { .. }
             | Report::OpenOrdersEnd { .. }

@@ -420,6 +420,7 @@ pub fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, q
         tif: Tif::Ioc,
         price,
         qty,
+        reduce_only: false,
     }
 }
 

@@ -362,6 +362,7 @@ mod tests {
             tif: Tif::Ioc,
             price,
             qty,
+            reduce_only: false,
             client: client.to_string(),
         };
         let view = exchange.place(account, &order, Nanos(5)).unwrap();
@@ -415,6 +416,7 @@ mod tests {
                     tif: Tif::Ioc,
                     price,
                     qty,
+                    reduce_only: false,
                     client: client.to_string(),
                 };
                 sim.exchange_mut(0).unwrap().place(account, &again, Nanos(6)).unwrap();

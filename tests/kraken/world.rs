@@ -228,6 +228,7 @@ impl World {
             tif,
             price: Price(number(price)),
             qty: Qty(number(qty)),
+            reduce_only: false,
         }
     }
 
@@ -263,6 +264,7 @@ impl World {
             tif: Tif::Gtc,
             price: Price(number(price)),
             qty: Qty(number(qty)),
+            reduce_only: false,
             client: String::new(),
         };
         let id = self.exchange.place(self.house, &order, self.now).unwrap().id;
