@@ -92,6 +92,8 @@ impl SimExchange {
     /// The leverage of accounts that chose none, 1 to 125; it starts at 1.
     pub fn set_default_leverage(&mut self, leverage: u32) {
         self.positions.leverage = leverage.clamp(1, LEVERAGE_MAX);
+        let rows: Vec<_> = self.positions.rows.keys().copied().collect();
+        rows.into_iter().for_each(|(account, instrument)| self.remargin(account, instrument));
     }
 
     pub(super) fn is_linear(&self, instrument: usize) -> bool {
@@ -254,7 +256,7 @@ impl SimExchange {
 
     /// What positions tie up of each asset: entry values, signed. Added over all accounts it is what
     /// realised profits have moved between wallets.
-    pub(super) fn tied_up(&self, account: Option<AccountId>) -> BTreeMap<crate::types::Asset, Money> {
+    pub fn tied_up(&self, account: Option<AccountId>) -> BTreeMap<crate::types::Asset, Money> {
         let mut sums = BTreeMap::new();
         for (_, instrument, position, ..) in
             self.positions.all().filter(|(own, ..)| account.is_none_or(|account| account == *own))
