@@ -532,6 +532,12 @@ impl Executor {
         let Draft { venue, instrument, side, price, .. } = order.draft;
         let Some(market) = self.markets.get(venue, instrument) else { return };
         let open = order.open_qty();
+        if market.is_contract() {
+            let value = market.value(price, open).unwrap_or_default();
+            let want = if open.0 > 0 { value + market.fee_at_most(value) } else { Money::ZERO };
+            let held = std::mem::replace(&mut self.held[slot], want);
+            return self.ledger.hold_contract(venue, instrument, side, want - held);
+        }
         let (asset, want) = match side {
             _ if open.0 <= 0 => (if side == Side::Buy { market.quote } else { market.base }, Money::ZERO),
             Side::Buy => {

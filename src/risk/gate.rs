@@ -315,23 +315,17 @@ impl Gate {
             qty = qty.min(most(self.limits.order_notional_max, unit));
             why = Some(Detail::Notional);
         }
-        match leg.side {
-            Side::Buy => {
-                let free = ledger.free(leg.venue, market.quote);
-                let need = market.value(leg.price, qty).map(|value| value + market.fee_at_most(value));
-                if need.is_none_or(|need| need > free) {
-                    // One unit's share of the fee, rounded up once more, covers any multiple of it.
-                    qty = qty.min(most(free, unit + market.fee_at_most(unit)));
-                    why = Some(Detail::Balance);
-                }
+        let budget = market.budget(ledger, leg.side);
+        if market.pays_value(leg.side) {
+            let need = market.value(leg.price, qty).map(|value| value + market.fee_at_most(value));
+            if need.is_none_or(|need| need > budget) {
+                // One unit's share of the fee, rounded up once more, covers any multiple of it.
+                qty = qty.min(most(budget, unit + market.fee_at_most(unit)));
+                why = Some(Detail::Balance);
             }
-            Side::Sell => {
-                let free = ledger.free(leg.venue, market.base);
-                if market.amount(qty) > free {
-                    qty = qty.min(most(free, market.amount(Qty(1))));
-                    why = Some(Detail::Balance);
-                }
-            }
+        } else if market.amount(qty) > budget {
+            qty = qty.min(most(budget, market.amount(Qty(1))));
+            why = Some(Detail::Balance);
         }
         (Qty(qty.0.max(0)), why)
     }
@@ -430,6 +424,7 @@ pub fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, q
         tif: Tif::Ioc,
         price,
         qty,
+        reduce_only: false,
     }
 }
 
@@ -440,7 +435,7 @@ mod tests {
     use super::*;
     use crate::account::{Markets, test_spec};
     use crate::detect::Sums;
-    use crate::types::{FeeRate, Level};
+    use crate::types::{ContractKind, FeeRate, Level, Position};
 
     const E8: i64 = 100_000_000;
 
@@ -468,8 +463,14 @@ mod tests {
     }
 
     fn world() -> World {
+        world_of(ContractKind::Spot)
+    }
+
+    fn world_of(kind: ContractKind) -> World {
         let mut ledger = Ledger::new(2, 1);
-        let row = |venue| (VenueId(venue), InstrumentId(0), test_spec("BTC", "USDT"), FeeRate(100_000));
+        let mut spec = test_spec("BTC", "USDT");
+        spec.contract.kind = kind;
+        let row = |venue| (VenueId(venue), InstrumentId(0), spec.clone(), FeeRate(100_000));
         let markets = Markets::new(2, &[row(0), row(1)], &mut ledger).unwrap();
         let market = markets.get(VenueId(0), InstrumentId(0)).unwrap();
         for venue in [VenueId(0), VenueId(1)] {
@@ -633,6 +634,37 @@ mod tests {
             });
             assert_eq!(sizes, got, "{quote} {base} {wanted}");
         }
+    }
+
+    #[test]
+    fn a_contract_is_cut_to_what_pays_for_it_in_full() {
+        // (free on the buying and on the selling venue, what the seller is long, got)
+        for (buyer, seller, long, got) in [
+            ("100000", "100000", 0, Ok(10_000_000)),
+            ("3010", "100000", 0, Ok(5_011_000)),
+            ("100000", "3010", 0, Ok(4_995_000)),
+            ("100000", "3010", 5_000_000, Ok(10_000_000)),
+            ("100000", "4", 5_000_000, Ok(9_963_000)), // what is closed pays for as much again
+            ("100000", "4", 0, Err(Refused::NoBalance)),
+        ] {
+            let mut world = world_of(ContractKind::Linear);
+            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
+            world.ledger.hold(VenueId(0), market.quote, money("100000") - money(buyer));
+            let value = market.value(Price(60_000 * E8), Qty(long)).unwrap();
+            let cost = Position { qty: Qty(long), cost: value };
+            world.ledger.report_contract(VenueId(1), InstrumentId(0), cost, Nanos(0));
+            world.ledger.hold(VenueId(1), market.quote, money("100000") - value - money(seller));
+            let result = world.admit(&opportunity(10_000_000)).map_err(|refusal| refusal.reason);
+            let sizes = result.map(|intent| intent.legs[1].as_ref().unwrap().draft().qty.0);
+            assert_eq!(sizes, got, "{buyer} {seller} {long}");
+        }
+        let mut world = world_of(ContractKind::Linear);
+        let drifted = Position { qty: Qty(1), cost: Money::ZERO };
+        world.ledger.close_opening(VenueId(0));
+        world.ledger.report_contract(VenueId(0), InstrumentId(0), drifted, Nanos(5));
+        world.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
+        let refusal = world.admit(&opportunity(1_000_000)).unwrap_err();
+        assert_eq!((refusal.reason, refusal.detail), (Refused::Risk, Detail::Drift));
     }
 
     #[test]

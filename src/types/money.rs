@@ -82,6 +82,11 @@ impl Money {
         (self.0 % unit == 0).then(|| i64::try_from(self.0 / unit).ok()).flatten()
     }
 
+    /// The amount in whole units of 10^-scale, rounded towards zero; `None` beyond 64 bits.
+    pub fn floor_to_scaled(self, scale: Scale) -> Option<i64> {
+        i64::try_from(self.0 / 10i128.pow(24 - u32::from(scale.digits()))).ok()
+    }
+
     /// The value without its sign.
     pub const fn abs(self) -> Money {
         Money(self.0.abs())
