@@ -110,6 +110,8 @@ impl Entry {
     pub const HEDGE: u8 = 1;
     /// An order whose bytes were signed ahead.
     pub const SIGNED_AHEAD: u8 = 2;
+    /// An order that may only reduce a position.
+    pub const REDUCE_ONLY: u8 = 4;
 
     /// A record with nothing but kind and time.
     pub fn new(kind: Kind, at: Nanos) -> Entry {
@@ -159,7 +161,7 @@ impl Entry {
         Entry { code, ..self }
     }
 
-    /// [`Entry::HEDGE`], [`Entry::SIGNED_AHEAD`].
+    /// [`Entry::HEDGE`], [`Entry::SIGNED_AHEAD`], [`Entry::REDUCE_ONLY`].
     pub fn flags(self, flags: u8) -> Entry {
         Entry { flags, ..self }
     }
@@ -292,6 +294,7 @@ impl Journal {
         let draft = admitted.draft();
         let hedge = if admitted.is_hedge() { Entry::HEDGE } else { 0 };
         let ahead = if signed_ahead { Entry::SIGNED_AHEAD } else { 0 };
+        let reduce_only = if draft.reduce_only { Entry::REDUCE_ONLY } else { 0 };
         let entry = Entry::new(Kind::Order, now)
             .venue(draft.venue)
             .instrument(draft.instrument)
@@ -300,7 +303,7 @@ impl Journal {
             .order(draft.side, draft.price, draft.qty)
             .total(admitted.mid().0)
             .extra(i64::from(generation))
-            .flags(hedge | ahead);
+            .flags(hedge | ahead | reduce_only);
         Recorded { client: draft.client, number: self.append(&entry) }
     }
 

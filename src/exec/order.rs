@@ -141,6 +141,7 @@ impl Order {
                 tif: Tif::Ioc,
                 price: Price(0),
                 qty: Qty(0),
+                reduce_only: false,
             },
             symbol: Symbol::EMPTY,
             intent: 0,

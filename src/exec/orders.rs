@@ -425,6 +425,7 @@ mod tests {
             tif: Tif::Ioc,
             price: Price(100),
             qty: Qty(QTY),
+            reduce_only: false,
         }
     }
 

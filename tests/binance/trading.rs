@@ -40,6 +40,7 @@ pub fn limit(side: Side, price: i64, qty: i64) -> NewOrder {
         tif: Tif::Gtc,
         price: Price(price),
         qty: Qty(qty),
+        reduce_only: false,
         client: String::new(),
     }
 }
@@ -186,7 +187,17 @@ impl World {
         let client = ClientId::from_bits((1 << 127) | (0x4 << 76) | (0b10 << 62) | self.counter);
         let (price, qty) = (Price(price), Qty(qty));
         let instrument = InstrumentId(0);
-        Draft { client, venue: VenueId(0), instrument, side, kind: Kind::Limit, tif, price, qty }
+        Draft {
+            client,
+            venue: VenueId(0),
+            instrument,
+            side,
+            kind: Kind::Limit,
+            tif,
+            price,
+            qty,
+            reduce_only: false,
+        }
     }
 
     fn place(&mut self, draft: &Draft, late: Nanos) {

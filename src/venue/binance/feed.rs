@@ -496,14 +496,7 @@ impl Feed for BinanceFeed {
     }
 
     fn tiers(&self) -> TierUse {
-        self.decoders.iter().fold(TierUse::default(), |sum, (_, decoder)| {
-            let used = decoder.tiers();
-            TierUse {
-                template: sum.template + used.template,
-                scanner: sum.scanner + used.scanner,
-                library: sum.library + used.library,
-            }
-        })
+        self.decoders.iter().map(|(_, decoder)| decoder.tiers()).sum()
     }
 }
 

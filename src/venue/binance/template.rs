@@ -6,10 +6,10 @@
 //! and their trade ids, so that they are known before the private stream tells them; ACK for
 //! LIMIT_MAKER, which cannot fill at once.
 
-use super::hmac::Absorbed;
-use super::pen::Pen;
 use super::sign::{MAX_SIGNATURE, Signer, percent_encode};
 use crate::types::{Kind, Side, Tif};
+use crate::wire::hmac::Absorbed;
+use crate::wire::pen::Pen;
 
 /// How orders travel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -186,6 +186,9 @@ impl Gateway for KrakenGateway {
         let place = self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
         let (_, spec) = self.config.instruments.get(place).ok_or(EncodeError::UnknownInstrument)?;
         spec.check(order.price, order.qty)?;
+        if order.reduce_only {
+            return Err(EncodeError::Unsupported);
+        }
         let deadline = *self.stamp.write(now + Nanos::from_millis(i64::from(self.window_ms)));
         match self.config.transport {
             Transport::Ws => {

@@ -362,6 +362,7 @@ mod tests {
             tif,
             price: Price(3_000_010_000_000),
             qty: Qty(1_000_001),
+            reduce_only: false,
         }
     }
 

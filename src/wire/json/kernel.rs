@@ -14,6 +14,15 @@ pub struct StringEnd {
     pub ascii: bool,
 }
 
+/// Two decimals and what stands behind them.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    /// The decimals.
+    pub numbers: [Number; 2],
+    /// The bytes from the second one's end on, of which some may be slack.
+    pub behind: &'a [u8; 16],
+}
+
 /// The operations that differ between instruction sets. All read from the message and at most its
 /// slack behind it; what they take may run into the slack, so a reader compares its last offset
 /// with the message's length.
@@ -27,22 +36,29 @@ pub trait Kernel: Copy {
 
     /// Two decimals with exactly `gap` between them. The caller checks what stands behind; if that
     /// is no number's end, the number may be longer than was seen.
-    fn pair<const GAP: usize>(
+    fn pair<'a, const GAP: usize>(
         self,
-        text: Padded<'_>,
+        text: Padded<'a>,
         at: usize,
         gap: &[u8; GAP],
         json: bool,
-    ) -> Option<[Number; 2]>;
+    ) -> Option<Pair<'a>>;
 
     /// The unsigned integer at `at` without leading zeros, and the offset behind it, where the
     /// caller checks what stands there.
     fn integer(self, text: Padded<'_>, at: usize) -> Option<(u64, usize)>;
 
+    /// The offset behind the plain name at `at`: at most 31 bytes of printable ASCII without space,
+    /// `!`, quote and backslash. The caller checks that what stands there ends a string.
+    fn name_end(self, text: Padded<'_>, at: usize) -> Option<usize>;
+
     /// The end of the string whose first byte is at `at`; `None` when it has an escape or a control
     /// character, or does not end.
     fn string_end(self, text: Padded<'_>, at: usize) -> Option<StringEnd>;
 }
+
+/// Names are shorter than this.
+const NAME: usize = 32;
 
 /// Work that is compiled for each kernel. [`Job::run`] and all that it calls with the kernel must
 /// be `#[inline(always)]`.
@@ -133,10 +149,7 @@ pub fn is<const N: usize>(text: Padded<'_>, at: usize, literal: &[u8; N]) -> boo
 
 /// True when a window starts with exactly these bytes: a few wide loads and one branch.
 #[inline(always)]
-pub(in crate::wire) fn starts_with<const N: usize, const M: usize>(
-    bytes: &[u8; M],
-    literal: &[u8; N],
-) -> bool {
+pub fn starts_with<const N: usize, const M: usize>(bytes: &[u8; M], literal: &[u8; N]) -> bool {
     const { assert!(N > 0 && N <= M && M >= 8) };
     if N == 1 {
         return bytes[0] == literal[0];
@@ -187,23 +200,31 @@ impl Kernel for Plain {
     }
 
     #[inline(always)]
-    fn pair<const GAP: usize>(
+    fn pair<'a, const GAP: usize>(
         self,
-        text: Padded<'_>,
+        text: Padded<'a>,
         at: usize,
         gap: &[u8; GAP],
         json: bool,
-    ) -> Option<[Number; 2]> {
+    ) -> Option<Pair<'a>> {
         let first = decimal::plain(text, at, json, self.0)?;
         if text.with_slack().get(first.end..first.end + GAP) != Some(gap) {
             return None;
         }
-        Some([first, decimal::plain(text, first.end + GAP, json, self.0)?])
+        let second = decimal::plain(text, first.end + GAP, json, self.0)?;
+        Some(Pair { numbers: [first, second], behind: window(text, second.end)? })
     }
 
     #[inline(always)]
     fn integer(self, text: Padded<'_>, at: usize) -> Option<(u64, usize)> {
         plain_integer(text, at)
+    }
+
+    #[inline(always)]
+    fn name_end(self, text: Padded<'_>, at: usize) -> Option<usize> {
+        let rest = text.message().get(at..)?;
+        let len = rest.iter().take(NAME).take_while(|&&b| matches!(b, 0x23..=0x7f) && b != b'\\').count();
+        (len < NAME).then_some(at + len)
     }
 
     #[inline(always)]
@@ -238,7 +259,7 @@ use avx2::Avx2;
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::{Kernel, StringEnd, plain_integer, window};
+    use super::{Kernel, NAME, Pair, StringEnd, plain_integer, window};
     use crate::types::Scale;
     use crate::wire::Padded;
     use crate::wire::decimal::{self, Number, Rescale};
@@ -272,24 +293,22 @@ mod avx2 {
         }
 
         #[inline(always)]
-        fn pair<const GAP: usize>(
+        fn pair<'a, const GAP: usize>(
             self,
-            text: Padded<'_>,
+            text: Padded<'a>,
             at: usize,
             gap: &[u8; GAP],
             json: bool,
-        ) -> Option<[Number; 2]> {
+        ) -> Option<Pair<'a>> {
             // SAFETY: an `Avx2` is made only where the CPU has the features.
-            let (values, [first, second]) = unsafe { decimal::avx2::pair(window(text, at)?, gap, json) }?;
+            let pair = unsafe { decimal::avx2::pair(window(text, at)?, gap, json) }?;
+            let ([price, qty], [first, second]) = (pair.values, pair.shapes);
             let end = at + first.end;
-            Some([
-                Number { value: self.scaled(values[0])?, end, places: first.places() },
-                Number {
-                    value: self.scaled(values[1])?,
-                    end: end + GAP + second.end,
-                    places: second.places(),
-                },
-            ])
+            let numbers = [
+                Number { value: self.scaled(price)?, end, places: first.places() },
+                Number { value: self.scaled(qty)?, end: end + GAP + second.end, places: second.places() },
+            ];
+            Some(Pair { numbers, behind: pair.behind })
         }
 
         #[inline(always)]
@@ -299,6 +318,20 @@ mod avx2 {
                 Some((value, len)) if len < 16 => Some((value, at + len)),
                 _ => long_integer(text, at),
             }
+        }
+
+        #[inline(always)]
+        fn name_end(self, text: Padded<'_>, at: usize) -> Option<usize> {
+            let bytes: &[u8; NAME] = window(text, at)?;
+            // SAFETY: an `Avx2` is made only where the CPU has AVX2; the load reads the window.
+            let stop = unsafe {
+                let raw = _mm256_loadu_si256(bytes.as_ptr().cast());
+                // As signed bytes those above 127 are negative.
+                let high = _mm256_cmpgt_epi8(raw, _mm256_set1_epi8(0x22));
+                let escape = _mm256_cmpeq_epi8(raw, _mm256_set1_epi8(b'\\' as i8));
+                !_mm256_movemask_epi8(_mm256_andnot_si256(escape, high)) as u32
+            };
+            (stop != 0).then(|| at + stop.trailing_zeros() as usize)
         }
 
         #[inline(always)]
