@@ -4,21 +4,28 @@
 //! levels come as one list with a side each. Exchange says by `type` what a message is; a snapshot
 //! has its sides apart, an update one list with a side each. Numbers are decimals in strings. A
 //! message of a channel that carries no book must still be well-formed, and have its number.
+//!
+//! `events` is a list, and has never been seen with more than one element. A book's message that has
+//! another number of them is refused, since half of it must not be taken for the whole.
 
 mod library;
+mod scan;
+mod template;
 
 use std::ops::Range;
 
-use crate::types::{Level, Nanos, Scale, Symbol};
-use crate::venue::{FeedError, TierUse};
-use crate::wire::Padded;
+use crate::types::{Level, Nanos, Qty, Scale};
+use crate::wire::json::kernel::Kernel;
 use crate::wire::json::library::{Scratch, strings};
+use crate::wire::json::scan::Scanner;
+use crate::wire::json::template::Template;
+use crate::wire::json::{self, Dialect, Error};
 
-/// What came over a stream. Books and tickers are in the caller's list of events.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Message {
+/// What came over a stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message<'a> {
     /// What it is.
-    pub what: What,
+    pub what: What<'a>,
     /// Its number on the connection (Advanced Trade).
     pub sequence: Option<u64>,
     /// The venue's time of it; zero where it tells none.
@@ -26,25 +33,25 @@ pub struct Message {
 }
 
 /// What a message is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
-    /// Snapshots and updates of books.
-    Books,
-    /// Best bids and asks at the time of a trade.
-    Tickers,
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What<'a> {
+    /// A book, or levels that changed.
+    Book(Book<'a>),
+    /// Best bid and best ask at the time of a trade: one level each, none where it is not told.
+    Ticker(Book<'a>),
     /// A sign of life of a product; of all, where it names none.
-    Heartbeat(Symbol),
+    Heartbeat(&'a [u8]),
     /// Something was refused.
     Error,
     /// Anything else that is well-formed.
     Other,
 }
 
-/// One book's part of a message; levels are in the caller's buffer.
+/// Levels of a product, in the caller's buffer.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Event {
-    /// The product; empty when its name is longer than a name can be.
-    pub product: Symbol,
+pub struct Book<'a> {
+    /// The product.
+    pub product: &'a [u8],
     /// The whole book, not a change.
     pub snapshot: bool,
     /// Bid levels in the buffer.
@@ -54,77 +61,35 @@ pub struct Event {
 }
 
 /// Reads messages whose decimals are of one scale.
+pub type Decoder = json::Decoder<Books>;
+
+/// The messages of both products.
 #[derive(Debug)]
-pub struct Decoder {
-    scale: Scale,
-    used: TierUse,
-    scratch: Scratch,
-    asks: Vec<Level>,
-}
+pub struct Books;
 
-impl Decoder {
-    /// A decoder for decimals of that scale.
-    pub fn new(scale: Scale) -> Decoder {
-        Decoder { scale, used: TierUse::default(), scratch: Scratch::default(), asks: Vec::new() }
+impl Dialect for Books {
+    type Message<'a> = Message<'a>;
+    /// What the library works in, and a product's name, since its tree does not outlive its reading.
+    type Memory = (Scratch, Vec<u8>);
+
+    #[inline(always)]
+    fn template<'a, K: Kernel>(template: Template<'a, K>, levels: &mut Vec<Level>) -> Option<Message<'a>> {
+        template::message(template, levels)
     }
 
-    /// Reads a message; what it says of books is appended to `levels` and `events`, which are left
-    /// as they were on an error.
-    ///
-    /// # Errors
-    /// [`FeedError`] when the message is not JSON, not what the venue documents, or has a decimal
-    /// that the scale cannot hold.
-    pub fn decode(
-        &mut self,
-        text: Padded<'_>,
+    #[inline(always)]
+    fn scan<'a, K: Kernel>(scan: Scanner<'a, K>, levels: &mut Vec<Level>) -> Result<Message<'a>, Error> {
+        scan::message(scan, levels)
+    }
+
+    fn library<'a>(
+        text: &'a [u8],
+        scale: Scale,
+        (scratch, product): &'a mut (Scratch, Vec<u8>),
         levels: &mut Vec<Level>,
-        events: &mut Vec<Event>,
-    ) -> Result<Message, FeedError> {
-        let (start, first) = (levels.len(), events.len());
-        self.used.library += 1;
-        let value = strings(text.message(), &mut self.scratch)?;
-        let mut into = Into { levels, asks: &mut self.asks, events };
-        library::interpret(&value, self.scale, &mut into).map_err(|error| {
-            levels.truncate(start);
-            events.truncate(first);
-            error.into()
-        })
-    }
-
-    /// How many messages each tier took.
-    pub fn tiers(&self) -> TierUse {
-        self.used
-    }
-}
-
-/// Where what is read goes.
-struct Into<'l> {
-    levels: &'l mut Vec<Level>,
-    /// The asks of the event at hand, kept apart until its bids are all there.
-    asks: &'l mut Vec<Level>,
-    events: &'l mut Vec<Event>,
-}
-
-impl Into<'_> {
-    /// Begins an event; gives back where its levels begin.
-    #[inline(always)]
-    fn begin(&mut self) -> usize {
-        self.asks.clear();
-        self.levels.len()
-    }
-
-    #[inline(always)]
-    fn level(&mut self, bid: bool, level: Level) {
-        if bid { self.levels.push(level) } else { self.asks.push(level) }
-    }
-
-    /// Ends the event whose levels began at `start`.
-    #[inline(always)]
-    fn end(&mut self, product: Symbol, snapshot: bool, start: usize) {
-        let middle = self.levels.len() as u32;
-        self.levels.extend_from_slice(self.asks);
-        let (bids, asks) = (start as u32..middle, middle..self.levels.len() as u32);
-        self.events.push(Event { product, snapshot, bids, asks });
+    ) -> Result<Message<'a>, Error> {
+        let tree = strings(text, scratch)?;
+        library::interpret(&tree, scale, levels, product)
     }
 }
 
@@ -145,3 +110,67 @@ const KEYS: [&str; 14] = [
     "best_ask",
     "best_ask_size",
 ];
+
+impl Message<'_> {
+    /// Well-formed, and nothing that is read.
+    const OTHER: Message<'static> = Message { what: What::Other, sequence: None, time: Nanos::ZERO };
+}
+
+/// A level of a list in which both sides may be mixed: what is an ask shows by a quantity below zero
+/// until the list is [`sorted`]. No quantity that is read is below zero.
+#[inline(always)]
+fn mixed(bid: bool, price: i64, qty: i64) -> Level {
+    Level::new(price, if bid { qty } else { !qty })
+}
+
+/// Puts the bids of a mixed list before its asks, each side in its own order; gives both ranges.
+fn sorted(levels: &mut Vec<Level>, start: usize) -> (Range<u32>, Range<u32>) {
+    let end = levels.len();
+    // The asks are copied behind the list, then the bids close up, and the asks follow them.
+    for at in start..end {
+        let level = levels[at];
+        if level.qty.0 < 0 {
+            levels.push(Level { qty: Qty(!level.qty.0), ..level });
+        }
+    }
+    let mut middle = start;
+    for at in start..end {
+        let level = levels[at];
+        if level.qty.0 >= 0 {
+            levels[middle] = level;
+            middle += 1;
+        }
+    }
+    levels.copy_within(end.., middle);
+    levels.truncate(end);
+    (start as u32..middle as u32, middle as u32..end as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mixed_levels_are_sorted_by_side_alone() {
+        for (sides, bids, asks) in [
+            (&[][..], &[][..], &[][..]),
+            (&[true, false, true, true, false], &[0, 2, 3], &[1, 4]),
+            (&[false, false], &[], &[0, 1]),
+            (&[true], &[0], &[]),
+        ] {
+            let mut levels = vec![Level::new(9, 9)];
+            levels.extend(sides.iter().enumerate().map(|(at, bid)| mixed(*bid, at as i64, at as i64)));
+            let (own_bids, own_asks) = sorted(&mut levels, 1);
+            let prices = |range: Range<u32>| -> Vec<i64> {
+                let levels = &levels[range.start as usize..range.end as usize];
+                levels
+                    .iter()
+                    .inspect(|level| assert_eq!(level.price.0, level.qty.0))
+                    .map(|l| l.price.0)
+                    .collect()
+            };
+            assert_eq!((&prices(own_bids)[..], &prices(own_asks)[..]), (bids, asks), "{sides:?}");
+            assert_eq!(levels.len(), 1 + sides.len());
+        }
+    }
+}

@@ -14,20 +14,19 @@
 //! a best bid and ask where a configuration asks for it, and never checked against the book.
 
 use super::Product;
-use super::decode::{Decoder, Event, What};
+use super::decode::{self, Decoder, What};
 use super::symbol::book_name;
 use crate::types::{BookId, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
     BookChange, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut, Lost,
-    TierUse,
 };
 use crate::wire::Padded;
+use crate::wire::json::TierUse;
 
 /// The feed of one connection.
 pub struct CoinbaseFeed {
     /// One for each scale among the books; nearly always one.
     decoders: Vec<(Scale, Decoder)>,
-    events: Vec<Event>,
     state: State,
 }
 
@@ -73,8 +72,8 @@ impl Book {
         }
     }
 
-    pub(super) fn is(&self, product: Symbol) -> bool {
-        self.symbol == product || self.alias == Some(product)
+    pub(super) fn is(&self, product: &[u8]) -> bool {
+        self.symbol.as_bytes() == product || self.alias.is_some_and(|alias| alias.as_bytes() == product)
     }
 
     pub(super) fn change(&self, book: usize, kind: ChangeKind) -> BookChange {
@@ -96,7 +95,6 @@ impl CoinbaseFeed {
     pub fn new(product: Product, config: &FeedConfig) -> CoinbaseFeed {
         let mut feed = CoinbaseFeed {
             decoders: Vec::new(),
-            events: Vec::new(),
             state: State {
                 product,
                 endpoint: config.stream.clone(),
@@ -128,12 +126,11 @@ impl CoinbaseFeed {
         };
         let Some((_, decoder)) = self.decoders.get_mut(at) else { return Ok(()) };
         let start = out.levels.len();
-        self.events.clear();
-        let message = decoder.decode(text, &mut out.levels, &mut self.events)?;
-        let prices = out.levels.get(start..).unwrap_or_default();
-        if prices.iter().any(|level| level.price.0 <= 0 || level.qty.0 < 0) {
+        let message = decoder.decode(text, &mut out.levels)?;
+        let levels = out.levels.get(start..).unwrap_or_default();
+        if levels.iter().any(|level| level.price.0 <= 0) && matches!(message.what, What::Book(_)) {
             out.levels.truncate(start);
-            return Err(FeedError::Malformed { at: 0, what: "a positive price and a quantity" });
+            return Err(FeedError::Malformed { at: 0, what: "a positive price" });
         }
         let state = &mut self.state;
         if let Some(sequence) = message.sequence
@@ -144,26 +141,23 @@ impl CoinbaseFeed {
             out.ignored += 1;
             return Ok(());
         }
-        match message.what {
-            What::Books => {
-                for event in &self.events {
-                    state.book(event, message.sequence, message.time, now, out);
-                }
-            }
-            What::Tickers => {
-                for event in &self.events {
-                    state.ticker(event, message.sequence, message.time, now, out);
-                }
-            }
+        let (sequence, time) = (message.sequence, message.time);
+        let used = match message.what {
+            What::Book(book) => state.book(&book, sequence, time, now, out),
+            What::Ticker(ticker) => state.ticker(&ticker, sequence, time, now, out),
             What::Heartbeat(product) => {
-                out.ignored += 1;
                 state.alive(product, now, Nanos::ZERO, out);
+                false
             }
             What::Error => {
-                out.ignored += 1;
                 state.refused(text.message(), now, out);
+                false
             }
-            What::Other => out.ignored += 1,
+            What::Other => false,
+        };
+        if !used {
+            out.levels.truncate(start);
+            out.ignored += 1;
         }
         Ok(())
     }
@@ -204,14 +198,7 @@ impl Feed for CoinbaseFeed {
     }
 
     fn tiers(&self) -> TierUse {
-        self.decoders.iter().fold(TierUse::default(), |sum, (_, decoder)| {
-            let used = decoder.tiers();
-            TierUse {
-                template: sum.template + used.template,
-                scanner: sum.scanner + used.scanner,
-                library: sum.library + used.library,
-            }
-        })
+        self.decoders.iter().map(|(_, decoder)| decoder.tiers()).sum()
     }
 }
 
@@ -236,71 +223,83 @@ impl State {
         true
     }
 
-    fn book(&mut self, event: &Event, sequence: Option<u64>, time: Nanos, now: Nanos, out: &mut FeedOut) {
-        let Some(place) = self.place(event.product, out) else {
-            out.ignored += 1;
-            return;
-        };
-        let Some(own) = self.books.get_mut(place) else { return };
-        if !event.snapshot && !own.live {
+    /// A book's message; false when nothing came of it.
+    fn book(
+        &mut self,
+        book: &decode::Book<'_>,
+        sequence: Option<u64>,
+        time: Nanos,
+        now: Nanos,
+        out: &mut FeedOut,
+    ) -> bool {
+        let Some(place) = self.place(book.product, out) else { return false };
+        let Some(own) = self.books.get_mut(place) else { return false };
+        if !book.snapshot && !own.live {
             // What follows a book that was lost, or precedes its snapshot, tells nothing.
-            out.ignored += 1;
-            return;
+            return false;
         }
         own.count = sequence.unwrap_or(own.count + 1);
         own.last_sign = now;
-        let kind = if event.snapshot {
+        let kind = if book.snapshot {
             (own.live, own.again) = (true, Nanos::MAX);
             ChangeKind::Snapshot { live: true }
         } else {
             ChangeKind::Update
         };
-        let (bids, asks) = (event.bids.clone(), event.asks.clone());
+        let (bids, asks) = (book.bids.clone(), book.asks.clone());
         out.changes.push(BookChange { venue_time: time, bids, asks, ..own.change(place, kind) });
+        true
     }
 
-    fn ticker(&mut self, event: &Event, sequence: Option<u64>, time: Nanos, now: Nanos, out: &mut FeedOut) {
-        let place = self.find(event.product);
+    /// A ticker; false when nothing came of it.
+    fn ticker(
+        &mut self,
+        ticker: &decode::Book<'_>,
+        sequence: Option<u64>,
+        time: Nanos,
+        now: Nanos,
+        out: &mut FeedOut,
+    ) -> bool {
         // A recording is judged by its books: the ticker is not a rival to them here.
         let wanted = self.channels.ticker && !self.discover;
-        let own = place.and_then(|place| Some((place, self.books.get_mut(place)?)));
-        let (true, Some((place, own))) = (wanted, own) else {
-            out.ignored += 1;
-            return;
+        let place = self.find(ticker.product).filter(|_| wanted);
+        let Some((place, own)) = place.and_then(|place| Some((place, self.books.get_mut(place)?))) else {
+            return false;
         };
         // Without its depth a book has no place for a better top.
         if self.channels.depth && !own.live {
-            out.ignored += 1;
-            return;
+            return false;
         }
         own.count = sequence.unwrap_or(own.count + 1);
         own.last_sign = now;
-        // A side without orders, or one whose quantity is not told, has none.
-        let one = |range: &std::ops::Range<u32>, levels: &[Level]| match levels.get(range.start as usize) {
-            Some(level) if range.len() == 1 && level.qty.0 > 0 => range.clone(),
-            _ => 0..0,
+        // A side without orders has price and quantity zero.
+        let told = |range: &std::ops::Range<u32>, levels: &[Level]| match levels.get(range.start as usize) {
+            Some(level) if range.len() == 1 && level.price.0 > 0 && level.qty.0 > 0 => range.clone(),
+            _ => range.start..range.start,
         };
-        let (bids, asks) = (one(&event.bids, &out.levels), one(&event.asks, &out.levels));
+        let (bids, asks) = (told(&ticker.bids, &out.levels), told(&ticker.asks, &out.levels));
         out.changes.push(BookChange { venue_time: time, bids, asks, ..own.change(place, ChangeKind::Top) });
+        true
     }
 
-    fn find(&self, product: Symbol) -> Option<usize> {
-        let own = self.books.iter().position(|book| book.symbol == product);
+    fn find(&self, product: &[u8]) -> Option<usize> {
+        let own = self.books.iter().position(|book| book.symbol.as_bytes() == product);
         own.or_else(|| self.books.iter().position(|book| book.is(product)))
     }
 
     /// Which book a product is. Unknown ones are opened where that is wanted, even by an update,
     /// which leaves them waiting: that they are there is worth telling.
-    fn place(&mut self, product: Symbol, out: &mut FeedOut) -> Option<usize> {
+    fn place(&mut self, product: &[u8], out: &mut FeedOut) -> Option<usize> {
         if let Some(place) = self.find(product) {
             return Some(place);
         }
-        if !self.discover || product.is_empty() || self.books.len() > usize::from(u16::MAX) {
+        if !self.discover || self.books.len() > usize::from(u16::MAX) {
             return None;
         }
+        let symbol = Symbol::from_bytes(product)?;
         let book = BookId(self.books.len() as u16);
-        self.books.push(Book::new(product, Scale::DEFAULT));
-        out.discovered.push(Discovered { book, symbol: product });
+        self.books.push(Book::new(symbol, Scale::DEFAULT));
+        out.discovered.push(Discovered { book, symbol });
         Some(usize::from(book.0))
     }
 }
@@ -312,7 +311,7 @@ fn decoder_for(decoders: &[(Scale, Decoder)], state: &State, text: &[u8]) -> usi
     let head = text.get(..512).unwrap_or(text);
     let product = head.windows(key.len()).position(|window| window == key).and_then(|at| {
         let rest = &head[at + key.len()..];
-        Symbol::from_bytes(rest.get(..rest.iter().position(|byte| *byte == b'"')?)?)
+        rest.get(..rest.iter().position(|byte| *byte == b'"')?)
     });
     let scale = product.and_then(|product| state.books.get(state.find(product)?)).map(|book| book.scale);
     decoders.iter().position(|(own, _)| Some(*own) == scale).unwrap_or(0)

@@ -180,6 +180,9 @@ impl Gateway for CoinbaseGateway {
     fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
         let place = self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
         let (_, spec) = self.config.instruments.get(place).ok_or(EncodeError::UnknownInstrument)?;
+        if order.reduce_only {
+            return Err(EncodeError::Unsupported);
+        }
         spec.check(order.price, order.qty)?;
         match (&mut self.encoder, &self.calls.signer) {
             (Encoder::Advanced { templates, tokens }, _) => {

@@ -7,9 +7,9 @@
 
 use super::sign::{SIGNATURE, Signer, second};
 use crate::types::{ClientId, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Side, Tif};
-use crate::venue::binance::pen::{Decimals, Pen};
 use crate::venue::kraken::json::quoted;
 use crate::venue::{EncodeError, OrderBytes};
+use crate::wire::pen::{Decimals, Pen};
 
 /// Where Advanced Trade's requests start.
 pub const PREFIX: &str = "/api/v3/brokerage";
@@ -252,6 +252,7 @@ mod tests {
             tif,
             price: Price(3_000_010_000_000),
             qty: Qty(1_000_001),
+            reduce_only: false,
         }
     }
 

@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::types::Nanos;
-use crate::venue::binance::hmac::MacKey;
 use crate::venue::{Credentials, PreviewError};
+use crate::wire::hmac::MacKey;
 
 /// How far a request's time may be from the venue's.
 pub const WINDOW: Nanos = Nanos::from_secs(30);

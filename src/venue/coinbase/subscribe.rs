@@ -2,7 +2,7 @@
 
 use super::Product;
 use super::feed::State;
-use crate::types::{Nanos, Symbol};
+use crate::types::Nanos;
 use crate::venue::kraken::json::quoted;
 use crate::venue::{ChangeKind, FeedOut, Lost, Want};
 
@@ -47,14 +47,14 @@ impl State {
         }
         // Advanced Trade numbers what it sends, so any frame says that nothing else was sent.
         if self.product == Product::Advanced && now - self.last_frame < QUIET {
-            self.alive(Symbol::EMPTY, self.last_frame, SIGN, out);
+            self.alive(b"", self.last_frame, SIGN, out);
         }
         let due: Vec<usize> = (0..self.books.len()).filter(|&place| self.books[place].again <= now).collect();
         self.resubscribe(&due, now, out);
     }
 
     /// Tells of books without a sign for longer than `since`: one, or all for the empty name.
-    pub(super) fn alive(&mut self, product: Symbol, at: Nanos, since: Nanos, out: &mut FeedOut) {
+    pub(super) fn alive(&mut self, product: &[u8], at: Nanos, since: Nanos, out: &mut FeedOut) {
         for (place, book) in self.books.iter_mut().enumerate() {
             let meant = product.is_empty() || book.is(product);
             if meant && book.live && at - book.last_sign > since {

@@ -217,7 +217,16 @@ fn order(wish: &Wish<'_>, exchange: &dyn Exchange) -> Result<NewOrder, (&'static
         _ => None,
     };
     let side = side.ok_or(("INVALID_SIDE", ""))?;
-    Ok(NewOrder { instrument, side, kind, tif, price, qty, client: wish.client_order_id.to_string() })
+    Ok(NewOrder {
+        instrument,
+        side,
+        kind,
+        tif,
+        price,
+        qty,
+        reduce_only: false,
+        client: wish.client_order_id.to_string(),
+    })
 }
 
 fn cancel(account: AccountId, body: &[u8], now: Nanos, exchange: &mut dyn Exchange) -> Answer {

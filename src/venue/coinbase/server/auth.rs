@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::super::{jwt, sign};
 use super::CoinbaseServer;
 use crate::types::Nanos;
-use crate::venue::binance::hmac::MacKey;
 use crate::venue::kraken::json::quoted;
 use crate::venue::{AccountId, ApiKey, Exchange, KeySecret};
+use crate::wire::hmac::MacKey;
 
 /// A request as it came.
 pub struct Request<'a> {

@@ -251,7 +251,7 @@ fn order(wish: &Wish<'_>, exchange: &dyn Exchange) -> Result<NewOrder, &'static 
     let side = rows::side(&wish.side).ok_or("Invalid side")?;
     // An id of another shape is taken, and lost.
     let client = wish.client_oid.as_deref().filter(|id| is_client_id(id)).unwrap_or("").to_owned();
-    Ok(NewOrder { instrument, side, kind, tif, price, qty, client })
+    Ok(NewOrder { instrument, side, kind, tif, price, qty, reduce_only: false, client })
 }
 
 /// Shows or cancels one order. Those that were cancelled without a fill are forgotten.

@@ -141,7 +141,7 @@ impl Server for CoinbaseServer {
                 }
                 Event::Order { view, change } => self.order_changed(view, change, now, exchange, out),
                 // The account is told of orders; balances are asked for.
-                Event::Balance { .. } => {}
+                Event::Balance { .. } | Event::Position { .. } => {}
             },
             ServerInput::Tick => self.tick(now, exchange, out),
         }

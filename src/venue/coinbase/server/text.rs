@@ -198,7 +198,7 @@ pub fn exchange_fill(fill: &FillView, spec: &InstrumentSpec) -> String {
 pub fn reason(reason: EndReason) -> &'static str {
     match reason {
         EndReason::Cancelled | EndReason::DeadMan => "",
-        EndReason::Ioc | EndReason::Fok => "101:Time In Force",
+        EndReason::Ioc | EndReason::Fok | EndReason::ReduceOnly => "101:Time In Force",
         EndReason::SelfTrade => "102:Self Trade Prevention",
     }
 }
@@ -208,7 +208,8 @@ pub fn advanced_refusal(refusal: Refusal) -> (&'static str, &'static str) {
     match refusal {
         Refusal::UnknownInstrument => ("INVALID_PRODUCT_ID", ""),
         Refusal::Halted => ("ORDER_ENTRY_DISABLED", ""),
-        Refusal::Balance => ("INSUFFICIENT_FUND", "PREVIEW_INSUFFICIENT_FUND"),
+        Refusal::Balance | Refusal::Margin => ("INSUFFICIENT_FUND", "PREVIEW_INSUFFICIENT_FUND"),
+        Refusal::ReduceOnly | Refusal::Leverage => ("UNSUPPORTED_ORDER_CONFIGURATION", ""),
         Refusal::DuplicateClient => ("DUPLICATE_CLIENT_ORDER_ID", ""),
         Refusal::Filter(SpecError::OffTick | SpecError::PriceNotPositive) => ("INVALID_PRICE_PRECISION", ""),
         Refusal::Filter(SpecError::OffLot) => ("INVALID_SIZE_PRECISION", ""),
@@ -228,7 +229,8 @@ pub fn exchange_refusal(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::UnknownInstrument => "Invalid product_id",
         Refusal::Halted => "Cancel only mode",
-        Refusal::Balance => "Insufficient funds",
+        Refusal::Balance | Refusal::Margin => "Insufficient funds",
+        Refusal::ReduceOnly | Refusal::Leverage => "Bad Request",
         Refusal::DuplicateClient => "client_oid is in use",
         Refusal::Filter(SpecError::OffTick) => "price is too precise",
         Refusal::Filter(SpecError::PriceNotPositive) => "price is too small",
@@ -269,6 +271,7 @@ mod tests {
             tif: Tif::Gtc,
             price: Price(0),
             qty: Qty(300_000_000),
+            reduce_only: false,
             client: String::new(),
         };
         let view = |filled, value: &str| OrderView {
