@@ -65,11 +65,7 @@ pub fn feed_config(ticker: bool) -> FeedConfig {
 
 /// The key that a product's requests are signed with; Advanced Trade has two kinds.
 fn forms(venue: &str) -> &'static [KeyForm] {
-    if venue == ADVANCED {
-        &[KeyForm::Es256, KeyForm::Ed25519]
-    } else {
-        &[KeyForm::SharedBase64Passphrase]
-    }
+    if venue == ADVANCED { &[KeyForm::Es256, KeyForm::Ed25519] } else { &[KeyForm::SharedBase64Passphrase] }
 }
 
 struct World {
@@ -293,7 +289,12 @@ impl World {
                 Report::Accepted { .. } => "accepted".to_owned(),
                 Report::Filled { qty, price, side, fee, fee_asset, .. } => {
                     let show = |value| Fixed(value, Scale::DEFAULT);
-                    format!("filled {} {} at {} for {fee} {fee_asset}", side.name(), show(qty.0), show(price.0))
+                    format!(
+                        "filled {} {} at {} for {fee} {fee_asset}",
+                        side.name(),
+                        show(qty.0),
+                        show(price.0)
+                    )
                 }
                 Report::Ended { state, filled, .. } => {
                     format!("{state:?} {:?}", filled.map(|qty| qty.0)).to_lowercase()
@@ -397,12 +398,10 @@ fn refusals_come_in_the_venue_s_words_and_classes() {
             ADVANCED => ["Refused INSUFFICIENT_FUND", "Refused INVALID_LIMIT_PRICE_POST_ONLY"],
             _ => ["Refused Insufficient funds", "Refused rejected"],
         };
-        for ((kind, tif, price, qty), want) in [
-            (Kind::Limit, Tif::Ioc, "99999999", "900"),
-            (Kind::PostOnly, Tif::Gtc, "30000.01", "0.01"),
-        ]
-        .into_iter()
-        .zip(words)
+        for ((kind, tif, price, qty), want) in
+            [(Kind::Limit, Tif::Ioc, "99999999", "900"), (Kind::PostOnly, Tif::Gtc, "30000.01", "0.01")]
+                .into_iter()
+                .zip(words)
         {
             let order = world.draft(Side::Buy, kind, tif, price, qty);
             world.send(&order);
@@ -411,10 +410,12 @@ fn refusals_come_in_the_venue_s_words_and_classes() {
         world.exchange.knobs().halted = true;
         let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.01", "0.01");
         world.send(&order);
-        let want = if world.venue == ADVANCED { "Refused ORDER_ENTRY_DISABLED" } else { "Refused Cancel only mode" };
+        let want =
+            if world.venue == ADVANCED { "Refused ORDER_ENTRY_DISABLED" } else { "Refused Cancel only mode" };
         assert_eq!(world.told(), [want]);
         // What our own checks would have stopped.
-        let mut refused = |draft: &Draft| world.gateway.encode(draft, world.now, &mut OrderBytes::new()).unwrap_err();
+        let mut refused =
+            |draft: &Draft| world.gateway.encode(draft, world.now, &mut OrderBytes::new()).unwrap_err();
         let off = Draft { price: Price(order.price.0 + 1), ..order };
         assert_eq!(refused(&off), EncodeError::Filter(SpecError::OffTick));
         assert_eq!(refused(&Draft { kind: Kind::Market, ..order }), EncodeError::Unsupported);
@@ -478,8 +479,8 @@ fn a_token_is_good_once_and_for_orders_alone() {
         world.gateway.encode(&order, world.now, &mut bytes).unwrap();
         let text = std::str::from_utf8(bytes.as_slice()).unwrap();
         let token = text.split_once("Bearer ").unwrap().1.split_once('\r').unwrap().0.to_owned();
-        let headers =
-            [("authorization", format!("Bearer {token}")), ("host", "127.0.0.1".to_owned())].map(|(n, v)| (n.to_owned(), v));
+        let headers = [("authorization", format!("Bearer {token}")), ("host", "127.0.0.1".to_owned())]
+            .map(|(n, v)| (n.to_owned(), v));
         world.http(1, "GET", "/api/v3/brokerage/accounts", &headers, b"");
         assert_eq!(world.told(), [] as [&str; 0], "an answer to nothing asked");
         // The same id again is the same order again: nothing is placed twice.
@@ -500,7 +501,8 @@ fn the_account_is_read() {
             world.send(&order);
         }
         let all = std::mem::take(&mut world.reports);
-        let filled = |reports: &[Report]| reports.iter().filter(|r| matches!(r, Report::Filled { .. })).count();
+        let filled =
+            |reports: &[Report]| reports.iter().filter(|r| matches!(r, Report::Filled { .. })).count();
         assert_eq!(filled(&all), 300, "{}", world.venue);
         // More than a page.
         world.pass(Nanos::from_secs(2));
@@ -543,7 +545,9 @@ fn the_account_is_read() {
                 assert_eq!((rights.read, rights.trade), (Some(true), Some(true)));
                 assert_eq!((rights.withdraw, rights.ip_bound), (Some(false), None));
             }
-            Err(refused) => assert_eq!(refused, Unsupported { venue: EXCHANGE, what: "look-up of a key's rights" }),
+            Err(refused) => {
+                assert_eq!(refused, Unsupported { venue: EXCHANGE, what: "look-up of a key's rights" })
+            }
         }
         let lacks = world.command(Command::DeadMan { timeout: Nanos::from_secs(9) });
         assert_eq!(lacks.unwrap_err().what, "dead-man switch");
@@ -582,7 +586,8 @@ fn an_order_without_its_answer_is_found() {
         assert!(!world.gateway.ready());
         assert_eq!(world.told(), ["Down(\"connection closed\")", "Unknown no answer"]);
         world.command(Command::Query { client, instrument }).unwrap();
-        let found = ["filled buy 0.004 at 30000.01 for 0.72000024 USD", "status PartFilled 400000 of 1000000"];
+        let found =
+            ["filled buy 0.004 at 30000.01 for 0.72000024 USD", "status PartFilled 400000 of 1000000"];
         assert_eq!(world.told(), found, "{}", world.venue);
         world.open();
         assert!(world.gateway.ready());
@@ -658,7 +663,12 @@ fn keys_are_checked() {
             for want in out.wants {
                 let GatewayWant::Send(_, text) = want else { panic!("{want:?}") };
                 let mut answers = Vec::new();
-                world.server.on(ServerInput::Text(PRIVATE, &text), world.now, &mut world.exchange, &mut answers);
+                world.server.on(
+                    ServerInput::Text(PRIVATE, &text),
+                    world.now,
+                    &mut world.exchange,
+                    &mut answers,
+                );
                 for answer in answers {
                     let ServerOut::Text(_, text) = answer else { panic!("{answer:?}") };
                     let mut out = GatewayOut::default();
@@ -673,8 +683,14 @@ fn keys_are_checked() {
             assert!(told.contains(&"Down(\"the private stream was refused\")".to_owned()), "{told:?}");
 
             for (rights, want) in [
-                (KeyRights { ips: vec!["10.0.0.1".to_owned()], ..trading_rights() }, ["Unauthorized", "IP does not match IP whitelist"]),
-                (KeyRights { trade: Some(false), ..trading_rights() }, ["Missing required scopes", "Forbidden"]),
+                (
+                    KeyRights { ips: vec!["10.0.0.1".to_owned()], ..trading_rights() },
+                    ["Unauthorized", "IP does not match IP whitelist"],
+                ),
+                (
+                    KeyRights { trade: Some(false), ..trading_rights() },
+                    ["Missing required scopes", "Forbidden"],
+                ),
             ] {
                 let mut world = World::new(venue, *form, rights);
                 world.open();
