@@ -266,6 +266,10 @@ impl State {
         let Some((place, own)) = place.and_then(|place| Some((place, self.books.get_mut(place)?))) else {
             return false;
         };
+        // What the old ones do not tell at all is not gone.
+        if ticker.bids.is_empty() && ticker.asks.is_empty() {
+            return false;
+        }
         // Without its depth a book has no place for a better top.
         if self.channels.depth && !own.live {
             return false;

@@ -178,6 +178,9 @@ impl Gateway for CoinbaseGateway {
     }
 
     fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if !self.ready() {
+            return Err(EncodeError::NotReady);
+        }
         let place = self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
         let (_, spec) = self.config.instruments.get(place).ok_or(EncodeError::UnknownInstrument)?;
         if order.reduce_only {
