@@ -11,6 +11,7 @@ mod credentials;
 mod feed;
 mod gateway;
 pub mod kraken;
+mod pen;
 mod preview;
 mod recognise;
 mod registry;

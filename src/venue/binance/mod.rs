@@ -3,7 +3,7 @@
 //! - `symbol`: metadata to instrument rules.
 //! - `decode`, `sync`, `subscribe`, `feed`: market data to book changes.
 //! - `hmac`, `sign`: signatures.
-//! - `pen`, `template`, `order`, `call`: orders and other requests to bytes.
+//! - `template`, `order`, `call`: orders and other requests to bytes.
 //! - `errors`, `private`, `account`: answers and events to reports.
 //! - `gateway`: the private side's sessions.
 //! - `preview`: orders and signatures for people.
@@ -17,7 +17,6 @@ pub mod feed;
 pub mod gateway;
 pub mod hmac;
 pub mod order;
-pub mod pen;
 pub mod preview;
 pub mod private;
 pub mod server;

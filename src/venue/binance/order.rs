@@ -3,10 +3,10 @@
 //! Three ways to send the same order: a signed REST request, a WebSocket request in a session that
 //! was logged on (nothing to sign), and a WebSocket request with its own signature.
 
-use super::pen::Decimals;
 use super::sign::Signer;
 use super::template::{Channel, Fields, Shape, Template};
 use crate::types::{Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Nanos, Qty, Side, Tif};
+use crate::venue::pen::{Decimals, Mask};
 use crate::venue::{EncodeError, Lane, OrderBytes};
 use crate::wire::ws::frame_client_text;
 
@@ -83,7 +83,7 @@ impl Encoder {
             scratch: Box::new([0; 1024]),
             window_ms: config.window_ms,
             generation: config.credentials.generation,
-            mask: Mask(config.mask_seed),
+            mask: Mask::new(config.mask_seed),
         }
     }
 
@@ -175,19 +175,5 @@ impl Encoder {
         // The time was cut to whole milliseconds; one more covers it.
         out.expires = now + Nanos::from_millis(i64::from(self.window_ms) - 1);
         Ok(())
-    }
-}
-
-/// Masking keys, from a seed (SplitMix64): unpredictable enough for what masks are for, which is to
-/// keep proxies from seeing requests that a web page chose.
-struct Mask(u64);
-
-impl Mask {
-    fn next(&mut self) -> [u8; 4] {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) as u32).to_le_bytes()
     }
 }

@@ -7,9 +7,9 @@
 //! LIMIT_MAKER, which cannot fill at once.
 
 use super::hmac::Absorbed;
-use super::pen::Pen;
 use super::sign::{MAX_SIGNATURE, Signer, percent_encode};
 use crate::types::{Kind, Side, Tif};
+use crate::venue::pen::Pen;
 
 /// How orders travel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,13 +7,14 @@
 //! nothing: what rests there keeps resting, which is what the dead-man switch is for.
 
 use super::json::quoted;
-use super::order::{self, DEADLINE_MS, Rest, Socket, Stamp};
+use super::order::{self, DEADLINE_MS, Rest, Socket};
 use super::private::Stream;
 use super::requests::{Asked, Call, Calls, Ring};
 use super::session::{Session, TOKEN_WAIT};
 use super::sign::Signer;
 use super::symbol;
 use crate::types::{ClientId, Draft, InstrumentId, InstrumentSpec, Nanos};
+use crate::venue::pen::Stamp;
 use crate::venue::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
     LaneSpec, OrderBytes, PreviewError, Transport, Unsupported,

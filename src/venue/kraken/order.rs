@@ -11,6 +11,7 @@ use super::json::quoted;
 use super::sign::{SIGNATURE, Signer};
 use super::symbol;
 use crate::types::{ClientId, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Scale, Side, Tif};
+use crate::venue::pen::Stamp;
 use crate::venue::{EncodeError, OrderBytes};
 use crate::wire::ws::frame_client_text;
 
@@ -114,58 +115,6 @@ fn write_back(value: u64, least: usize, digits: &mut [u8]) -> usize {
         rest /= 10;
     }
     at
-}
-
-/// RFC 3339 in milliseconds, `2026-07-26T10:00:00.900Z`; the date is computed once a day.
-#[derive(Clone, Copy, Debug)]
-pub struct Stamp {
-    day: i64,
-    text: [u8; 24],
-}
-
-impl Stamp {
-    /// Length of the text.
-    pub const LEN: usize = 24;
-
-    /// No day yet.
-    pub fn new() -> Stamp {
-        Stamp { day: i64::MIN, text: *b"0000-00-00T00:00:00.000Z" }
-    }
-
-    /// The text of a time; years outside four digits come out wrong, and are never asked for.
-    pub fn write(&mut self, at: Nanos) -> &[u8; Stamp::LEN] {
-        const DAY_MS: i64 = 86_400_000;
-        let millis = at.millis();
-        let (day, in_day) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS) as u64);
-        if day != self.day {
-            self.day = day;
-            self.date(day);
-        }
-        for (from, to, value) in [
-            (11, 13, in_day / 3_600_000),
-            (14, 16, in_day / 60_000 % 60),
-            (17, 19, in_day / 1_000 % 60),
-            (20, 23, in_day % 1_000),
-        ] {
-            write_back(value, to - from, &mut self.text[from..to]);
-        }
-        &self.text
-    }
-
-    /// Civil date from days: eras of 400 years that start on 1 March.
-    fn date(&mut self, day: i64) {
-        let shifted = day + 719_468;
-        let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year + year / 4 - year / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month + 2) / 5 + 1;
-        let month = if month < 10 { month + 3 } else { month - 9 };
-        let year = year + era * 400 + i64::from(month <= 2);
-        write_back(year.unsigned_abs() % 10_000, 4, &mut self.text[0..4]);
-        write_back(month.unsigned_abs(), 2, &mut self.text[5..7]);
-        write_back(day.unsigned_abs(), 2, &mut self.text[8..10]);
-    }
 }
 
 /// An order of one pair over a WebSocket session.
@@ -438,15 +387,6 @@ mod tests {
             text.decimal(value, Places::new(Scale::DEFAULT, least, step));
             let end = text.finish().unwrap();
             assert_eq!(std::str::from_utf8(&buffer[..end]).unwrap(), want);
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn deadlines_are_rfc_3339(millis in 0i64..7_258_118_400_000) {
-            let at = Nanos::from_millis(millis);
-            let mut stamp = Stamp::new();
-            proptest::prop_assert_eq!(std::str::from_utf8(stamp.write(at)).unwrap(), at.rfc3339(3));
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Writing texts into a buffer made ahead: copies and digits, no formatting, no allocation.
+//! Writing texts into a buffer made ahead: copies, digits, times; no formatting, no allocation. And
+//! the masks of the frames that they travel in.
 
-use crate::types::Scale;
+use crate::types::{Nanos, Scale};
 
 /// Writes one piece after another; remembers when one did not fit.
 pub struct Pen<'a> {
@@ -156,6 +157,86 @@ impl Decimals {
     }
 }
 
+/// RFC 3339 in milliseconds, `2026-07-26T10:00:00.900Z`; the date is computed once a day.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    day: i64,
+    text: [u8; 24],
+}
+
+impl Stamp {
+    /// Length of the text.
+    pub const LEN: usize = 24;
+
+    /// No day yet.
+    pub fn new() -> Stamp {
+        Stamp { day: i64::MIN, text: *b"0000-00-00T00:00:00.000Z" }
+    }
+
+    /// The text of a time; years outside four digits come out wrong, and are never asked for.
+    pub fn write(&mut self, at: Nanos) -> &[u8; Stamp::LEN] {
+        const DAY_MS: i64 = 86_400_000;
+        let millis = at.millis();
+        let (day, in_day) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS) as u64);
+        if day != self.day {
+            self.day = day;
+            self.date(day);
+        }
+        for (from, to, value) in [
+            (11, 13, in_day / 3_600_000),
+            (14, 16, in_day / 60_000 % 60),
+            (17, 19, in_day / 1_000 % 60),
+            (20, 23, in_day % 1_000),
+        ] {
+            digits_padded(value, &mut self.text[from..to]);
+        }
+        &self.text
+    }
+
+    /// Civil date from days: eras of 400 years that start on 1 March.
+    fn date(&mut self, day: i64) {
+        let shifted = day + 719_468;
+        let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = year + era * 400 + i64::from(month <= 2);
+        digits_padded(year.unsigned_abs() % 10_000, &mut self.text[0..4]);
+        digits_padded(month.unsigned_abs(), &mut self.text[5..7]);
+        digits_padded(day.unsigned_abs(), &mut self.text[8..10]);
+    }
+}
+
+/// Writes a number into the whole of `out`, with leading zeros; digits that do not fit are left off.
+fn digits_padded(mut value: u64, out: &mut [u8]) {
+    for digit in out.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+}
+
+/// Masking keys, from a seed (SplitMix64): unpredictable enough for what masks are for, which is to
+/// keep proxies from seeing requests that a web page chose.
+pub struct Mask(u64);
+
+impl Mask {
+    /// From a seed.
+    pub fn new(seed: u64) -> Mask {
+        Mask(seed)
+    }
+
+    /// The key of the next frame.
+    pub fn next(&mut self) -> [u8; 4] {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) as u32).to_le_bytes()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +280,13 @@ mod tests {
             pen.put_integer(value);
             let n = pen.end().unwrap();
             prop_assert_eq!(std::str::from_utf8(&buffer[..n]).unwrap(), value.to_string());
+        }
+
+        #[test]
+        fn stamps_are_rfc_3339(millis in 0i64..7_258_118_400_000) {
+            let at = Nanos::from_millis(millis);
+            let mut stamp = Stamp::new();
+            prop_assert_eq!(std::str::from_utf8(stamp.write(at)).unwrap(), at.rfc3339(3));
         }
     }
 
