@@ -4,7 +4,7 @@
 //! was logged on (nothing to sign), and a WebSocket request with its own signature.
 
 use super::sign::Signer;
-use super::template::{Channel, Fields, Shape, Template};
+use super::template::{Channel, Fields, Shape, Template, Value};
 use crate::types::{Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Nanos, Qty, Side, Tif};
 use crate::venue::{EncodeError, Lane, OrderBytes};
 use crate::wire::pen::Decimals;
@@ -139,16 +139,10 @@ impl Encoder {
             (Kind::Market, _) => 4,
         };
         let template = &traded.templates[order.side as usize * KINDS.len() + kind];
-        let mut client = [0; 32];
-        const_hex::encode_to_slice(order.client.bits().to_be_bytes(), &mut client)
-            .map_err(|_| EncodeError::TooLong)?;
-        let (mut price, mut qty) = ([0; Decimals::MAX_TEXT], [0; Decimals::MAX_TEXT]);
-        let price_len = traded.price.write(order.price.0, &mut price);
-        let qty_len = traded.qty.write(order.qty.0, &mut qty);
         let fields = Fields {
-            client: &client,
-            price: &price[..price_len],
-            qty: &qty[..qty_len],
+            client: Value::Id(order.client),
+            price: Value::Number(order.price.0, &traded.price),
+            qty: Value::Number(order.qty.0, &traded.qty),
             time_ms: now.millis(),
         };
         let buffer = out.buffer();

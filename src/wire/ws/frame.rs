@@ -175,9 +175,16 @@ pub fn frame_client_text(buffer: &mut [u8], start: usize, len: usize, mask: [u8;
     let from = start.checked_sub(client_head_len(len))?;
     let payload = buffer.get_mut(start..end)?;
     apply_mask(payload, mask);
-    let mut head = [0; HEAD_MAX];
-    let head_len = Head::write(&mut head, true, TEXT, len, Some(mask));
-    buffer[from..start].copy_from_slice(&head[..head_len]);
+    let [a, b, c, d] = mask;
+    if let (Some(head), Ok(short)) = (buffer.get_mut(from..start)?.as_mut_array::<8>(), u16::try_from(len)) {
+        // The usual length: all of the head in one store.
+        let [high, low] = short.to_be_bytes();
+        *head = [0x80 | TEXT, 0x80 | 126, high, low, a, b, c, d];
+    } else {
+        let mut head = [0; HEAD_MAX];
+        let head_len = Head::write(&mut head, true, TEXT, len, Some(mask));
+        buffer[from..start].copy_from_slice(&head[..head_len]);
+    }
     Some(from..end)
 }
 
