@@ -217,7 +217,7 @@ impl<D: Dialect> Decoder<D> {
         levels: &mut Vec<Level>,
     ) -> Result<D::Message<'a>, Error> {
         let isa = self.isa;
-        isa.run(All { decoder: self, text: &text, levels })
+        isa.run(All { decoder: self, text, levels })
     }
 
     /// The second tier, then the third.
@@ -283,25 +283,25 @@ impl<D: Dialect> Decoder<D> {
 }
 
 /// All tiers in turn. One job, so that the usual message is made where its reader wants it.
-struct All<'a, 't, 'l, D: Dialect> {
+struct All<'a, 'l, D: Dialect> {
     decoder: &'a mut Decoder<D>,
-    text: &'t Padded<'a>,
+    text: Padded<'a>,
     levels: &'l mut Vec<Level>,
 }
 
-impl<'a, D: Dialect> Job for All<'a, '_, '_, D> {
+impl<'a, D: Dialect> Job for All<'a, '_, D> {
     type Out = Result<D::Message<'a>, Error>;
 
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> Self::Out {
         let All { decoder, text, levels } = self;
         let start = levels.len();
-        if let Some(message) = D::template(Template { text: *text, kernel }, levels) {
+        if let Some(message) = D::template(Template { text, kernel }, levels) {
             decoder.used.template += 1;
             return Ok(message);
         }
         levels.truncate(start);
-        decoder.slowly(*text, levels)
+        decoder.slowly(text, levels)
     }
 }
 
