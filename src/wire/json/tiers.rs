@@ -73,8 +73,8 @@
 //!             slots.set(key, at, walk.at);
 //!         }
 //!         scan.finish(walk.at)?;
-//!         let id = slots.integer(&mut scan, 0)?.ok_or(Error::expected("id", 0))?;
-//!         Ok(Bids { id, bids: bids.ok_or(Error::expected("b", 0))? })
+//!         let id = slots.integer(&mut scan, 0)?.ok_or_else(|| Error::expected("id", 0))?;
+//!         Ok(Bids { id, bids: bids.ok_or_else(|| Error::expected("b", 0))? })
 //!     }
 //!
 //!     fn library<'a>(
@@ -84,9 +84,9 @@
 //!         levels: &mut Vec<Level>,
 //!     ) -> Result<Bids, Error> {
 //!         let tree = library::strings(text, memory)?;
-//!         let fields = tree.map().ok_or(Error::expected("an object", 0))?;
+//!         let fields = tree.map().ok_or_else(|| Error::expected("an object", 0))?;
 //!         library::once(fields, &KEYS)?;
-//!         let id = library::integer(fields, "id")?.ok_or(Error::expected("id", 0))?;
+//!         let id = library::integer(fields, "id")?.ok_or_else(|| Error::expected("id", 0))?;
 //!         Ok(Bids { id, bids: library::levels(fields, "b", scale, levels)? })
 //!     }
 //! }
