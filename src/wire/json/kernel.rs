@@ -101,13 +101,13 @@ impl Isa {
             // SAFETY: `avx2` is set only where the CPU has all these features.
             return unsafe {
                 if self.scale == Scale::DEFAULT {
-                    run_avx2(job, Avx2::<true> { scale: self.scale, rescale: self.rescale })
+                    run_avx2(job, Avx2(Eight))
                 } else {
-                    run_avx2(job, Avx2::<false> { scale: self.scale, rescale: self.rescale })
+                    run_avx2(job, Avx2(Other { scale: self.scale, rescale: self.rescale }))
                 }
             };
         }
-        job.run(Plain(self.scale))
+        run_plain(job, Plain(self.scale))
     }
 }
 
@@ -125,7 +125,13 @@ fn has_avx2() -> bool {
 /// The CPU has AVX2, BMI1 and BMI2.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-unsafe fn run_avx2<J: Job, const EIGHT: bool>(job: J, kernel: Avx2<EIGHT>) -> J::Out {
+unsafe fn run_avx2<J: Job, S: Scaling>(job: J, kernel: Avx2<S>) -> J::Out {
+    job.run(kernel)
+}
+
+/// Not inlined, so that [`Isa::run`] can be.
+#[inline(never)]
+fn run_plain<J: Job>(job: J, kernel: Plain) -> J::Out {
     job.run(kernel)
 }
 
@@ -253,7 +259,7 @@ fn plain_string_end(text: Padded<'_>, at: usize) -> Option<StringEnd> {
 }
 
 #[cfg(target_arch = "x86_64")]
-use avx2::Avx2;
+use avx2::{Avx2, Eight, Other, Scaling};
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
@@ -264,32 +270,63 @@ mod avx2 {
     use crate::wire::Padded;
     use crate::wire::decimal::{self, Number, Rescale};
 
-    /// Made only where the CPU has AVX2, BMI1 and BMI2. `EIGHT`: the scale is 8, which the decimal
-    /// kernels give of themselves.
+    /// Made only where the CPU has AVX2, BMI1 and BMI2. At the usual scale it has no size, so that
+    /// it costs nothing to hand it on.
     #[derive(Clone, Copy)]
-    pub(super) struct Avx2<const EIGHT: bool> {
+    pub(super) struct Avx2<S>(pub S);
+
+    /// How what the decimal kernels give, scale 8, becomes the scale that is wanted.
+    pub(super) trait Scaling: Copy {
+        fn scale(self) -> Scale;
+        fn apply(self, value: i64) -> Option<i64>;
+    }
+
+    /// The scale is 8.
+    #[derive(Clone, Copy)]
+    pub(super) struct Eight;
+
+    impl Scaling for Eight {
+        #[inline(always)]
+        fn scale(self) -> Scale {
+            Scale::DEFAULT
+        }
+
+        #[inline(always)]
+        fn apply(self, value: i64) -> Option<i64> {
+            Some(value)
+        }
+    }
+
+    /// Any scale.
+    #[derive(Clone, Copy)]
+    pub(super) struct Other {
         pub scale: Scale,
         pub rescale: Rescale,
     }
 
-    impl<const EIGHT: bool> Avx2<EIGHT> {
-        #[inline(always)]
-        fn scaled(self, value: i64) -> Option<i64> {
-            if EIGHT { Some(value) } else { self.rescale.apply(value) }
-        }
-    }
-
-    impl<const EIGHT: bool> Kernel for Avx2<EIGHT> {
+    impl Scaling for Other {
         #[inline(always)]
         fn scale(self) -> Scale {
             self.scale
         }
 
         #[inline(always)]
+        fn apply(self, value: i64) -> Option<i64> {
+            self.rescale.apply(value)
+        }
+    }
+
+    impl<S: Scaling> Kernel for Avx2<S> {
+        #[inline(always)]
+        fn scale(self) -> Scale {
+            self.0.scale()
+        }
+
+        #[inline(always)]
         fn number(self, text: Padded<'_>, at: usize, json: bool) -> Option<Number> {
             // SAFETY: an `Avx2` is made only where the CPU has the features.
             let (value, shape) = unsafe { decimal::avx2::one(window(text, at)?, json) }?;
-            Some(Number { value: self.scaled(value)?, end: at + shape.end, places: shape.places() })
+            Some(Number { value: self.0.apply(value)?, end: at + shape.end, places: shape.places() })
         }
 
         #[inline(always)]
@@ -305,8 +342,8 @@ mod avx2 {
             let ([price, qty], [first, second]) = (pair.values, pair.shapes);
             let end = at + first.end;
             let numbers = [
-                Number { value: self.scaled(price)?, end, places: first.places() },
-                Number { value: self.scaled(qty)?, end: end + GAP + second.end, places: second.places() },
+                Number { value: self.0.apply(price)?, end, places: first.places() },
+                Number { value: self.0.apply(qty)?, end: end + GAP + second.end, places: second.places() },
             ];
             Some(Pair { numbers, behind: pair.behind })
         }

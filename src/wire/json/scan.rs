@@ -214,7 +214,12 @@ impl<'a, K: Kernel> Scanner<'a, K> {
                         continue 'value;
                     }
                 }
-                b'-' | b'0'..=b'9' => at = number_end(self.text, at)?,
+                b'-' | b'0'..=b'9' => {
+                    at = match self.kernel.integer(self.text, at) {
+                        Some((_, end)) if !in_number(self.byte(end)) => end,
+                        _ => number_end(self.text, at)?,
+                    }
+                }
                 b't' if is(self.text, at, b"true") => at += 4,
                 b'n' if is(self.text, at, b"null") => at += 4,
                 b'f' if is(self.text, at, b"false") => at += 5,
