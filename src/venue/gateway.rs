@@ -11,7 +11,8 @@ use crate::wire::Padded;
 /// Orders and private news of one account on one venue. Sans I/O; owns its session (login,
 /// heartbeat, tokens, nonces), so that any protocol fits behind it.
 pub trait Gateway: Send {
-    /// The connections it needs, each kept open by the caller.
+    /// The connections it needs, each kept open by the caller. Asked again when the gateway wants a
+    /// lane reconnected: its endpoint may be another one then.
     fn lanes(&self) -> Vec<LaneSpec>;
 
     /// How its orders are made ready ahead of time.
@@ -72,7 +73,8 @@ pub enum Lane {
 pub struct LaneSpec {
     /// Which.
     pub lane: Lane,
-    /// Where; `endpoint.websocket` tells WebSocket from HTTP.
+    /// Where; `endpoint.websocket` tells WebSocket from HTTP. One without a target is not dialled: the
+    /// gateway first has to ask the venue for it.
     pub endpoint: Endpoint,
     /// Extra headers of the WebSocket handshake.
     pub headers: Vec<(String, String)>,
@@ -150,7 +152,7 @@ pub enum GatewayWant {
         /// The request.
         request: HttpRequest,
     },
-    /// Open a new connection for this lane.
+    /// Open a new connection for this lane, to where [`Gateway::lanes`] now says.
     Reconnect(Lane, &'static str),
 }
 
