@@ -138,6 +138,17 @@ fn venue(id: &str, s: Section<'_>) -> Result<VenueConfig, ConfigError> {
         credentials_env: credentials(&s, environment)?,
         validate: s.flag("validate", false)?,
     };
+    // Requests to a shared host are sandbox requests when the streams go to the sandbox.
+    let shared = venue.rest.as_ref().is_some_and(|rest| host_kind(id, &rest.host) == Some(HostKind::Shared));
+    if environment == Environment::Sandbox && shared {
+        for (key, endpoint) in [("orders", &venue.orders), ("private", &venue.private)] {
+            if endpoint.is_none() {
+                return Err(
+                    s.missing(key, "a host of this venue's sandbox: that of `rest` is the real one's too")
+                );
+            }
+        }
+    }
     if venue.taker < venue.maker {
         return Err(s.refuse_key("maker_bps", "no more than taker_bps"));
     }
@@ -195,6 +206,8 @@ fn endpoint(
     }
     let kind = host_kind(id, &endpoint.host);
     let loopback = endpoint.is_loopback();
+    // Of a stream nothing tells which side it is but its host.
+    let shared = !websocket && kind == Some(HostKind::Shared);
     let wrong = match environment {
         Environment::Sim if !loopback => {
             Some("an address of this machine (127.0.0.1): the venue is simulated")
@@ -203,10 +216,12 @@ fn endpoint(
         Environment::Paper if key == "orders" || key == "private" => {
             Some("nothing: a paper run sends no orders")
         }
-        Environment::Sandbox if !loopback && kind != Some(HostKind::Sandbox) => {
+        Environment::Sandbox if !loopback && !shared && kind != Some(HostKind::Sandbox) => {
             Some("a host of this venue's sandbox")
         }
-        Environment::Live if kind != Some(HostKind::Live) => Some("a host of this venue's real market"),
+        Environment::Live if !shared && kind != Some(HostKind::Live) => {
+            Some("a host of this venue's real market")
+        }
         _ => None,
     };
     if let Some(expected) = wrong {
@@ -327,6 +342,13 @@ fn instrument(name: &str, s: Section<'_>, venues: &[VenueConfig]) -> Result<Inst
     Ok(InstrumentConfig { name: full_name, base, quote, kind, scale, listings })
 }
 
+/// What trades at a venue, where the instrument's name does not tell.
+const CONTRACTS: [(&str, Option<ContractKind>); 3] = [
+    ("spot", Some(ContractKind::Spot)),
+    ("linear", Some(ContractKind::Linear)),
+    ("inverse", Some(ContractKind::Inverse)),
+];
+
 fn rules(s: Section<'_>, scale: Scale) -> Result<Rules, ConfigError> {
     let read = |key: &'static str| -> Result<Option<i64>, ConfigError> {
         let what = format!("a decimal with at most {} places, not negative", scale.digits());
@@ -341,12 +363,14 @@ fn rules(s: Section<'_>, scale: Scale) -> Result<Rules, ConfigError> {
     let (tick, lot) = (positive("tick")?, positive("lot")?);
     let min_qty = read("min_qty")?.unwrap_or(lot);
     let max_qty = read("max_qty")?.unwrap_or(0);
+    let contract = s.choice("contract", &CONTRACTS, Some(None))?;
     let rules = Rules {
         tick: Price(tick),
         lot: Qty(lot),
         min_qty: Qty(min_qty),
         max_qty: Qty(max_qty),
         min_notional: s.money("min_notional", "a decimal, not negative")?.unwrap_or_default(),
+        contract,
     };
     if max_qty != 0 && max_qty < min_qty {
         return Err(s.refuse_key("max_qty", "no less than min_qty"));
@@ -454,6 +478,7 @@ fn sim(s: Section<'_>) -> Result<SimConfig, ConfigError> {
             millis(s.int("requote_max_ms", 0..=60_000, 200)?),
         ),
         updates_per_s: narrow(s.int("updates_per_s", 1..=100_000, 50)?),
+        leverage: narrow(s.int("leverage", 1..=125, 5)?),
     };
     if sim.requote.0 > sim.requote.1 {
         return Err(s.refuse_key("requote_min_ms", "no more than requote_max_ms"));

@@ -146,6 +146,7 @@ mod tests {
             tif: Tif::Ioc,
             price: Price(1),
             qty: Qty(1),
+            reduce_only: false,
         };
         // The venue's time, when it was asked and answered, and what an order at 10,000 ms is stamped.
         for (venue, asked, now, want) in [

@@ -103,7 +103,7 @@ struct PreparedLeg {
 #[must_use]
 pub struct Prepared {
     intent: u64,
-    legs: [Option<PreparedLeg>; Opportunity::MAX_LEGS],
+    legs: Vec<PreparedLeg>,
 }
 
 impl Prepared {
@@ -114,8 +114,7 @@ impl Prepared {
 
     /// How many orders there are, and how many bytes in all.
     pub fn size(&self) -> (usize, usize) {
-        let legs = self.legs.iter().flatten();
-        legs.fold((0, 0), |(count, bytes), leg| (count + 1, bytes + leg.ready.size()))
+        self.legs.iter().fold((0, 0), |(count, bytes), leg| (count + 1, bytes + leg.ready.size()))
     }
 }
 
@@ -152,6 +151,8 @@ pub struct Executor {
     pub(super) slow_timers_at: Nanos,
     pub(super) refusals_told: [u64; Refused::ALL.len()],
     pub(super) killed: bool,
+    /// Room for the next intent's orders: given out with one, and taken back.
+    room: Vec<PreparedLeg>,
     draining: bool,
 }
 
@@ -203,6 +204,7 @@ impl Executor {
             slow_timers_at: Nanos(i64::MIN),
             refusals_told: [0; Refused::ALL.len()],
             killed: false,
+            room: Vec::with_capacity(Opportunity::MAX_LEGS),
             draining: false,
             ledger,
             markets,
@@ -238,7 +240,7 @@ impl Executor {
     ) -> Result<AdmittedIntent, Refusal> {
         if self.draining {
             let refusal = Refusal::new(Refused::Risk, Detail::Draining);
-            self.gate.count(&refusal, opportunity.net_quote);
+            self.gate.count(&refusal, opportunity.sums.net());
             return Err(refusal);
         }
         self.look(opportunity.instrument, now, ctx);
@@ -270,7 +272,7 @@ impl Executor {
         now: Nanos,
         ctx: &mut dyn Context,
     ) -> Result<Prepared, Refusal> {
-        let AdmittedIntent { instrument, direction, mid, net_quote, legs } = admitted;
+        let AdmittedIntent { instrument, direction, mid, net_quote, mut legs } = admitted;
         let deadline = now + self.config.hedge.life;
         let opened = self.intents.open(instrument, Some(direction), mid, Money::ZERO, deadline);
         let Some(intent) = opened else {
@@ -285,10 +287,10 @@ impl Executor {
                 .intent(intent)
                 .amount(net_quote, Asset::EMPTY),
         );
-        let mut prepared = Prepared { intent, legs: [const { None }; Opportunity::MAX_LEGS] };
-        for (slot, admitted) in prepared.legs.iter_mut().zip(legs.into_iter().flatten()) {
+        let mut prepared = Prepared { intent, legs: std::mem::take(&mut self.room) };
+        for admitted in legs.drain(..) {
             match self.prepare_leg(admitted, intent, now, ctx) {
-                Ok(leg) => *slot = Some(leg),
+                Ok(leg) => prepared.legs.push(leg),
                 Err(refusal) => {
                     self.give_up(prepared, now);
                     self.gate.count(&refusal, net_quote);
@@ -298,6 +300,7 @@ impl Executor {
                 }
             }
         }
+        self.gate.reclaim(legs);
         self.counts.intents += 1;
         Ok(prepared)
     }
@@ -351,21 +354,24 @@ impl Executor {
 
     /// Takes back orders of which nothing has left.
     fn give_up(&mut self, prepared: Prepared, now: Nanos) {
-        for leg in prepared.legs.into_iter().flatten() {
+        let Prepared { intent, mut legs } = prepared;
+        for leg in legs.drain(..) {
             let client = leg.admitted.draft().client;
-            self.journal.append(&Entry::new(Kind::Sent, now).client(client).intent(prepared.intent).code(1));
+            self.journal.append(&Entry::new(Kind::Sent, now).client(client).intent(intent).code(1));
             self.presign.recycle(leg.ready.give_up());
             self.orders.refused(leg.slot, now);
             self.rehold(leg.slot);
         }
+        self.room = legs;
     }
 
     /// Hands the bytes of all legs over, one after the other, before anything else is done; then
     /// notes what became of them. Returns how many left.
     pub fn send(&mut self, prepared: Prepared, now: Nanos, ctx: &mut dyn Context) -> usize {
+        let Prepared { intent, mut legs } = prepared;
         let mut fates = [const { None }; Opportunity::MAX_LEGS];
-        for (fate, leg) in fates.iter_mut().zip(prepared.legs) {
-            let Some(PreparedLeg { slot, ready, admitted, recorded }) = leg else { continue };
+        for (fate, leg) in fates.iter_mut().zip(legs.drain(..)) {
+            let PreparedLeg { slot, ready, admitted, recorded } = leg;
             *fate = match send(ready, admitted, recorded) {
                 Ok(outgoing) => Some((slot, outgoing.expires(), self.release(outgoing, now, ctx))),
                 Err(spent) => {
@@ -374,12 +380,13 @@ impl Executor {
                 }
             };
         }
+        self.room = legs;
         let mut left = 0;
         for (slot, expires, fate) in fates.into_iter().flatten() {
             left += usize::from(self.launched(slot, expires, fate, now, ctx));
         }
         if left == 0 {
-            self.advance(prepared.intent, now, ctx);
+            self.advance(intent, now, ctx);
         }
         left
     }
@@ -525,6 +532,12 @@ impl Executor {
         let Draft { venue, instrument, side, price, .. } = order.draft;
         let Some(market) = self.markets.get(venue, instrument) else { return };
         let open = order.open_qty();
+        if market.is_contract() {
+            let value = market.value(price, open).unwrap_or_default();
+            let want = if open.0 > 0 { value + market.fee_at_most(value) } else { Money::ZERO };
+            let held = std::mem::replace(&mut self.held[slot], want);
+            return self.ledger.hold_contract(venue, instrument, side, want - held);
+        }
         let (asset, want) = match side {
             _ if open.0 <= 0 => (if side == Side::Buy { market.quote } else { market.base }, Money::ZERO),
             Side::Buy => {

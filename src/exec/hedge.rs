@@ -152,7 +152,9 @@ pub fn decide(
             continue;
         };
         if best.is_none_or(|(least, _)| cost < least) {
-            best = Some((cost, ioc(market.venue, instrument, side, limit, qty)));
+            let reduce_only = qty <= view.ledger.contract_closable(market.venue, instrument, side);
+            let draft = Draft { reduce_only, ..ioc(market.venue, instrument, side, limit, qty) };
+            best = Some((cost, draft));
         }
     }
     match best {
@@ -173,13 +175,11 @@ fn affordable(
 ) -> Option<Qty> {
     let unit = market.value(limit, Qty(1)).filter(|unit| unit.0 > 0)?;
     let most = |budget: Money, each: Money| Qty(i64::try_from(budget.0 / each.0).unwrap_or(i64::MAX));
-    let free = match side {
-        Side::Buy => {
-            let budget = view.ledger.free(market.venue, market.quote);
-            most(budget, unit + market.fee_at_most(unit))
-        }
-        Side::Sell => most(view.ledger.free(market.venue, market.base), market.amount(Qty(1))),
+    let each = match market.pays_value(side) {
+        true => unit + market.fee_at_most(unit),
+        false => market.amount(Qty(1)),
     };
+    let free = most(market.budget(view.ledger, side), each);
     let qty = qty.min(free).min(most(limits.order_notional_max, unit)).floor_to(market.spec.lot);
     match market.spec.check(limit, qty) {
         Ok(_) => Some(qty),

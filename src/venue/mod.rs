@@ -32,5 +32,6 @@ pub use recognise::{Clue, HostKind, host_kind, recognise};
 pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
-    NewOrder, OrderChange, OrderRef, OrderView, Refusal, RequestId, Server, ServerInput, ServerOut,
+    NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,
+    ServerOut,
 };

@@ -40,6 +40,7 @@ pub fn limit(side: Side, price: i64, qty: i64) -> NewOrder {
         tif: Tif::Gtc,
         price: Price(price),
         qty: Qty(qty),
+        reduce_only: false,
         client: String::new(),
     }
 }
@@ -84,7 +85,13 @@ impl World {
             ips: vec!["10.0.0.1".to_owned()],
             ..KeyRights::default()
         };
-        exchange.add_key(ApiKey { account: trader, key: key.0.to_owned(), secret: secret_of(key), rights });
+        exchange.add_key(ApiKey {
+            account: trader,
+            key: key.0.to_owned(),
+            secret: secret_of(key),
+            passphrase: None,
+            rights,
+        });
         let mut world = World {
             exchange,
             maker,
@@ -180,7 +187,17 @@ impl World {
         let client = ClientId::from_bits((1 << 127) | (0x4 << 76) | (0b10 << 62) | self.counter);
         let (price, qty) = (Price(price), Qty(qty));
         let instrument = InstrumentId(0);
-        Draft { client, venue: VenueId(0), instrument, side, kind: Kind::Limit, tif, price, qty }
+        Draft {
+            client,
+            venue: VenueId(0),
+            instrument,
+            side,
+            kind: Kind::Limit,
+            tif,
+            price,
+            qty,
+            reduce_only: false,
+        }
     }
 
     fn place(&mut self, draft: &Draft, late: Nanos) {
@@ -385,7 +402,13 @@ fn keys_without_the_right_or_from_elsewhere_are_refused() {
         (KeyRights { ips: vec!["10.9.9.9".to_owned()], ..KeyRights::default() }, "another address"),
     ] {
         let mut world = World::new(Transport::Rest, HMAC);
-        let key = ApiKey { account: world.trader, key: HMAC.0.to_owned(), secret: secret_of(HMAC), rights };
+        let key = ApiKey {
+            account: world.trader,
+            key: HMAC.0.to_owned(),
+            secret: secret_of(HMAC),
+            passphrase: None,
+            rights,
+        };
         world.exchange.add_key(key);
         let draft = world.draft(Tif::Ioc, Side::Buy, 60_000 * ONE, ONE / 10);
         world.place(&draft, Nanos::ZERO);
@@ -396,7 +419,13 @@ fn keys_without_the_right_or_from_elsewhere_are_refused() {
     // Another secret: the signature does not fit.
     let mut world = World::new(Transport::Rest, HMAC);
     let secret = KeySecret::Shared(b"another".to_vec());
-    let key = ApiKey { account: world.trader, key: HMAC.0.to_owned(), secret, rights: KeyRights::default() };
+    let key = ApiKey {
+        account: world.trader,
+        key: HMAC.0.to_owned(),
+        secret,
+        passphrase: None,
+        rights: KeyRights::default(),
+    };
     world.exchange.add_key(key);
     let draft = world.draft(Tif::Ioc, Side::Buy, 60_000 * ONE, ONE / 10);
     world.place(&draft, Nanos::ZERO);

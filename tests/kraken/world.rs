@@ -228,6 +228,7 @@ impl World {
             tif,
             price: Price(number(price)),
             qty: Qty(number(qty)),
+            reduce_only: false,
         }
     }
 
@@ -263,6 +264,7 @@ impl World {
             tif: Tif::Gtc,
             price: Price(number(price)),
             qty: Qty(number(qty)),
+            reduce_only: false,
             client: String::new(),
         };
         let id = self.exchange.place(self.house, &order, self.now).unwrap().id;
@@ -624,6 +626,7 @@ fn check_books(seed: u64, depth: u32, ticker: bool) {
                 tif: Tif::Gtc,
                 price: Price((300_000 - side.sign() * distance) * 10_000_000),
                 qty: Qty((rng.rand_range(5..5_000) as i64) * 1_000),
+                reduce_only: false,
                 client: String::new(),
             };
             if let Ok(view) = world.exchange.place(world.house, &order, world.now) {

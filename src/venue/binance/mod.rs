@@ -2,8 +2,8 @@
 //!
 //! - `symbol`: metadata to instrument rules.
 //! - `decode`, `sync`, `subscribe`, `feed`: market data to book changes.
-//! - `hmac`, `sign`: signatures.
-//! - `pen`, `template`, `order`, `call`: orders and other requests to bytes.
+//! - `sign`: signatures.
+//! - `template`, `order`, `call`: orders and other requests to bytes.
 //! - `errors`, `private`, `account`: answers and events to reports.
 //! - `gateway`: the private side's sessions.
 //! - `preview`: orders and signatures for people.
@@ -15,9 +15,7 @@ pub mod decode;
 pub mod errors;
 pub mod feed;
 pub mod gateway;
-pub mod hmac;
 pub mod order;
-pub mod pen;
 pub mod preview;
 pub mod private;
 pub mod server;

@@ -269,7 +269,7 @@ impl Request<'_> {
                 format!("sim{}", self.next_client)
             }
         };
-        Ok((spec, NewOrder { instrument, side, kind, tif, price, qty, client }))
+        Ok((spec, NewOrder { instrument, side, kind, tif, price, qty, reduce_only: false, client }))
     }
 
     fn response_form(&self, kind: Kind) -> Result<&'static str, Failure> {

@@ -197,6 +197,7 @@ impl BinanceServer {
             Event::Balance { account, balance, .. } => {
                 self.tell(*account, &words::position(balance, now.millis()), out);
             }
+            Event::Position { .. } => {}
         }
     }
 

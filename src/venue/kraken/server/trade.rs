@@ -127,7 +127,8 @@ impl KrakenServer {
         if !self.counters.spend(key.account, instrument, 1, now) {
             return Err("EOrder:Rate limit exceeded".to_owned());
         }
-        let order = NewOrder { instrument, side, kind, tif, price, qty, client: client.to_owned() };
+        let client = client.to_owned();
+        let order = NewOrder { instrument, side, kind, tif, price, qty, reduce_only: false, client };
         if wish.validate {
             return Ok(None);
         }
