@@ -59,6 +59,12 @@ impl BookNames {
     }
 }
 
+impl Default for BookNames {
+    fn default() -> BookNames {
+        BookNames::new()
+    }
+}
+
 /// The ends of a symbol, mixed: what lies between is rarely all that differs.
 #[inline]
 fn hash(symbol: &[u8]) -> usize {

@@ -59,7 +59,9 @@ impl<'a> Padded<'a> {
     pub fn part(&self, range: std::ops::Range<usize>) -> Option<Padded<'a>> {
         let len = range.end.checked_sub(range.start)?;
         let from = self.with_slack().get(range.start..)?;
-        (range.end <= self.len).then(|| Padded { start: from.as_ptr(), len, borrowed: PhantomData })
+        let part = Padded { start: from.as_ptr(), len, borrowed: PhantomData };
+        // What is there behind the part is at least what stands behind the whole.
+        (range.end <= self.len).then_some(part)
     }
 }
 

@@ -23,6 +23,15 @@ pub struct Pair<'a> {
     pub behind: &'a [u8; 16],
 }
 
+/// A short plain text and what stands behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct Name<'a> {
+    /// The text.
+    pub text: &'a [u8],
+    /// The bytes from its end on, of which some may be slack.
+    pub behind: &'a [u8; 16],
+}
+
 /// The operations that differ between instruction sets. All read from the message and at most its
 /// slack behind it; what they take may run into the slack, so a reader compares its last offset
 /// with the message's length.
@@ -48,9 +57,9 @@ pub trait Kernel: Copy {
     /// caller checks what stands there.
     fn integer(self, text: Padded<'_>, at: usize) -> Option<(u64, usize)>;
 
-    /// The offset behind the plain name at `at`: at most 31 bytes of printable ASCII without space,
-    /// `!`, quote and backslash. The caller checks that what stands there ends a string.
-    fn name_end(self, text: Padded<'_>, at: usize) -> Option<usize>;
+    /// The plain name at `at`: at most 31 bytes of printable ASCII without space, `!`, quote and
+    /// backslash. The caller checks that what stands behind it ends a string.
+    fn name<'a>(self, text: Padded<'a>, at: usize) -> Option<Name<'a>>;
 
     /// The end of the string whose first byte is at `at`; `None` when it has an escape or a control
     /// character, or does not end.
@@ -227,10 +236,11 @@ impl Kernel for Plain {
     }
 
     #[inline(always)]
-    fn name_end(self, text: Padded<'_>, at: usize) -> Option<usize> {
-        let rest = text.message().get(at..)?;
-        let len = rest.iter().take(NAME).take_while(|&&b| matches!(b, 0x23..=0x7f) && b != b'\\').count();
-        (len < NAME).then_some(at + len)
+    fn name<'a>(self, text: Padded<'a>, at: usize) -> Option<Name<'a>> {
+        let bytes: &[u8; 64] = window(text, at)?;
+        let plain = |byte: &&u8| matches!(byte, 0x23..=0x7f) && **byte != b'\\';
+        let len = bytes.iter().take(NAME).take_while(plain).count();
+        (len < NAME).then_some(Name { text: &bytes[..len], behind: bytes[len..].first_chunk()? })
     }
 
     #[inline(always)]
@@ -265,7 +275,7 @@ use avx2::{Avx2, Eight, Other, Scaling};
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::{Kernel, NAME, Pair, StringEnd, plain_integer, window};
+    use super::{Kernel, NAME, Name, Pair, StringEnd, plain_integer, window};
     use crate::types::Scale;
     use crate::wire::Padded;
     use crate::wire::decimal::{self, Number, Rescale};
@@ -358,8 +368,8 @@ mod avx2 {
         }
 
         #[inline(always)]
-        fn name_end(self, text: Padded<'_>, at: usize) -> Option<usize> {
-            let bytes: &[u8; NAME] = window(text, at)?;
+        fn name<'a>(self, text: Padded<'a>, at: usize) -> Option<Name<'a>> {
+            let bytes: &[u8; 64] = window(text, at)?;
             // SAFETY: an `Avx2` is made only where the CPU has AVX2; the load reads the window.
             let stop = unsafe {
                 let raw = _mm256_loadu_si256(bytes.as_ptr().cast());
@@ -368,7 +378,8 @@ mod avx2 {
                 let escape = _mm256_cmpeq_epi8(raw, _mm256_set1_epi8(b'\\' as i8));
                 !_mm256_movemask_epi8(_mm256_andnot_si256(escape, high)) as u32
             };
-            (stop != 0).then(|| at + stop.trailing_zeros() as usize)
+            let len = stop.trailing_zeros() as usize;
+            (len < NAME).then_some(Name { text: &bytes[..len], behind: bytes[len..].first_chunk()? })
         }
 
         #[inline(always)]
