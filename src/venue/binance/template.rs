@@ -2,10 +2,12 @@
 //!
 //! An order is a copy of its template with client id, price, quantity and time behind it, in that
 //! place because a signature then has to compress only the blocks from the client id on.
-//! `newOrderRespType` is left to its default: FULL for LIMIT and MARKET, which answers with the fills
-//! and their trade ids, so that they are known before the private stream tells them; ACK for
-//! LIMIT_MAKER, which cannot fill at once.
+//! On spot `newOrderRespType` is left to its default: FULL for LIMIT and MARKET, which answers with the
+//! fills and their trade ids, so that they are known before the private stream tells them; ACK for
+//! LIMIT_MAKER, which cannot fill at once. On USD-M the default is ACK, and RESULT the most there is:
+//! the final state and the filled total of an immediate order, without its fills.
 
+use super::desk::Desk;
 use super::sign::{MAX_SIGNATURE, Signer, percent_encode};
 use crate::types::{ClientId, Kind, Side, Tif};
 use crate::wire::hmac::Absorbed;
@@ -77,11 +79,15 @@ pub struct Template {
     absorbed: Option<Absorbed>,
     /// Signed WebSocket text: what comes before the client id, between quantity and time, and last.
     sign_parts: [Box<[u8]>; 3],
+    /// Signed WebSocket text: what comes right behind the client id.
+    sign_answer: Box<[u8]>,
     priced: bool,
 }
 
 /// The names of a venue order.
 pub struct Shape<'a> {
+    /// The market.
+    pub desk: &'static Desk,
     /// The symbol, in upper case.
     pub symbol: &'a str,
     /// Buy or sell.
@@ -90,31 +96,30 @@ pub struct Shape<'a> {
     pub kind: Kind,
     /// Lifetime; only limit orders have one.
     pub tif: Tif,
+    /// It may only reduce a position.
+    pub reduce_only: bool,
 }
 
 impl Shape<'_> {
-    /// `symbol`, `side`, `type`, and `timeInForce` where the type takes one.
+    /// `symbol`, `side`, `type`, `timeInForce` where the type takes one, and what else never changes.
     pub(super) fn fixed(&self) -> Vec<(&'static str, &str)> {
         let side = match self.side {
             Side::Buy => "BUY",
             Side::Sell => "SELL",
         };
-        let kind = match self.kind {
-            Kind::Limit => "LIMIT",
-            Kind::Market => "MARKET",
-            Kind::PostOnly => "LIMIT_MAKER",
+        let (kind, tif) = match (self.kind, self.tif) {
+            (Kind::Limit, Tif::Ioc) => ("LIMIT", Some("IOC")),
+            (Kind::Limit, Tif::Fok) => ("LIMIT", Some("FOK")),
+            (Kind::Limit, Tif::Gtc) => ("LIMIT", Some("GTC")),
+            (Kind::Market, _) => ("MARKET", None),
+            (Kind::PostOnly, _) => self.desk.post_only,
         };
         let mut fixed = vec![("symbol", self.symbol), ("side", side), ("type", kind)];
-        if self.kind == Kind::Limit {
-            fixed.push((
-                "timeInForce",
-                match self.tif {
-                    Tif::Ioc => "IOC",
-                    Tif::Fok => "FOK",
-                    Tif::Gtc => "GTC",
-                },
-            ));
+        fixed.extend(tif.map(|tif| ("timeInForce", tif)));
+        if self.reduce_only {
+            fixed.push(("reduceOnly", "true"));
         }
+        fixed.extend(self.desk.answer.map(|answer| ("newOrderRespType", answer)));
         fixed
     }
 }
@@ -126,9 +131,12 @@ impl Template {
         let window = window_ms.to_string();
         let (mut head, mut signed_from) = (Vec::new(), 0);
         let mut sign_parts: [Vec<u8>; 3] = Default::default();
+        let answer =
+            shape.desk.answer.map(|answer| format!("&newOrderRespType={answer}")).unwrap_or_default();
         match channel {
             Channel::Rest => {
-                head.extend_from_slice(b"POST /api/v3/order?");
+                let (_, verb, path) = shape.desk.place;
+                head.extend_from_slice(format!("{verb} {path}?").as_bytes());
                 signed_from = head.len();
                 for (name, value) in &fixed {
                     head.extend_from_slice(format!("{name}={}&", percent_encode(value)).as_bytes());
@@ -136,7 +144,8 @@ impl Template {
                 head.extend_from_slice(format!("recvWindow={window}&newClientOrderId=").as_bytes());
             }
             Channel::Session | Channel::SignedWs => {
-                head.extend_from_slice(br#"{"method":"order.place","params":{"#);
+                let (method, ..) = shape.desk.place;
+                head.extend_from_slice(format!(r#"{{"method":"{method}","params":{{"#).as_bytes());
                 for (name, value) in &fixed {
                     let value = serde_json::Value::from(*value);
                     head.extend_from_slice(format!("\"{name}\":{value},").as_bytes());
@@ -149,7 +158,7 @@ impl Template {
                 let value = |name| fixed.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
                 sign_parts[0] = format!("apiKey={key}&newClientOrderId=").into_bytes();
                 let mut middle = format!("&recvWindow={window}");
-                for name in ["side", "symbol", "timeInForce"] {
+                for name in ["reduceOnly", "side", "symbol", "timeInForce"] {
                     if let Some(value) = value(name) {
                         middle.push_str(&format!("&{name}={value}"));
                     }
@@ -169,6 +178,7 @@ impl Template {
             signed_from,
             absorbed,
             sign_parts: sign_parts.map(Vec::into_boxed_slice),
+            sign_answer: answer.into_bytes().into(),
             priced: shape.kind != Kind::Market,
         }
     }
@@ -227,6 +237,7 @@ impl Template {
             let mut pen = Pen::new(scratch);
             pen.put(&self.sign_parts[0]);
             fields.client.write(&mut pen);
+            pen.put(&self.sign_answer);
             if self.priced {
                 pen.put_const(b"&price=");
                 fields.price.write(&mut pen);
