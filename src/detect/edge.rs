@@ -13,7 +13,8 @@
 
 use super::{Leg, Opportunity, Refused, Sums};
 use crate::types::{
-    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Scale, Side, VenueId,
+    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Scale, Side,
+    VenueId, times,
 };
 
 /// A venue's side of a trade.
@@ -277,7 +278,7 @@ impl Pair {
             raw = raw.checked_add(i128::from(part) * i128::from(level.price.0))?;
             left -= part;
             if left == 0 {
-                let scaled = raw.checked_mul(self.per_raw)?;
+                let scaled = times(raw, self.per_raw)?;
                 if self.over == 1 {
                     return Some((Money(scaled), level.price)); // as good as always: no division
                 }
