@@ -18,7 +18,8 @@ use super::decode::{self, Decoder, What};
 use super::symbol::book_name;
 use crate::types::{BookId, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
-    BookChange, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut, Lost,
+    BookChange, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut,
+    Lost,
 };
 use crate::wire::Padded;
 use crate::wire::json::TierUse;
@@ -36,6 +37,7 @@ pub(super) struct State {
     pub(super) channels: Channels,
     discover: bool,
     pub(super) books: Vec<Book>,
+    names: BookNames,
     pub(super) open: bool,
     pub(super) last_frame: Nanos,
     /// The number that the next message must have; `None` before the first.
@@ -44,8 +46,6 @@ pub(super) struct State {
 
 pub(super) struct Book {
     pub(super) symbol: Symbol,
-    /// Under which messages may come instead.
-    alias: Option<Symbol>,
     scale: Scale,
     pub(super) live: bool,
     /// Updates so far, where the venue has no numbers.
@@ -58,22 +58,16 @@ pub(super) struct Book {
 }
 
 impl Book {
-    fn new(symbol: Symbol, scale: Scale) -> Book {
-        let alias = book_name(symbol.as_str()).and_then(|name| Symbol::new(&name));
+    fn new(symbol: Symbol) -> Book {
         Book {
             symbol,
-            alias,
-            scale,
+            scale: Scale::DEFAULT,
             live: false,
             count: 0,
             last_sign: Nanos::ZERO,
             again: Nanos::MAX,
             asked: Nanos::ZERO,
         }
-    }
-
-    pub(super) fn is(&self, product: &[u8]) -> bool {
-        self.symbol.as_bytes() == product || self.alias.is_some_and(|alias| alias.as_bytes() == product)
     }
 
     pub(super) fn change(&self, book: usize, kind: ChangeKind) -> BookChange {
@@ -101,16 +95,25 @@ impl CoinbaseFeed {
                 channels: config.channels,
                 discover: config.discover,
                 books: Vec::new(),
+                names: BookNames::new(),
                 open: false,
                 last_frame: Nanos::ZERO,
                 next: None,
             },
         };
-        for book in &config.books {
+        for (place, book) in config.books.iter().enumerate() {
             let scale = book.spec.as_ref().map_or(Scale::DEFAULT, |spec| spec.scale);
-            feed.state.books.push(Book::new(book.symbol, scale));
+            feed.state.books.push(Book { scale, ..Book::new(book.symbol) });
+            feed.state.names.insert(book.symbol, BookId(place as u16));
             if !feed.decoders.iter().any(|(own, _)| *own == scale) {
                 feed.decoders.push((scale, Decoder::new(scale)));
+            }
+        }
+        // Behind all own names: one that is configured itself keeps its own.
+        for (place, book) in config.books.iter().enumerate() {
+            let alias = book_name(book.symbol.as_str()).and_then(|name| Symbol::new(&name));
+            if let Some(alias) = alias {
+                feed.state.names.insert(alias, BookId(place as u16));
             }
         }
         if feed.decoders.is_empty() {
@@ -286,9 +289,8 @@ impl State {
         true
     }
 
-    fn find(&self, product: &[u8]) -> Option<usize> {
-        let own = self.books.iter().position(|book| book.symbol.as_bytes() == product);
-        own.or_else(|| self.books.iter().position(|book| book.is(product)))
+    pub(super) fn find(&self, product: &[u8]) -> Option<usize> {
+        self.names.find(product).map(|book| usize::from(book.0))
     }
 
     /// Which book a product is. Unknown ones are opened where that is wanted, even by an update,
@@ -302,7 +304,8 @@ impl State {
         }
         let symbol = Symbol::from_bytes(product)?;
         let book = BookId(self.books.len() as u16);
-        self.books.push(Book::new(symbol, Scale::DEFAULT));
+        self.books.push(Book::new(symbol));
+        self.names.insert(symbol, book);
         out.discovered.push(Discovered { book, symbol });
         Some(usize::from(book.0))
     }

@@ -55,8 +55,9 @@ impl State {
 
     /// Tells of books without a sign for longer than `since`: one, or all for the empty name.
     pub(super) fn alive(&mut self, product: &[u8], at: Nanos, since: Nanos, out: &mut FeedOut) {
+        let one = self.find(product);
         for (place, book) in self.books.iter_mut().enumerate() {
-            let meant = product.is_empty() || book.is(product);
+            let meant = product.is_empty() || one == Some(place);
             if meant && book.live && at - book.last_sign > since {
                 book.last_sign = at;
                 out.changes.push(book.change(place, ChangeKind::Alive));

@@ -45,9 +45,8 @@ fn wrapper<K: Kernel>(template: Template<'_, K>, at: usize) -> Option<(Nanos, u6
 /// A time with as many decimals as it needs, from behind its quote, and the offset behind the other.
 #[inline(always)]
 fn time<K: Kernel>(template: Template<'_, K>, at: usize) -> Option<(Nanos, usize)> {
-    let (text, end) = template.name(at)?;
-    let time = Nanos::parse_rfc3339(text).ok()?;
-    Some((time, template.literal(end, b"\"")?))
+    let (text, end) = template.name(at, b"\"")?;
+    Some((Nanos::parse_rfc3339(text).ok()?, end))
 }
 
 /// The decimal in a string, from behind its quote, with `behind` behind it; the offset behind that.
@@ -76,8 +75,7 @@ fn advanced_book<'a, K: Kernel>(
         Some(at) => (false, at),
         None => (true, template.literal(at, b"snapshot\",\"product_id\":\"")?),
     };
-    let (product, at) = template.name(at)?;
-    let at = template.literal(at, b"\",\"updates\":[")?;
+    let (product, at) = template.name(at, b"\",\"updates\":[")?;
     let start = levels.len() as u32;
     let (mut middle, mut at) = (None, template.literal(at, b"{\"side\":\"")?);
     let mut when: &[u8] = b"";
@@ -129,8 +127,8 @@ fn advanced_ticker<'a, K: Kernel>(
         None => template.literal(at, b"snapshot\"")?,
     };
     let at = template.literal(at, b",\"tickers\":[{\"type\":\"ticker\",\"product_id\":\"")?;
-    let (product, at) = template.name(at)?;
-    let at = past(template, template.literal(at, b"\",\"price\":\"")?)?;
+    let (product, at) = template.name(at, b"\",\"price\":\"")?;
+    let at = past(template, at)?;
     let at = past(template, template.literal(at, b",\"volume_24_h\":\"")?)?;
     let at = past(template, template.literal(at, b",\"low_24_h\":\"")?)?;
     let at = past(template, template.literal(at, b",\"high_24_h\":\"")?)?;
@@ -168,9 +166,8 @@ fn exchange_update<'a, K: Kernel>(
     at: usize,
     levels: &mut Vec<Level>,
 ) -> Option<Message<'a>> {
-    let (product, at) = template.name(at)?;
+    let (product, mut at) = template.name(at, b"\"")?;
     let mut early = None;
-    let mut at = template.literal(at, b"\"")?;
     if let Some(behind) = template.literal(at, b",\"time\":\"") {
         let (time, behind) = time(template, behind)?;
         (early, at) = (Some(time), behind);
@@ -234,15 +231,15 @@ fn exchange_snapshot<'a, K: Kernel>(
     at: usize,
     levels: &mut Vec<Level>,
 ) -> Option<Message<'a>> {
-    let (product, at) = template.name(at)?;
-    let (bids, asks, mut at) = match template.literal(at, b"\",\"asks\":[") {
+    let (product, at) = template.name(at, b"\"")?;
+    let (bids, asks, mut at) = match template.literal(at, b",\"asks\":[") {
         Some(at) => {
             let (asks, at) = template.levels(at, levels)?;
             let (bids, at) = template.levels(template.literal(at, b",\"bids\":[")?, levels)?;
             (bids, asks, at)
         }
         None => {
-            let (bids, at) = template.levels(template.literal(at, b"\",\"bids\":[")?, levels)?;
+            let (bids, at) = template.levels(template.literal(at, b",\"bids\":[")?, levels)?;
             let (asks, at) = template.levels(template.literal(at, b",\"asks\":[")?, levels)?;
             (bids, asks, at)
         }
@@ -264,8 +261,9 @@ fn exchange_ticker<'a, K: Kernel>(
     levels: &mut Vec<Level>,
 ) -> Option<Message<'a>> {
     let (_, at) = template.integer(at)?;
-    let (product, at) = template.name(template.literal(at, b",\"product_id\":\"")?)?;
-    let at = past(template, template.literal(at, b"\",\"price\":\"")?)?;
+    let at = template.literal(at, b",\"product_id\":\"")?;
+    let (product, at) = template.name(at, b"\",\"price\":\"")?;
+    let at = past(template, at)?;
     let at = past(template, template.literal(at, b",\"open_24h\":\"")?)?;
     let at = past(template, template.literal(at, b",\"volume_24h\":\"")?)?;
     let at = past(template, template.literal(at, b",\"low_24h\":\"")?)?;
