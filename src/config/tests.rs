@@ -38,7 +38,6 @@ fn the_other_files_are_read_too() {
     for (text, environment) in [
         (include_str!("../../configs/paper.toml"), Environment::Paper),
         (include_str!("../../configs/sandbox-binance.toml"), Environment::Sandbox),
-        (include_str!("../../configs/sandbox-coinbase.toml"), Environment::Sandbox),
         (include_str!("../../configs/kraken-validate.toml"), Environment::Live),
     ] {
         assert_eq!(read(text, &[]).unwrap().environment(), environment);
