@@ -225,6 +225,7 @@ fn the_sandbox_file_is_read() {
     assert_eq!(config.environment(), xarb::types::Environment::Sandbox);
     let venue = &config.venues[0];
     assert_eq!((venue.id.as_str(), venue.transport), ("coinbase.exchange", xarb::venue::Transport::Rest));
-    let live = read(&["venue.coinbase.exchange.rest=https://api.exchange.coinbase.com"]).unwrap_err().to_string();
+    let live =
+        read(&["venue.coinbase.exchange.rest=https://api.exchange.coinbase.com"]).unwrap_err().to_string();
     assert!(live.contains("api.exchange.coinbase.com"), "{live}");
 }
