@@ -3,16 +3,20 @@
 //!
 //! ```text
 //! instructions CASE WAY PASSES      one of the cases and ways, under valgrind
+//! instructions path CASE COUNT      frames the whole way to orders, in `frame_to_orders`
 //! instructions times                best times of all, by chunks, on this machine
 //! ```
 
 mod common;
+#[path = "common/path.rs"]
+mod path;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use common::frames::{Case, Frame, frames};
 use common::rivals;
+use xarb::host::HostClock;
 use xarb::types::{Level, Scale};
 use xarb::venue::{binance, kraken};
 use xarb::wire::json::Tier;
@@ -91,6 +95,14 @@ fn over(frames: &[Frame], mut work: impl FnMut(&Frame) -> u64) -> u64 {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
+        [word, case, count] if word == "path" => {
+            let case = *path::Case::ALL.iter().find(|c| c.name() == case).expect("a case");
+            let mut path = path::HotPath::new(case, HostClock::new());
+            for frame in path.frames(count.parse().expect("a count")) {
+                assert!(frame_to_orders(&mut path, &frame) > 0, "no order");
+                path.rest();
+            }
+        }
         [case, way, passes] => {
             let case = *Case::ALL.iter().find(|c| c.name() == case).expect("a case");
             assert!(WAYS.contains(&&**way), "a way of {WAYS:?}");
@@ -104,6 +116,12 @@ fn main() {
         // `cargo bench` and `cargo test --benches` come by with arguments of their own.
         _ => {}
     }
+}
+
+/// A function of its own, for `--toggle-collect`.
+#[inline(never)]
+fn frame_to_orders(path: &mut path::HotPath<HostClock>, frame: &[u8]) -> usize {
+    path.run(black_box(frame)).0
 }
 
 /// All cases in turn, many rounds; of each chunk of frames the best time counts, so that what else

@@ -13,13 +13,13 @@ use messages::{Style, Venue};
 use oorandom::Rand64;
 use proptest::prelude::*;
 use xarb::types::{Level, Scale};
-use xarb::venue::{FeedError, TierUse, binance, kraken};
-use xarb::wire::json::Tier;
+use xarb::venue::{binance, kraken};
 use xarb::wire::json::kernel::Isa;
+use xarb::wire::json::{Error, Tier, TierUse};
 use xarb::wire::{Padded, PaddedBuf};
 
 /// What a message says, levels and all, in words.
-type Told = Result<String, FeedError>;
+type Told = Result<String, Error>;
 
 /// Both decoders of a venue, each by one instruction set.
 enum Decoder {

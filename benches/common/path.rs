@@ -160,9 +160,11 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         (size, journey)
     }
 
-    /// What stands between two frames: hashing, wiping, new ids. Not part of the path.
+    /// What stands between two frames: histograms, hashing, wiping, new ids. Not part of the path.
     pub fn rest(&mut self) {
         let now = self.now;
+        self.crew.feeds[self.case.venue()].stage_mut().settle(&self.watch);
+        self.crew.detect.stage_mut().settle(&self.watch);
         for _ in 0..8 {
             self.crew.exec.stage().idle(now);
         }

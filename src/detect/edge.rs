@@ -11,9 +11,10 @@
 //! Where the two quotes differ one day, the rate between them multiplies the sell side: into the
 //! factor of [`Pair::pays`] and into the value sold, and nowhere else.
 
-use super::{Leg, Opportunity, Refused};
+use super::{Leg, Opportunity, Refused, Sums};
 use crate::types::{
-    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Scale, Side, VenueId,
+    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Scale, Side,
+    VenueId, times,
 };
 
 /// A venue's side of a trade.
@@ -247,8 +248,9 @@ impl Pair {
             match bought.checked_add(cost) {
                 Some(sum) if sum <= self.max_raw => bought = sum,
                 _ => {
-                    // Less than the slice, so it fits.
-                    let cut = ((self.max_raw - bought) / i128::from(buy.price.0)) as i64;
+                    // Less than the slice, so it fits; and both are positive.
+                    let left = (self.max_raw - bought).unsigned_abs();
+                    let cut = (left / u128::from(buy.price.0.unsigned_abs())) as i64;
                     return Ok((total.checked_add(cut).ok_or(Refused::Risk)?, false));
                 }
             }
@@ -276,9 +278,11 @@ impl Pair {
             raw = raw.checked_add(i128::from(part) * i128::from(level.price.0))?;
             left -= part;
             if left == 0 {
-                let scaled = raw.checked_mul(self.per_raw)?;
-                let exact = self.over == 1 || scaled % self.over == 0;
-                return exact.then_some((Money(scaled / self.over), level.price));
+                let scaled = times(raw, self.per_raw)?;
+                if self.over == 1 {
+                    return Some((Money(scaled), level.price)); // as good as always: no division
+                }
+                return (scaled % self.over == 0).then(|| (Money(scaled / self.over), level.price));
             }
         }
     }
@@ -311,25 +315,14 @@ impl Taken {
         at: Nanos,
         (buy_version, sell_version): (u64, u64),
     ) -> Option<Opportunity> {
-        let buy = Leg {
-            venue: pair.buy.venue,
-            side: Side::Buy,
-            price: self.buy_price,
-            qty: self.qty,
-            value: self.bought,
-            fee: self.buy_fee,
-            book_version: buy_version,
-        };
-        let sell = Leg {
-            venue: pair.sell.venue,
-            side: Side::Sell,
-            price: self.sell_price,
-            qty: self.qty,
-            value: self.sold,
-            fee: self.sell_fee,
-            book_version: sell_version,
-        };
-        Opportunity::new(instrument, at, &[buy, sell], self.depth_limited)
+        let leg = |venue, side, price, book_version| Leg { venue, side, price, qty: self.qty, book_version };
+        let legs = [
+            leg(pair.buy.venue, Side::Buy, self.buy_price, buy_version),
+            leg(pair.sell.venue, Side::Sell, self.sell_price, sell_version),
+        ];
+        let (bought, sold) = (self.bought, self.sold);
+        let sums = Sums { bought, buy_fees: self.buy_fee, sold, sell_fees: self.sell_fee };
+        Opportunity::new(instrument, at, &legs, sums, self.depth_limited)
     }
 }
 

@@ -27,7 +27,7 @@ mod stats;
 mod upkeep;
 
 pub use context::{Alert, Context, SendOutcome, VenueClock};
-pub use executor::{Executor, ExecutorConfig, ExecutorError, Prepared};
+pub use executor::{Encoded, Executor, ExecutorConfig, ExecutorError, Prepared};
 pub use hedge::{Decision, HedgeRuleError, HedgeRules, Policy, Residual, decide, is_dust};
 pub use ids::{Ids, Origin};
 pub use journal::{Entry, Journal, Kind as RecordKind, Record, Recorded};

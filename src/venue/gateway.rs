@@ -286,9 +286,13 @@ pub enum EncodeError {
 }
 
 /// The complete bytes of one order, in a buffer made once. They are as good as money until they
-/// expire: no `Debug`, no `Clone`, wiped on drop.
-pub struct OrderBytes {
-    bytes: Box<[u8; OrderBytes::CAPACITY]>,
+/// expire: no `Debug`, no `Clone`, wiped on drop. One word to move, however often an order changes
+/// hands on its way out.
+pub struct OrderBytes(Box<Filled>);
+
+/// What an [`OrderBytes`] holds beside its bytes.
+pub struct Filled {
+    bytes: [u8; OrderBytes::CAPACITY],
     start: usize,
     end: usize,
     /// Which connection they go over.
@@ -301,21 +305,37 @@ pub struct OrderBytes {
     pub generation: u32,
 }
 
+impl std::ops::Deref for OrderBytes {
+    type Target = Filled;
+
+    #[inline]
+    fn deref(&self) -> &Filled {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for OrderBytes {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Filled {
+        &mut self.0
+    }
+}
+
 impl OrderBytes {
     /// Room for any venue's order with its headers.
     pub const CAPACITY: usize = 2048;
 
     /// An empty buffer.
     pub fn new() -> OrderBytes {
-        OrderBytes {
-            bytes: Box::new([0; OrderBytes::CAPACITY]),
+        OrderBytes(Box::new(Filled {
+            bytes: [0; OrderBytes::CAPACITY],
             start: 0,
             end: 0,
             lane: Lane::Orders,
             expires: Nanos::ZERO,
             client: ClientId::default(),
             generation: 0,
-        }
+        }))
     }
 
     /// The bytes.

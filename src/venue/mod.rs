@@ -11,6 +11,7 @@ mod credentials;
 mod feed;
 mod gateway;
 pub mod kraken;
+mod names;
 mod preview;
 mod recognise;
 mod registry;
@@ -25,6 +26,7 @@ pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
     Lane, LaneSpec, OrderBytes, Unsupported,
 };
+pub use names::BookNames;
 pub use preview::{OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Signed, Transport};
 pub use recognise::{Clue, HostKind, host_kind, recognise};
 pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find};

@@ -63,8 +63,14 @@ pub enum KeyForm {
     SharedText,
     /// A shared secret in base64, signed with once decoded.
     SharedBase64,
+    /// As [`KeyForm::SharedText`], with a passphrase that requests name beside the key.
+    SharedTextPassphrase,
+    /// As [`KeyForm::SharedBase64`], with a passphrase that requests name beside the key.
+    SharedBase64Passphrase,
     /// An Ed25519 key pair; the secret is PKCS#8 in PEM.
     Ed25519,
+    /// A key pair of ECDSA over P-256; the secret is SEC1 in PEM.
+    Es256,
 }
 
 /// What a fee is taken from.

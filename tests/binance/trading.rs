@@ -85,7 +85,13 @@ impl World {
             ips: vec!["10.0.0.1".to_owned()],
             ..KeyRights::default()
         };
-        exchange.add_key(ApiKey { account: trader, key: key.0.to_owned(), secret: secret_of(key), rights });
+        exchange.add_key(ApiKey {
+            account: trader,
+            key: key.0.to_owned(),
+            secret: secret_of(key),
+            passphrase: None,
+            rights,
+        });
         let mut world = World {
             exchange,
             maker,
@@ -396,7 +402,13 @@ fn keys_without_the_right_or_from_elsewhere_are_refused() {
         (KeyRights { ips: vec!["10.9.9.9".to_owned()], ..KeyRights::default() }, "another address"),
     ] {
         let mut world = World::new(Transport::Rest, HMAC);
-        let key = ApiKey { account: world.trader, key: HMAC.0.to_owned(), secret: secret_of(HMAC), rights };
+        let key = ApiKey {
+            account: world.trader,
+            key: HMAC.0.to_owned(),
+            secret: secret_of(HMAC),
+            passphrase: None,
+            rights,
+        };
         world.exchange.add_key(key);
         let draft = world.draft(Tif::Ioc, Side::Buy, 60_000 * ONE, ONE / 10);
         world.place(&draft, Nanos::ZERO);
@@ -407,7 +419,13 @@ fn keys_without_the_right_or_from_elsewhere_are_refused() {
     // Another secret: the signature does not fit.
     let mut world = World::new(Transport::Rest, HMAC);
     let secret = KeySecret::Shared(b"another".to_vec());
-    let key = ApiKey { account: world.trader, key: HMAC.0.to_owned(), secret, rights: KeyRights::default() };
+    let key = ApiKey {
+        account: world.trader,
+        key: HMAC.0.to_owned(),
+        secret,
+        passphrase: None,
+        rights: KeyRights::default(),
+    };
     world.exchange.add_key(key);
     let draft = world.draft(Tif::Ioc, Side::Buy, 60_000 * ONE, ONE / 10);
     world.place(&draft, Nanos::ZERO);

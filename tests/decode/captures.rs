@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Venue, agreed};
 use xarb::types::Scale;
-use xarb::venue::{FeedError, TierUse};
+use xarb::wire::json::{Error, TierUse};
 
 /// Where captures are, when they are there.
 fn folder() -> Option<PathBuf> {
@@ -98,7 +98,7 @@ fn captured_messages_are_told_alike_by_every_tier() {
             let stride = if all.len() < 2_000 { 1 } else { stride };
             for text in all.iter().step_by(stride) {
                 let (mut told, used) = agreed(venue, Scale::DEFAULT, text.as_bytes(), b"]}");
-                if matches!(told, Err(FeedError::Decimal { .. })) {
+                if matches!(told, Err(Error::Decimal { .. })) {
                     // Some pair quotes finer than others' largest prices leave room for.
                     told = agreed(venue, Scale::new(10).expect("a scale"), text.as_bytes(), b"]}").0;
                 }

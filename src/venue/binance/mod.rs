@@ -2,8 +2,8 @@
 //!
 //! - `symbol`: metadata to instrument rules. `desk`: what differs in the requests of the markets.
 //! - `decode`, `sync`, `subscribe`, `feed`: market data to book changes.
-//! - `hmac`, `sign`: signatures.
-//! - `pen`, `template`, `order`, `call`: orders and other requests to bytes.
+//! - `sign`: signatures.
+//! - `template`, `order`, `call`: orders and other requests to bytes.
 //! - `errors`, `private`, `account`: answers and events to reports.
 //! - `gateway`: the private side's sessions.
 //! - `preview`: orders and signatures for people.
@@ -16,9 +16,7 @@ pub mod desk;
 pub mod errors;
 pub mod feed;
 pub mod gateway;
-pub mod hmac;
 pub mod order;
-pub mod pen;
 pub mod preview;
 pub mod private;
 pub mod server;

@@ -4,12 +4,12 @@
 //! was logged on (nothing to sign), and a WebSocket request with its own signature.
 
 use super::desk::Desk;
-use super::pen::Decimals;
 use super::sign::Signer;
-use super::template::{Channel, Fields, Shape, Template};
+use super::template::{Channel, Fields, Shape, Template, Value};
 use crate::types::{Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Nanos, Price, Qty, Side, Tif};
 use crate::venue::{EncodeError, Lane, OrderBytes};
-use crate::wire::ws::frame_client_text;
+use crate::wire::pen::Decimals;
+use crate::wire::ws::{Masks, frame_client_text};
 
 /// Room before a WebSocket text for the head of any frame.
 const FRAME_HEAD: usize = 14;
@@ -49,7 +49,7 @@ pub struct Encoder {
     scratch: Box<[u8; 1024]>,
     window_ms: u32,
     generation: u32,
-    mask: Mask,
+    masks: Masks,
 }
 
 impl Encoder {
@@ -95,7 +95,7 @@ impl Encoder {
             scratch: Box::new([0; 1024]),
             window_ms: config.window_ms,
             generation: config.credentials.generation,
-            mask: Mask(config.mask_seed),
+            masks: Masks::new(config.mask_seed),
         }
     }
 
@@ -168,16 +168,10 @@ impl Encoder {
         let set = usize::from(order.reduce_only) * Side::BOTH.len() + order.side as usize;
         // A market without positions has no second set.
         let template = traded.templates.get(set * KINDS.len() + kind).ok_or(EncodeError::Unsupported)?;
-        let mut client = [0; 32];
-        const_hex::encode_to_slice(order.client.bits().to_be_bytes(), &mut client)
-            .map_err(|_| EncodeError::TooLong)?;
-        let (mut price, mut qty) = ([0; Decimals::MAX_TEXT], [0; Decimals::MAX_TEXT]);
-        let price_len = traded.price.write(order.price.0, &mut price);
-        let qty_len = traded.qty.write(order.qty.0, &mut qty);
         let fields = Fields {
-            client: &client,
-            price: &price[..price_len],
-            qty: &qty[..qty_len],
+            client: Value::Id(order.client),
+            price: Value::Number(order.price.0, &traded.price),
+            qty: Value::Number(order.qty.0, &traded.qty),
             time_ms: now.millis(),
         };
         let buffer = out.buffer();
@@ -192,7 +186,7 @@ impl Encoder {
                 let len = template
                     .write_ws(signer, &fields, scratch, &mut buffer[FRAME_HEAD..])
                     .ok_or(EncodeError::TooLong)?;
-                let frame = frame_client_text(&mut buffer[..], FRAME_HEAD, len, self.mask.next())
+                let frame = frame_client_text(&mut buffer[..], FRAME_HEAD, len, self.masks.next_key())
                     .ok_or(EncodeError::TooLong)?;
                 (frame.start, frame.end)
             }
@@ -204,19 +198,5 @@ impl Encoder {
         // The time was cut to whole milliseconds; one more covers it.
         out.expires = now + Nanos::from_millis(i64::from(self.window_ms) - 1);
         Ok(())
-    }
-}
-
-/// Masking keys, from a seed (SplitMix64): unpredictable enough for what masks are for, which is to
-/// keep proxies from seeing requests that a web page chose.
-struct Mask(u64);
-
-impl Mask {
-    fn next(&mut self) -> [u8; 4] {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) as u32).to_le_bytes()
     }
 }

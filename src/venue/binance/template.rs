@@ -8,10 +8,10 @@
 //! the final state and the filled total of an immediate order, without its fills.
 
 use super::desk::Desk;
-use super::hmac::Absorbed;
-use super::pen::Pen;
 use super::sign::{MAX_SIGNATURE, Signer, percent_encode};
-use crate::types::{Kind, Side, Tif};
+use crate::types::{ClientId, Kind, Side, Tif};
+use crate::wire::hmac::Absorbed;
+use crate::wire::pen::{Decimals, Pen};
 
 /// How orders travel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,15 +25,48 @@ pub enum Channel {
 }
 
 /// What differs between two orders of one template.
-pub struct Fields<'a> {
+#[derive(Clone, Copy)]
+pub struct Fields<N> {
     /// The client order id.
-    pub client: &'a [u8],
-    /// The limit as text; not used by market orders.
-    pub price: &'a [u8],
-    /// The quantity as text.
-    pub qty: &'a [u8],
+    pub client: N,
+    /// The limit; not used by market orders.
+    pub price: N,
+    /// The quantity.
+    pub qty: N,
     /// The request's time by the venue's clock.
     pub time_ms: i64,
+}
+
+/// Something that a pen can write.
+pub trait Write {
+    /// Writes it.
+    fn write(&self, pen: &mut Pen<'_>);
+}
+
+/// A text as it stands.
+impl Write for &[u8] {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.put(self);
+    }
+}
+
+/// A value of an order.
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
+    /// 32 hex digits.
+    Id(ClientId),
+    /// A number with the decimals of its step.
+    Number(i64, &'a Decimals),
+}
+
+impl Write for Value<'_> {
+    #[inline]
+    fn write(&self, pen: &mut Pen<'_>) {
+        match self {
+            Value::Id(id) => pen.put_id(*id),
+            Value::Number(value, decimals) => pen.put_decimal(*value, decimals),
+        }
+    }
 }
 
 /// All that orders of one symbol, side, type and lifetime share.
@@ -155,19 +188,19 @@ impl Template {
     pub fn write_rest(
         &self,
         signer: &Signer,
-        fields: &Fields<'_>,
+        fields: &Fields<impl Write>,
         tail: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
         let mut pen = Pen::new(out);
         pen.put(&self.head);
-        pen.put(fields.client);
+        fields.client.write(&mut pen);
         if self.priced {
             pen.put_const(b"&price=");
-            pen.put(fields.price);
+            fields.price.write(&mut pen);
         }
         pen.put_const(b"&quantity=");
-        pen.put(fields.qty);
+        fields.qty.write(&mut pen);
         pen.put_const(b"&timestamp=");
         pen.put_integer(fields.time_ms);
         let end = pen.end()?;
@@ -195,57 +228,58 @@ impl Template {
     pub fn write_ws(
         &self,
         signer: Option<&Signer>,
-        fields: &Fields<'_>,
+        fields: &Fields<impl Write>,
         scratch: &mut [u8],
         out: &mut [u8],
     ) -> Option<usize> {
-        let mut signature = [0; MAX_SIGNATURE];
-        let mut signature_len = 0;
+        let mut signature = None;
         if let Some(signer) = signer {
             let mut pen = Pen::new(scratch);
             pen.put(&self.sign_parts[0]);
-            pen.put(fields.client);
+            fields.client.write(&mut pen);
             pen.put(&self.sign_answer);
             if self.priced {
                 pen.put_const(b"&price=");
-                pen.put(fields.price);
+                fields.price.write(&mut pen);
             }
             pen.put_const(b"&quantity=");
-            pen.put(fields.qty);
+            fields.qty.write(&mut pen);
             pen.put(&self.sign_parts[1]);
             pen.put_integer(fields.time_ms);
             pen.put(&self.sign_parts[2]);
             let end = pen.end()?;
-            signature_len = match (signer, &self.absorbed) {
+            let mut text = [0; MAX_SIGNATURE];
+            let len = match (signer, &self.absorbed) {
                 (Signer::Hmac(key), Some(absorbed)) => {
                     let from = absorbed.bytes();
                     let mac = key.finish_in_place(absorbed, scratch.get_mut(from..)?, end - from)?;
-                    let mut pen = Pen::new(&mut signature);
+                    let mut pen = Pen::new(&mut text);
                     pen.put_hex(&mac);
                     pen.end()?
                 }
-                _ => sign_into(signer, scratch.get(..end)?, false, &mut signature)?,
+                _ => sign_into(signer, scratch.get(..end)?, false, &mut text)?,
             };
+            signature = Some((text, len));
         }
         let mut pen = Pen::new(out);
         pen.put(&self.head);
-        pen.put(fields.client);
+        fields.client.write(&mut pen);
         if self.priced {
             pen.put_const(br#"","price":""#);
-            pen.put(fields.price);
+            fields.price.write(&mut pen);
         }
         pen.put_const(br#"","quantity":""#);
-        pen.put(fields.qty);
+        fields.qty.write(&mut pen);
         pen.put_const(br#"","timestamp":"#);
         pen.put_integer(fields.time_ms);
-        if signature_len > 0 {
+        if let Some((text, len)) = signature {
             pen.put_const(br#","signature":""#);
-            pen.put(&signature[..signature_len]);
+            pen.put(&text[..len]);
             pen.put_const(br#"""#);
         }
         // The request's id is the order's, so that an answer needs no table to find its order.
         pen.put_const(br#"},"id":""#);
-        pen.put(fields.client);
+        fields.client.write(&mut pen);
         pen.put_const(br#""}"#);
         pen.end()
     }

@@ -8,9 +8,9 @@ use base64::Engine;
 
 use super::Failure;
 use crate::types::Nanos;
-use crate::venue::binance::hmac::MacKey;
 use crate::venue::binance::sign::percent_decode;
 use crate::venue::{AccountId, ApiKey, Exchange, KeySecret};
+use crate::wire::hmac::MacKey;
 
 /// A request's parameters in plain text.
 #[derive(Default, Clone, Debug)]
@@ -150,5 +150,7 @@ pub fn verify(secret: &KeySecret, payload: &str, signature: &str) -> bool {
                 UnparsedPublicKey::new(&ED25519, public).verify(payload.as_bytes(), &sent).is_ok()
             })
         }
+        // The venue has no such keys.
+        KeySecret::Es256(_) => false,
     }
 }
