@@ -285,6 +285,8 @@ impl World {
         let reports = std::mem::take(&mut self.reports);
         let mut told: Vec<String> = reports
             .iter()
+            // The clock is asked whenever a key is refused.
+            .filter(|report| !matches!(report, Report::ServerTime { .. }))
             .map(|report| match report {
                 Report::Accepted { .. } => "accepted".to_owned(),
                 Report::Filled { qty, price, side, fee, fee_asset, .. } => {
