@@ -165,9 +165,7 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         let now = self.now;
         self.crew.feeds[self.case.venue()].stage_mut().settle(&self.watch);
         self.crew.detect.stage_mut().settle(&self.watch);
-        for _ in 0..8 {
-            self.crew.exec.stage().idle(now);
-        }
+        while self.crew.exec.stage().idle(now) {}
     }
 }
 
