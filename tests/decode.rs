@@ -343,6 +343,8 @@ fn oddities_are_told_alike() {
         (Venue::Kraken, r#"[336,{"a":[],"c":"1"},{"b":[],"c":"2"},"book-10","XBT/USD"]"#.to_owned(), false),
         (Venue::Kraken, r#"[336,{"a":[],"c":"4294967296"},"book-10","XBT/USD"]"#.to_owned(), false),
         (Venue::Coinbase, deep(64), true),
+        (Venue::Coinbase, r#"["open","A-B","44","o","sell","1","2","t"]"#.to_owned(), true),
+        (Venue::Coinbase, r#"{"type":"done","order_id":"x"}"#.to_owned(), true),
         (Venue::Coinbase, r#"{"channel":"x"}"#.to_owned(), false),
         (Venue::Coinbase, r#"{"channel":7}"#.to_owned(), true),
         (Venue::Coinbase, r#"{"channel":"x","sequence_num":1,"timestamp":"now"}"#.to_owned(), false),
