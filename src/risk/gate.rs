@@ -655,7 +655,7 @@ mod tests {
             world.ledger.report_contract(VenueId(1), InstrumentId(0), cost, Nanos(0));
             world.ledger.hold(VenueId(1), market.quote, money("100000") - value - money(seller));
             let result = world.admit(&opportunity(10_000_000)).map_err(|refusal| refusal.reason);
-            let sizes = result.map(|intent| intent.legs[1].as_ref().unwrap().draft().qty.0);
+            let sizes = result.map(|intent| intent.legs[1].draft().qty.0);
             assert_eq!(sizes, got, "{buyer} {seller} {long}");
         }
         let mut world = world_of(ContractKind::Linear);
