@@ -2,7 +2,7 @@
 
 use super::{
     Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
-    SignRequest, Signed, binance, kraken,
+    SignRequest, Signed, binance, bybit, kraken,
 };
 use crate::types::InstrumentSpec;
 
@@ -77,7 +77,8 @@ pub enum FeeIn {
 }
 
 /// All venues.
-pub static VENUES: &[Venue] = &[binance::SPOT, binance::USDM, binance::COINM, kraken::SPOT];
+pub static VENUES: &[Venue] =
+    &[binance::SPOT, binance::USDM, binance::COINM, bybit::SPOT, bybit::LINEAR, bybit::INVERSE, kraken::SPOT];
 
 /// The venue of that name.
 pub fn find(id: &str) -> Option<&'static Venue> {
