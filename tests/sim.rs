@@ -10,7 +10,7 @@ use xarb::sim::net::Path;
 use xarb::sim::setup::simulate;
 use xarb::sim::venue::Faults;
 use xarb::sim::world::World;
-use xarb::types::{BookId, Level, Nanos, Side, Stopwatch};
+use xarb::types::{Asset, BookId, InstrumentId, Level, Money, Nanos, Side, Stopwatch};
 use xarb::venue::Exchange;
 
 /// Virtual time measures nothing.
@@ -96,6 +96,12 @@ impl Run {
         let (report, _) = self.crew.report(&self.plan, now);
         assert_eq!(self.violations(), [], "seed {seed}: {:#?}", report);
         assert_eq!(report.unresolved, 0, "seed {seed}: {:#?}", report);
+        // Flat, or as good as; else the instrument is halted, and somebody was told.
+        let left = report.net_exposure.get(&Asset::new("BTC").unwrap()).copied().unwrap_or_default();
+        let halted = self.crew.exec.stage().executor().is_halted(InstrumentId(0));
+        let told = report.alerts.iter().any(|alert| alert.contains("halted"));
+        let dust = Money::parse("0.0002").unwrap();
+        assert!(left.abs() <= dust || (halted && told), "seed {seed}: {left} BTC left over: {:#?}", report);
         report
     }
 }

@@ -2,7 +2,9 @@
 //! the hot path would otherwise compute again for every order.
 
 use super::{AssetId, Ledger, LedgerError};
-use crate::types::{ContractKind, FeeRate, InstrumentId, InstrumentSpec, Money, Price, Qty, Side, VenueId};
+use crate::types::{
+    ContractKind, FeeRate, InstrumentId, InstrumentSpec, Money, Price, Qty, Side, VenueId, times,
+};
 
 /// One instrument on one venue.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,15 +54,16 @@ pub enum MarketError {
 
 impl Market {
     /// The value of `qty` at `price` in the quote asset; `None` beyond 1e14 units.
+    #[inline]
     pub fn value(&self, price: Price, qty: Qty) -> Option<Money> {
-        let product = i128::from(price.0) * i128::from(qty.0);
-        product.checked_mul(self.unit).map(Money)
+        times(i128::from(price.0) * i128::from(qty.0), self.unit).map(Money)
     }
 
     /// At least the taker fee on `value`, and at most a few parts in a million more: what to set
     /// aside, without the division that the exact fee costs.
+    #[inline]
     pub fn fee_at_most(&self, value: Money) -> Money {
-        Money(((value.0 >> 20) + 1).saturating_mul(self.fee_bound))
+        Money(times((value.0 >> 20) + 1, self.fee_bound).unwrap_or(i128::MAX))
     }
 
     /// An amount of the base asset as a quantity; `None` when it has more digits than the scale.
@@ -69,6 +72,7 @@ impl Market {
     }
 
     /// A quantity as an amount of the base asset.
+    #[inline]
     pub fn amount(&self, qty: Qty) -> Money {
         Money(i128::from(qty.0) * self.lot_of_one)
     }

@@ -138,6 +138,17 @@ fn venue(id: &str, s: Section<'_>) -> Result<VenueConfig, ConfigError> {
         credentials_env: credentials(&s, environment)?,
         validate: s.flag("validate", false)?,
     };
+    // Requests to a shared host are sandbox requests when the streams go to the sandbox.
+    let shared = venue.rest.as_ref().is_some_and(|rest| host_kind(id, &rest.host) == Some(HostKind::Shared));
+    if environment == Environment::Sandbox && shared {
+        for (key, endpoint) in [("orders", &venue.orders), ("private", &venue.private)] {
+            if endpoint.is_none() {
+                return Err(
+                    s.missing(key, "a host of this venue's sandbox: that of `rest` is the real one's too")
+                );
+            }
+        }
+    }
     if venue.taker < venue.maker {
         return Err(s.refuse_key("maker_bps", "no more than taker_bps"));
     }
@@ -195,6 +206,8 @@ fn endpoint(
     }
     let kind = host_kind(id, &endpoint.host);
     let loopback = endpoint.is_loopback();
+    // Of a stream nothing tells which side it is but its host.
+    let shared = !websocket && kind == Some(HostKind::Shared);
     let wrong = match environment {
         Environment::Sim if !loopback => {
             Some("an address of this machine (127.0.0.1): the venue is simulated")
@@ -203,10 +216,12 @@ fn endpoint(
         Environment::Paper if key == "orders" || key == "private" => {
             Some("nothing: a paper run sends no orders")
         }
-        Environment::Sandbox if !loopback && kind != Some(HostKind::Sandbox) => {
+        Environment::Sandbox if !loopback && !shared && kind != Some(HostKind::Sandbox) => {
             Some("a host of this venue's sandbox")
         }
-        Environment::Live if kind != Some(HostKind::Live) => Some("a host of this venue's real market"),
+        Environment::Live if !shared && kind != Some(HostKind::Live) => {
+            Some("a host of this venue's real market")
+        }
         _ => None,
     };
     if let Some(expected) = wrong {

@@ -274,7 +274,11 @@ impl Lanes {
                         }
                     }
                     GatewayWant::Reconnect(lane, why) => {
+                        let spec = self.gateway.lanes().into_iter().find(|spec| spec.lane == lane);
                         if let Some((_, socket)) = self.sockets.iter_mut().find(|(own, _)| *own == lane) {
+                            if let Some(spec) = spec {
+                                socket.aim(spec.endpoint);
+                            }
                             socket.reconnect(why);
                         }
                     }

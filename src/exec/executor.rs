@@ -1,83 +1,28 @@
 //! The executor: opportunities, reports and time in; orders, questions and alerts out.
 //!
-//! This file has the way out, hops `admit`, `encode` and `send`, as three calls that can be timed
-//! apart. What comes back is in `news`, what follows from time alone in `upkeep`.
+//! This file has the way out, hops `admit`, `encode` and `send`, as calls that can be timed apart;
+//! entering in table and journal lies between the last two, so that nothing is written down of
+//! orders that cannot be encoded. What comes back is in `news`, what follows from time alone in `upkeep`.
 
 use zeroize::Zeroize;
 
-use super::hedge::{HedgeRuleError, HedgeRules, is_dust};
+use super::hedge::is_dust;
 use super::journal::{Entry, Kind};
 use super::plan::Intents;
 use super::presign::{Outgoing, Presign, Ready, send};
 use super::stats::{Counts, ExecReport, VenueCounts};
-use super::{Alert, Context, Ids, Journal, Misconduct, Orders, Patience, Recorded, SendOutcome, VenueClock};
-use crate::account::{Inventory, Ledger, LedgerError, MarketError, Markets, mark};
+use super::{
+    Alert, Context, ExecutorConfig, ExecutorError, Ids, Journal, Misconduct, Orders, Recorded, SendOutcome,
+    VenueClock,
+};
+use crate::account::{Ledger, LedgerError, Markets, mark};
 use crate::detect::{Opportunity, Refused};
 use crate::risk::{
-    Admitted, AdmittedIntent, Caps, Detail, Direction, Exposure, Gate, GateView, Kill, LimitError, Limits,
-    Quote, Refusal, Standing, Stopped, consolidated_mid,
+    Admitted, AdmittedIntent, Caps, Detail, Direction, Exposure, Gate, GateView, Kill, Limits, Quote,
+    Refusal, Standing, Stopped, consolidated_mid,
 };
-use crate::types::{
-    Asset, ClientId, Draft, Environment, FeeRate, InstrumentId, InstrumentSpec, Money, Nanos, Price, Qty,
-    Report, Side, VenueId,
-};
+use crate::types::{Asset, ClientId, Draft, InstrumentId, Money, Nanos, Price, Qty, Report, Side, VenueId};
 use crate::venue::Form;
-
-/// What an executor is made from.
-#[derive(Clone)]
-pub struct ExecutorConfig {
-    /// How many venues there are.
-    pub venues: usize,
-    /// What is traded where, and our taker fee there.
-    pub markets: Vec<(VenueId, InstrumentId, InstrumentSpec, FeeRate)>,
-    /// Where orders go.
-    pub environment: Environment,
-    /// Differs between any two runs.
-    pub run: u32,
-    /// Key of the tag in client ids.
-    pub tag_key: [u8; 32],
-    /// Risk limits.
-    pub limits: Limits,
-    /// Bounds of hedging.
-    pub hedge: HedgeRules,
-    /// How long silence is borne.
-    pub patience: Patience,
-    /// Where inventory should stand, by instrument; may be shorter than the list of instruments.
-    pub inventory: Vec<Option<Inventory>>,
-    /// How many orders are remembered.
-    pub orders_kept: usize,
-    /// How many orders are signed ahead at most.
-    pub pool: usize,
-    /// An order signed ahead is renewed when it has less than this left.
-    pub renew_before: Nanos,
-    /// How many ticks around the best price orders are signed ahead for.
-    pub ticks_ahead: u8,
-    /// A venue must be quiet for so long before its balances are compared.
-    pub settle: Nanos,
-    /// Differences of balances up to this are rounding.
-    pub drift_max: Money,
-    /// Records that fit between two calls of [`Executor::idle`].
-    pub journal_pending: usize,
-    /// Keep all records in memory.
-    pub journal_keep: bool,
-}
-
-/// Why a configuration was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExecutorError {
-    /// A limit.
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-    /// A market.
-    #[error(transparent)]
-    Market(#[from] MarketError),
-    /// A rule of hedging.
-    #[error(transparent)]
-    Hedge(#[from] HedgeRuleError),
-    /// Too many venues.
-    #[error("{0} venues: at most 32")]
-    TooManyVenues(usize),
-}
 
 /// What is known of a venue.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +42,16 @@ struct PreparedLeg {
     ready: Ready,
     admitted: Admitted,
     recorded: Recorded,
+}
+
+/// Orders whose bytes are ready. Nothing is entered or recorded yet.
+#[must_use]
+pub struct Encoded {
+    instrument: InstrumentId,
+    direction: Direction,
+    mid: Price,
+    net_quote: Money,
+    legs: Vec<(Ready, Admitted)>,
 }
 
 /// Orders that are ready and recorded. Nothing has left yet.
@@ -153,6 +108,7 @@ pub struct Executor {
     pub(super) killed: bool,
     /// Room for the next intent's orders: given out with one, and taken back.
     room: Vec<PreparedLeg>,
+    encoding: Vec<(Ready, Admitted)>,
     draining: bool,
 }
 
@@ -205,6 +161,7 @@ impl Executor {
             refusals_told: [0; Refused::ALL.len()],
             killed: false,
             room: Vec::with_capacity(Opportunity::MAX_LEGS),
+            encoding: Vec::with_capacity(Opportunity::MAX_LEGS),
             draining: false,
             ledger,
             markets,
@@ -261,8 +218,7 @@ impl Executor {
         })
     }
 
-    /// Enters admitted orders in table and journal and makes their bytes ready. All of them, or
-    /// none.
+    /// Makes ready what may be sent: [`Executor::encode`], then [`Executor::enter`].
     ///
     /// # Errors
     /// [`Refusal`], counted; nothing is left behind.
@@ -272,13 +228,55 @@ impl Executor {
         now: Nanos,
         ctx: &mut dyn Context,
     ) -> Result<Prepared, Refusal> {
+        let encoded = self.encode(admitted, now, ctx)?;
+        self.enter(encoded, now)
+    }
+
+    /// Makes the bytes of admitted orders ready. All of them, or none; nothing is entered anywhere.
+    ///
+    /// # Errors
+    /// [`Refusal`], counted.
+    #[inline]
+    pub fn encode(
+        &mut self,
+        admitted: AdmittedIntent,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> Result<Encoded, Refusal> {
         let AdmittedIntent { instrument, direction, mid, net_quote, mut legs } = admitted;
+        let mut encoded =
+            Encoded { instrument, direction, mid, net_quote, legs: std::mem::take(&mut self.encoding) };
+        let mut refused = None;
+        for admitted in legs.drain(..) {
+            match self.ready(&admitted, now, ctx) {
+                Ok(ready) => encoded.legs.push((ready, admitted)),
+                Err(refusal) => {
+                    refused = Some(refusal);
+                    break;
+                }
+            }
+        }
+        self.gate.reclaim(legs);
+        match refused {
+            None => Ok(encoded),
+            Some(refusal) => {
+                self.drop_encoded(encoded, &refusal, now);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Enters orders in table and journal. All of them, or none.
+    ///
+    /// # Errors
+    /// [`Refusal`], counted; nothing is left behind.
+    pub fn enter(&mut self, mut encoded: Encoded, now: Nanos) -> Result<Prepared, Refusal> {
+        let Encoded { instrument, direction, mid, net_quote, .. } = encoded;
         let deadline = now + self.config.hedge.life;
         let opened = self.intents.open(instrument, Some(direction), mid, Money::ZERO, deadline);
         let Some(intent) = opened else {
             let refusal = Refusal::new(Refused::Risk, Detail::OpenIntents);
-            self.gate.count(&refusal, net_quote);
-            self.gate.close(direction, now);
+            self.drop_encoded(encoded, &refusal, now);
             return Err(refusal);
         };
         self.journal.append(
@@ -288,44 +286,69 @@ impl Executor {
                 .amount(net_quote, Asset::EMPTY),
         );
         let mut prepared = Prepared { intent, legs: std::mem::take(&mut self.room) };
-        for admitted in legs.drain(..) {
-            match self.prepare_leg(admitted, intent, now, ctx) {
-                Ok(leg) => prepared.legs.push(leg),
-                Err(refusal) => {
-                    self.give_up(prepared, now);
-                    self.gate.count(&refusal, net_quote);
-                    self.gate.close(direction, now);
-                    self.intents.close(intent);
-                    return Err(refusal);
-                }
+        let mut refused = None;
+        for (ready, admitted) in encoded.legs.drain(..) {
+            match refused {
+                None => match self.enter_leg(ready, admitted, intent, now) {
+                    Ok(leg) => prepared.legs.push(leg),
+                    Err(refusal) => refused = Some(refusal),
+                },
+                Some(_) => self.presign.recycle(ready.give_up()),
             }
         }
-        self.gate.reclaim(legs);
-        self.counts.intents += 1;
-        Ok(prepared)
+        self.encoding = encoded.legs;
+        let Some(refusal) = refused else {
+            self.counts.intents += 1;
+            return Ok(prepared);
+        };
+        self.give_up(prepared, now);
+        self.gate.count(&refusal, net_quote);
+        self.gate.close(direction, now);
+        self.intents.close(intent);
+        Err(refusal)
     }
 
-    fn prepare_leg(
+    #[cold]
+    fn drop_encoded(&mut self, mut encoded: Encoded, refusal: &Refusal, now: Nanos) {
+        for (ready, _) in encoded.legs.drain(..) {
+            self.presign.recycle(ready.give_up());
+        }
+        self.encoding = encoded.legs;
+        self.gate.count(refusal, encoded.net_quote);
+        self.gate.close(encoded.direction, now);
+    }
+
+    #[inline]
+    fn ready(&mut self, admitted: &Admitted, now: Nanos, ctx: &mut dyn Context) -> Result<Ready, Refusal> {
+        let venue = admitted.draft().venue;
+        let gateway = ctx.gateway(venue);
+        let signs_each = gateway.form() == Form::Signed;
+        let ready = self.presign.prepare(gateway, signs_each, admitted, now);
+        ready.map_err(|_| Refusal::at(Refused::NotReady, Detail::Encode, venue))
+    }
+
+    fn enter_leg(
         &mut self,
+        ready: Ready,
         admitted: Admitted,
         intent: u64,
         now: Nanos,
-        ctx: &mut dyn Context,
     ) -> Result<PreparedLeg, Refusal> {
-        let draft = *admitted.draft();
-        let refuse = |reason, detail| Refusal::at(reason, detail, draft.venue);
-        let market =
-            self.markets.get(draft.venue, draft.instrument).ok_or(refuse(Refused::Risk, Detail::NoMarket))?;
-        let gateway = ctx.gateway(draft.venue);
-        let signs_each = gateway.form() == Form::Signed;
-        let ready = self
-            .presign
-            .prepare(gateway, signs_each, &admitted, now)
-            .map_err(|_| refuse(Refused::NotReady, Detail::Encode))?;
-        let entered = self.orders.insert(&draft, market.spec.symbol, intent, admitted.is_hedge(), now);
-        let Some(slot) = entered else {
-            self.presign.recycle(ready.give_up());
-            return Err(refuse(Refused::Risk, Detail::TableFull));
+        let draft = admitted.draft();
+        let symbol = self.markets.get(draft.venue, draft.instrument).map(|market| market.spec.symbol);
+        let slot = symbol
+            .ok_or(Detail::NoMarket)
+            .and_then(|symbol| {
+                let entered = self.orders.insert(draft, symbol, intent, admitted.is_hedge(), now);
+                entered.ok_or(Detail::TableFull)
+            })
+            .map_err(|detail| Refusal::at(Refused::Risk, detail, draft.venue));
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(refusal) => {
+                self.presign.recycle(ready.give_up());
+                return Err(refusal);
+            }
         };
         let recorded =
             self.journal.append_order(&admitted, intent, ready.generation(), ready.is_ahead(), now);
@@ -514,7 +537,8 @@ impl Executor {
         now: Nanos,
         ctx: &mut dyn Context,
     ) -> bool {
-        let Ok(leg) = self.prepare_leg(admitted, intent, now, ctx) else { return false };
+        let Ok(ready) = self.ready(&admitted, now, ctx) else { return false };
+        let Ok(leg) = self.enter_leg(ready, admitted, intent, now) else { return false };
         let PreparedLeg { slot, ready, admitted, recorded } = leg;
         let (expires, fate) = match send(ready, admitted, recorded) {
             Ok(outgoing) => (outgoing.expires(), self.release(outgoing, now, ctx)),

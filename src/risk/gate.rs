@@ -99,7 +99,13 @@ impl Direction {
 
     /// Each pair of a venue bought on and a venue sold on.
     fn pairs(self) -> impl Iterator<Item = (usize, usize)> {
-        let bits = |mask: u32| (0..Direction::VENUES_MAX).filter(move |at| mask >> at & 1 == 1);
+        let bits = |mut mask: u32| {
+            std::iter::from_fn(move || {
+                let at = (mask != 0).then(|| mask.trailing_zeros() as usize);
+                mask &= mask.wrapping_sub(1);
+                at
+            })
+        };
         bits(self.buys).flat_map(move |buy| bits(self.sells).map(move |sell| (buy, sell)))
     }
 }
@@ -308,19 +314,21 @@ impl Gate {
     /// How much of a leg balance and notional allow, and which of them cut it.
     fn headroom(&self, leg: &Leg, market: &Market, ledger: &Ledger) -> (Qty, Option<Detail>) {
         let (mut qty, mut why) = (leg.qty, None);
-        // The value of one unit of quantity: divisions only happen when something is to be cut.
-        let Some(unit) = market.value(leg.price, Qty(1)) else { return (Qty::ZERO, Some(Detail::Notional)) };
+        // Divisions only happen when something is to be cut. One unit is worth something.
+        let unit = || market.value(leg.price, Qty(1)).unwrap_or(Money(i128::MAX));
         let most = |budget: Money, each: Money| Qty(i64::try_from(budget.0 / each.0).unwrap_or(i64::MAX));
-        if market.value(leg.price, qty).is_none_or(|value| value > self.limits.order_notional_max) {
-            qty = qty.min(most(self.limits.order_notional_max, unit));
+        let mut value = market.value(leg.price, qty);
+        if value.is_none_or(|value| value > self.limits.order_notional_max) {
+            qty = qty.min(most(self.limits.order_notional_max, unit()));
+            value = market.value(leg.price, qty);
             why = Some(Detail::Notional);
         }
         let budget = market.budget(ledger, leg.side);
         if market.pays_value(leg.side) {
-            let need = market.value(leg.price, qty).map(|value| value + market.fee_at_most(value));
+            let need = value.map(|value| value + market.fee_at_most(value));
             if need.is_none_or(|need| need > budget) {
                 // One unit's share of the fee, rounded up once more, covers any multiple of it.
-                qty = qty.min(most(budget, unit + market.fee_at_most(unit)));
+                qty = qty.min(most(budget, Money(unit().0.saturating_add(market.fee_at_most(unit()).0))));
                 why = Some(Detail::Balance);
             }
         } else if market.amount(qty) > budget {

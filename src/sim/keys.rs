@@ -1,6 +1,7 @@
 //! API keys for simulated accounts, made from a seed: both the half that the exchange checks with
 //! and the half that the engine signs with.
 
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use oorandom::Rand64;
@@ -31,11 +32,11 @@ pub fn make_key(
 ) -> (ApiKey, Credentials) {
     let key = alphanumeric(rng, 64);
     let (checks, signs) = match form {
-        KeyForm::SharedText => {
+        KeyForm::SharedText | KeyForm::SharedTextPassphrase => {
             let text = alphanumeric(rng, 64);
             (KeySecret::Shared(text.clone().into_bytes()), text)
         }
-        KeyForm::SharedBase64 => {
+        KeyForm::SharedBase64 | KeyForm::SharedBase64Passphrase => {
             let bytes = [bytes(rng), bytes(rng)].concat();
             let text = BASE64.encode(&bytes);
             (KeySecret::Shared(bytes), text)
@@ -49,15 +50,39 @@ pub fn make_key(
             let pem = format!("-----BEGIN PRIVATE KEY-----\n{document}\n-----END PRIVATE KEY-----\n");
             (KeySecret::Ed25519(public), pem)
         }
+        KeyForm::Es256 => {
+            let mut scalar = bytes(rng);
+            // Below the order of the curve, whose first byte is 0xff, and not zero.
+            scalar[0] = 0x7f;
+            let private = PrivateKey::from_private_key(&ECDH_P256, &scalar).expect("a scalar in range");
+            let point = private.compute_public_key().expect("any key has a public half");
+            let mut public = [0; 65];
+            public.copy_from_slice(point.as_ref());
+            let document = [&SEC1_P256_HEAD[..], &scalar, &SEC1_P256_MIDDLE, &public].concat();
+            let document = BASE64.encode(document);
+            let pem = format!("-----BEGIN EC PRIVATE KEY-----\n{document}\n-----END EC PRIVATE KEY-----\n");
+            (KeySecret::Es256(public), pem)
+        }
     };
-    let api_key = ApiKey { account, key: key.clone(), secret: checks, rights };
-    let credentials = Credentials { key, secret: SecretString::from(signs), passphrase: None, generation: 1 };
-    (api_key, credentials)
+    let with_passphrase = matches!(form, KeyForm::SharedTextPassphrase | KeyForm::SharedBase64Passphrase);
+    let passphrase = with_passphrase.then(|| alphanumeric(rng, 16));
+    let credentials = Credentials {
+        key: key.clone(),
+        secret: SecretString::from(signs),
+        passphrase: passphrase.clone().map(SecretString::from),
+        generation: 1,
+    };
+    (ApiKey { account, key, secret: checks, passphrase, rights }, credentials)
 }
 
 /// What stands before the 32 bytes of an Ed25519 seed in PKCS#8 version 1 (RFC 8410).
 const PKCS8_ED25519: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+
+/// What stands around the scalar and before the public point of a P-256 key in SEC1 (RFC 5915).
+const SEC1_P256_HEAD: [u8; 7] = [0x30, 0x77, 0x02, 0x01, 0x01, 0x04, 0x20];
+const SEC1_P256_MIDDLE: [u8; 17] =
+    [0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0xa1, 0x44, 0x03, 0x42, 0x00];
 
 fn bytes(rng: &mut Rand64) -> [u8; 32] {
     let mut bytes = [0; 32];
@@ -74,7 +99,10 @@ fn alphanumeric(rng: &mut Rand64, length: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, UnparsedPublicKey,
+    };
     use secrecy::ExposeSecret;
 
     use super::*;
@@ -92,10 +120,29 @@ mod tests {
 
         let (checks, signs) = make(KeyForm::Ed25519);
         assert_eq!(checks.key, signs.key);
+        assert!(checks.passphrase.is_none() && signs.passphrase.is_none());
         let KeySecret::Ed25519(public) = checks.secret else { panic!() };
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&document(&signs)).unwrap();
+        UnparsedPublicKey::new(&ED25519, public).verify(b"x", pair.sign(b"x").as_ref()).unwrap();
+
+        let (checks, signs) = make(KeyForm::Es256);
+        let KeySecret::Es256(public) = checks.secret else { panic!() };
+        let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &document(&signs));
+        let signature = pair.unwrap().sign(&SystemRandom::new(), b"x").unwrap();
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public);
+        public.verify(b"x", signature.as_ref()).unwrap();
+
+        for form in [KeyForm::SharedTextPassphrase, KeyForm::SharedBase64Passphrase] {
+            let (checks, signs) = make(form);
+            let ours = signs.passphrase.as_ref().map(ExposeSecret::expose_secret);
+            assert_eq!(checks.passphrase.as_deref(), ours);
+            assert_eq!(ours.map(str::len), Some(16));
+        }
+    }
+
+    fn document(signs: &Credentials) -> Vec<u8> {
         let pem = signs.secret.expose_secret();
         let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&BASE64.decode(body).unwrap()).unwrap();
-        UnparsedPublicKey::new(&ED25519, public).verify(b"x", pair.sign(b"x").as_ref()).unwrap();
+        BASE64.decode(body).unwrap()
     }
 }

@@ -8,10 +8,12 @@
 
 pub mod binance;
 pub mod bybit;
+pub mod coinbase;
 mod credentials;
 mod feed;
 mod gateway;
 pub mod kraken;
+mod names;
 mod preview;
 mod recognise;
 mod registry;
@@ -26,6 +28,7 @@ pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
     Lane, LaneSpec, OrderBytes, Unsupported,
 };
+pub use names::BookNames;
 pub use preview::{OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Signed, Transport};
 pub use recognise::{Clue, HostKind, host_kind, recognise};
 pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find};

@@ -20,9 +20,11 @@ pub enum HostKind {
     Live,
     /// The venue's own sandbox.
     Sandbox,
+    /// Both: a request to the sandbox says that it is one.
+    Shared,
 }
 
-use HostKind::{Live, Sandbox};
+use HostKind::{Live, Sandbox, Shared};
 
 /// Hosts, the beginning of the path or a part of the query where one host serves several markets,
 /// and whose they are.
@@ -93,9 +95,29 @@ const HOSTS: &[(&str, &str, &str, HostKind)] = &[
     ("stream-testnet.bybit.com", "/v5/public/linear", "bybit.linear", Sandbox),
     ("stream-testnet.bybit.com", "/v5/public/spot", "bybit.spot", Sandbox),
     ("stream-testnet.bybit.com", "/v5/public/inverse", "bybit.inverse", Sandbox),
-    ("www.okx.com", "", "okx.spot", Live),
+    // One host serves all markets: as the source of a recording it is known by the first.
+    ("openapi.okx.com", "", "okx.spot", Shared),
+    ("www.okx.com", "", "okx.spot", Shared),
+    ("us.okx.com", "", "okx.spot", Shared),
+    ("eea.okx.com", "", "okx.spot", Shared),
     ("ws.okx.com", "", "okx.spot", Live),
     ("wsaws.okx.com", "", "okx.spot", Live),
+    ("wsus.okx.com", "", "okx.spot", Live),
+    ("wseea.okx.com", "", "okx.spot", Live),
+    ("wspap.okx.com", "", "okx.spot", Sandbox),
+    ("wsuspap.okx.com", "", "okx.spot", Sandbox),
+    ("wseeapap.okx.com", "", "okx.spot", Sandbox),
+    ("openapi.okx.com", "", "okx.swap", Shared),
+    ("www.okx.com", "", "okx.swap", Shared),
+    ("us.okx.com", "", "okx.swap", Shared),
+    ("eea.okx.com", "", "okx.swap", Shared),
+    ("ws.okx.com", "", "okx.swap", Live),
+    ("wsaws.okx.com", "", "okx.swap", Live),
+    ("wsus.okx.com", "", "okx.swap", Live),
+    ("wseea.okx.com", "", "okx.swap", Live),
+    ("wspap.okx.com", "", "okx.swap", Sandbox),
+    ("wsuspap.okx.com", "", "okx.swap", Sandbox),
+    ("wseeapap.okx.com", "", "okx.swap", Sandbox),
 ];
 
 /// The venue's name, whether or not it is supported; `None` when the clue does not settle it.
@@ -172,7 +194,8 @@ fn by_message(message: &[u8]) -> Option<&'static str> {
         // Its markets send the same messages: only the address settles which.
         return Some("bybit.spot");
     }
-    if has(r#""arg":"#) && spaced("channel", "books") && has(r#""instId":"#) {
+    let book = spaced("channel", "books") || spaced("channel", "bbo-tbt");
+    if has(r#""arg":"#) && book && has(r#""instId":"#) {
         return Some("okx.spot");
     }
     None
@@ -192,10 +215,14 @@ mod tests {
             ("wss://futures.kraken.com/ws/v1", Some("kraken.futures")),
             ("wss://stream.bybit.com/v5/public/linear", Some("bybit.linear")),
             ("wss://stream.bybit.com/v5/public/spot", Some("bybit.spot")),
-            ("https://api.bybit.com/v5/market/instruments-info?&category=linear&limit=9", Some("bybit.linear")),
+            (
+                "https://api.bybit.com/v5/market/instruments-info?&category=linear&limit=9",
+                Some("bybit.linear"),
+            ),
             ("https://api.bybit.com/v5/market/orderbook?category=spot", Some("bybit.spot")),
             ("https://api.bybit.com/v5/market/time", None),
             ("https://api.bybit.com/category=spot", None),
+            ("wss://wspap.okx.com:8443/ws/v5/public", Some("okx.spot")),
             ("wss://evil.test/stream.binance.com", None),
             ("stream.binance.com", None),
             ("", None),
@@ -223,6 +250,9 @@ mod tests {
             (r#"{"feed":"book","product_id":"PI_X","side":"sell"}"#, Some("kraken.futures")),
             (r#"{"channel":"l2_data","events":[]}"#, Some("coinbase.advanced")),
             (r#"{"type":"l2update","product_id":"A-B"}"#, Some("coinbase.exchange")),
+            (r#"{"arg":{"channel":"books","instId":"BTC-USDT"},"data":[]}"#, Some("okx.spot")),
+            (r#"{"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[]}"#, Some("okx.spot")),
+            (r#"{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[]}"#, None),
             (r#"{"event":"heartbeat"}"#, None),
             (r#"[1,2,3]"#, None),
             ("", None),
@@ -239,5 +269,10 @@ mod tests {
         assert_eq!(host_kind("kraken.spot", "Beta-WS.kraken.com"), Some(Sandbox));
         assert_eq!(host_kind("bybit.linear", "api-testnet.bybit.com"), Some(Sandbox));
         assert_eq!(host_kind("bybit.linear", "stream.bybit.com"), Some(Live));
+        for venue in ["okx.spot", "okx.swap"] {
+            assert_eq!(host_kind(venue, "openapi.okx.com"), Some(Shared));
+            assert_eq!(host_kind(venue, "ws.okx.com"), Some(Live));
+            assert_eq!(host_kind(venue, "wspap.okx.com"), Some(Sandbox));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
-    SignRequest, Signed, binance, bybit, kraken,
+    SignRequest, Signed, binance, bybit, coinbase, kraken,
 };
 use crate::types::InstrumentSpec;
 
@@ -63,8 +63,14 @@ pub enum KeyForm {
     SharedText,
     /// A shared secret in base64, signed with once decoded.
     SharedBase64,
+    /// As [`KeyForm::SharedText`], with a passphrase that requests name beside the key.
+    SharedTextPassphrase,
+    /// As [`KeyForm::SharedBase64`], with a passphrase that requests name beside the key.
+    SharedBase64Passphrase,
     /// An Ed25519 key pair; the secret is PKCS#8 in PEM.
     Ed25519,
+    /// A key pair of ECDSA over P-256; the secret is SEC1 in PEM.
+    Es256,
 }
 
 /// What a fee is taken from.
@@ -77,8 +83,17 @@ pub enum FeeIn {
 }
 
 /// All venues.
-pub static VENUES: &[Venue] =
-    &[binance::SPOT, binance::USDM, binance::COINM, bybit::SPOT, bybit::LINEAR, bybit::INVERSE, kraken::SPOT];
+pub static VENUES: &[Venue] = &[
+    binance::SPOT,
+    binance::USDM,
+    binance::COINM,
+    bybit::SPOT,
+    bybit::LINEAR,
+    bybit::INVERSE,
+    coinbase::ADVANCED,
+    coinbase::EXCHANGE,
+    kraken::SPOT,
+];
 
 /// The venue of that name.
 pub fn find(id: &str) -> Option<&'static Venue> {

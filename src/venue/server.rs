@@ -100,6 +100,8 @@ pub struct ApiKey {
     pub key: String,
     /// What signatures are checked with.
     pub secret: KeySecret,
+    /// What requests must name beside the key, where the venue wants that.
+    pub passphrase: Option<String>,
     /// What it may do. An empty list of addresses = from anywhere.
     pub rights: KeyRights,
 }
@@ -111,6 +113,8 @@ pub enum KeySecret {
     Shared(Vec<u8>),
     /// An Ed25519 public key.
     Ed25519([u8; 32]),
+    /// A public key of ECDSA over P-256: a point, not compressed.
+    Es256([u8; 65]),
 }
 
 /// What is behind a server: matching, balances, positions, order life; no protocol. Instruments are indexes

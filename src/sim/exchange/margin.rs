@@ -6,6 +6,9 @@
 //! profit or loss counts when it is realised, not before: what a position would bring is no
 //! collateral, and a loss beyond the wallet leaves the account owing. Nobody is liquidated.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use super::life::Order;

@@ -20,8 +20,6 @@ mod life;
 mod margin;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_linear;
 mod wallet;
 
 use std::collections::BTreeMap;

@@ -15,8 +15,8 @@ use super::subscribe::Subscriptions;
 use super::symbol::Market;
 use crate::types::{BookId, DecimalError, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
-    BookChange, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut, Lost,
-    TierUse, Want,
+    BookChange, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut,
+    Lost, TierUse, Want,
 };
 use crate::wire::Padded;
 
@@ -48,8 +48,7 @@ struct State {
     /// The decoder's: the finest of the books'.
     scale: Scale,
     books: Vec<Book>,
-    /// Books by symbol, sorted.
-    by_symbol: Vec<(Symbol, BookId)>,
+    names: BookNames,
     subscriptions: Subscriptions,
     open: bool,
     heard: Nanos,
@@ -114,7 +113,7 @@ impl BybitFeed {
             endpoint,
             scale,
             books: Vec::new(),
-            by_symbol: Vec::new(),
+            names: BookNames::new(),
             subscriptions: Subscriptions::default(),
             open: false,
             heard: Nanos::ZERO,
@@ -213,15 +212,14 @@ impl State {
     fn open_book(&mut self, symbol: Symbol, scale: Scale, depth: u32) -> Option<BookId> {
         let id = BookId(u16::try_from(self.books.len()).ok()?);
         self.books.push(Book::new(symbol, scale, depth));
-        let at = self.by_symbol.partition_point(|(other, _)| *other < symbol);
-        self.by_symbol.insert(at, (symbol, id));
+        self.names.insert(symbol, id);
         Some(id)
     }
 
     /// The book of a symbol, opened now when the feed discovers.
     fn place(&mut self, symbol: &[u8], out: &mut FeedOut) -> Option<usize> {
-        if let Ok(at) = self.by_symbol.binary_search_by(|(other, _)| other.as_bytes().cmp(symbol)) {
-            return self.by_symbol.get(at).map(|(_, book)| usize::from(book.0));
+        if let Some(book) = self.names.find(symbol) {
+            return Some(usize::from(book.0));
         }
         if !self.discover {
             return None;

@@ -7,7 +7,7 @@
 //! nothing: what rests there keeps resting, which is what the dead-man switch is for.
 
 use super::json::quoted;
-use super::order::{self, DEADLINE_MS, Rest, Socket, Stamp};
+use super::order::{self, DEADLINE_MS, Rest, Socket};
 use super::private::Stream;
 use super::requests::{Asked, Call, Calls, Ring};
 use super::session::{Session, TOKEN_WAIT};
@@ -18,6 +18,7 @@ use crate::venue::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
     LaneSpec, OrderBytes, PreviewError, Transport, Unsupported,
 };
+use crate::wire::pen::Stamp;
 
 const VENUE: &str = "kraken.spot";
 /// Orders and account of one key.

@@ -7,7 +7,7 @@ pub mod decode;
 mod error;
 mod feed;
 mod gateway;
-mod json;
+pub mod json;
 mod order;
 mod preview;
 mod private;

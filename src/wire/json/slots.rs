@@ -33,7 +33,7 @@ impl Seen {
 /// were made of a value that is noted here: what it is must be asked.
 pub struct Slots<const N: usize> {
     seen: Seen,
-    spans: [(usize, usize); N],
+    spans: [(u32, u32); N],
 }
 
 impl<const N: usize> Slots<N> {
@@ -53,16 +53,17 @@ impl<const N: usize> Slots<N> {
         self.seen.once(key, at)
     }
 
-    /// Notes where the field's value begins and ends.
+    /// Notes where the field's value begins and ends. Messages are far below 4 GiB.
     #[inline(always)]
     pub fn set(&mut self, key: usize, at: usize, end: usize) {
-        self.spans[key] = (at, end);
+        self.spans[key] = (at as u32, end as u32);
     }
 
     /// Where the field's value begins and ends, if it is there.
     #[inline(always)]
     pub fn get(&self, key: usize) -> Option<(usize, usize)> {
-        self.seen.has(key).then(|| self.spans[key])
+        let (at, end) = self.spans[key];
+        self.seen.has(key).then_some((at as usize, end as usize))
     }
 
     /// The field's text; `None` where it is not there or no string.
@@ -98,7 +99,7 @@ impl<const N: usize> Slots<N> {
     /// [`Error`] when it is not there, no string, or holds no decimal of the scale.
     #[inline(always)]
     pub fn text_decimal<K: Kernel>(&self, scan: &mut Scanner<'_, K>, key: usize) -> Result<i64, Error> {
-        let (at, _) = self.get(key).ok_or(Error::expected("a price or quantity", 0))?;
+        let (at, _) = self.get(key).ok_or_else(|| Error::expected("a price or quantity", 0))?;
         Ok(scan.text_decimal(at)?.value)
     }
 }

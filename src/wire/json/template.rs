@@ -45,13 +45,16 @@ impl<'a, K: Kernel> Template<'a, K> {
         Some((bytes, end.quote + 1))
     }
 
-    /// The string whose first byte is at `at`, which is nearly always a short plain name, and the
-    /// offset of its closing quote, which must be compared.
+    /// The string whose first byte is at `at`, nearly always a short plain name, with exactly `next`
+    /// behind it, of which the first byte is the string's closing quote; the offset behind `next`.
     #[inline(always)]
-    pub fn name(self, at: usize) -> Option<(&'a [u8], usize)> {
-        match self.kernel.name_end(self.text, at) {
-            Some(end) if is(self.text, end, b"\"") => Some((self.text.with_slack().get(at..end)?, end)),
-            _ => self.string(at).map(|(name, behind)| (name, behind - 1)),
+    pub fn name<const N: usize>(self, at: usize, next: &[u8; N]) -> Option<(&'a [u8], usize)> {
+        match self.kernel.name(self.text, at) {
+            Some(name) if starts_with(name.behind, next) => Some((name.text, at + name.text.len() + N)),
+            _ => {
+                let (name, behind) = self.string(at)?;
+                Some((name, self.literal(behind - 1, next)?))
+            }
         }
     }
 

@@ -73,8 +73,8 @@
 //!             slots.set(key, at, walk.at);
 //!         }
 //!         scan.finish(walk.at)?;
-//!         let id = slots.integer(&mut scan, 0)?.ok_or(Error::expected("id", 0))?;
-//!         Ok(Bids { id, bids: bids.ok_or(Error::expected("b", 0))? })
+//!         let id = slots.integer(&mut scan, 0)?.ok_or_else(|| Error::expected("id", 0))?;
+//!         Ok(Bids { id, bids: bids.ok_or_else(|| Error::expected("b", 0))? })
 //!     }
 //!
 //!     fn library<'a>(
@@ -84,9 +84,9 @@
 //!         levels: &mut Vec<Level>,
 //!     ) -> Result<Bids, Error> {
 //!         let tree = library::strings(text, memory)?;
-//!         let fields = tree.map().ok_or(Error::expected("an object", 0))?;
+//!         let fields = tree.map().ok_or_else(|| Error::expected("an object", 0))?;
 //!         library::once(fields, &KEYS)?;
-//!         let id = library::integer(fields, "id")?.ok_or(Error::expected("id", 0))?;
+//!         let id = library::integer(fields, "id")?.ok_or_else(|| Error::expected("id", 0))?;
 //!         Ok(Bids { id, bids: library::levels(fields, "b", scale, levels)? })
 //!     }
 //! }
@@ -217,7 +217,7 @@ impl<D: Dialect> Decoder<D> {
         levels: &mut Vec<Level>,
     ) -> Result<D::Message<'a>, Error> {
         let isa = self.isa;
-        isa.run(All { decoder: self, text: &text, levels })
+        isa.run(All { decoder: self, text, levels })
     }
 
     /// The second tier, then the third.
@@ -283,25 +283,25 @@ impl<D: Dialect> Decoder<D> {
 }
 
 /// All tiers in turn. One job, so that the usual message is made where its reader wants it.
-struct All<'a, 't, 'l, D: Dialect> {
+struct All<'a, 'l, D: Dialect> {
     decoder: &'a mut Decoder<D>,
-    text: &'t Padded<'a>,
+    text: Padded<'a>,
     levels: &'l mut Vec<Level>,
 }
 
-impl<'a, D: Dialect> Job for All<'a, '_, '_, D> {
+impl<'a, D: Dialect> Job for All<'a, '_, D> {
     type Out = Result<D::Message<'a>, Error>;
 
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> Self::Out {
         let All { decoder, text, levels } = self;
         let start = levels.len();
-        if let Some(message) = D::template(Template { text: *text, kernel }, levels) {
+        if let Some(message) = D::template(Template { text, kernel }, levels) {
             decoder.used.template += 1;
             return Ok(message);
         }
         levels.truncate(start);
-        decoder.slowly(*text, levels)
+        decoder.slowly(text, levels)
     }
 }
 

@@ -136,7 +136,13 @@ impl Head {
 pub(crate) fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (words, rest) = payload.as_chunks_mut::<8>();
+    let (blocks, rest) = payload.as_chunks_mut::<32>();
+    for block in blocks {
+        for word in block.as_chunks_mut::<8>().0 {
+            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        }
+    }
+    let (words, rest) = rest.as_chunks_mut::<8>();
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
@@ -175,9 +181,16 @@ pub fn frame_client_text(buffer: &mut [u8], start: usize, len: usize, mask: [u8;
     let from = start.checked_sub(client_head_len(len))?;
     let payload = buffer.get_mut(start..end)?;
     apply_mask(payload, mask);
-    let mut head = [0; HEAD_MAX];
-    let head_len = Head::write(&mut head, true, TEXT, len, Some(mask));
-    buffer[from..start].copy_from_slice(&head[..head_len]);
+    let [a, b, c, d] = mask;
+    if let (Some(head), Ok(short)) = (buffer.get_mut(from..start)?.as_mut_array::<8>(), u16::try_from(len)) {
+        // The usual length: all of the head in one store.
+        let [high, low] = short.to_be_bytes();
+        *head = [0x80 | TEXT, 0x80 | 126, high, low, a, b, c, d];
+    } else {
+        let mut head = [0; HEAD_MAX];
+        let head_len = Head::write(&mut head, true, TEXT, len, Some(mask));
+        buffer[from..start].copy_from_slice(&head[..head_len]);
+    }
     Some(from..end)
 }
 

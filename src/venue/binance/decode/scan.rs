@@ -68,8 +68,8 @@ struct Fields {
 impl Fields {
     #[inline(always)]
     fn new() -> Fields {
-        let none = Err(missing("a list of levels"));
-        Fields { slots: Slots::new(), bids: none.clone(), asks: none }
+        const NONE: Result<Range<u32>, Error> = Err(Error::Malformed { at: 0, what: "a list of levels" });
+        Fields { slots: Slots::new(), bids: NONE, asks: NONE }
     }
 
     /// Takes in a field of whatever type; lists of levels are read as they come by.
@@ -161,11 +161,11 @@ fn classify<'a, K: Kernel>(
     let spot_ticker = TICKER.iter().all(|&key| slots.get(key).is_some());
     match slots.text(scan, EVENT) {
         Some(b"depthUpdate") => Ok(Message::Depth(Depth {
-            symbol: slots.text(scan, SYMBOL).ok_or(missing("s"))?,
-            first: slots.integer(scan, FIRST)?.ok_or(missing("U"))?,
-            last: slots.integer(scan, LAST)?.ok_or(missing("u"))?,
+            symbol: slots.text(scan, SYMBOL).ok_or_else(|| missing("s"))?,
+            first: slots.integer(scan, FIRST)?.ok_or_else(|| missing("U"))?,
+            last: slots.integer(scan, LAST)?.ok_or_else(|| missing("u"))?,
             prev: slots.integer(scan, PREV)?,
-            event_ms: slots.time(scan, EVENT_TIME)?.ok_or(missing("E"))?,
+            event_ms: slots.time(scan, EVENT_TIME)?.ok_or_else(|| missing("E"))?,
             transaction_ms: slots.time(scan, TRANSACTION_TIME)?.unwrap_or(0),
             bids: fields.bids.clone()?,
             asks: fields.asks.clone()?,
@@ -173,8 +173,8 @@ fn classify<'a, K: Kernel>(
         Some(b"serverShutdown") => Ok(Message::Shutdown),
         event if event == Some(b"bookTicker") || (slots.get(EVENT).is_none() && spot_ticker) => {
             Ok(Message::Ticker(Ticker {
-                symbol: slots.text(scan, SYMBOL).ok_or(missing("s"))?,
-                update_id: slots.integer(scan, LAST)?.ok_or(missing("u"))?,
+                symbol: slots.text(scan, SYMBOL).ok_or_else(|| missing("s"))?,
+                update_id: slots.integer(scan, LAST)?.ok_or_else(|| missing("u"))?,
                 bid: Level::new(slots.text_decimal(scan, BIDS)?, slots.text_decimal(scan, BID_QTY)?),
                 ask: Level::new(slots.text_decimal(scan, ASKS)?, slots.text_decimal(scan, ASK_QTY)?),
                 event_ms: slots.time(scan, EVENT_TIME)?.unwrap_or(0),
@@ -224,5 +224,5 @@ pub(super) fn snapshot<K: Kernel>(
     scan.finish(walk.at)?;
     let [Some(bids), Some(asks)] = sides else { return Err(missing("bids and asks")) };
     let event_ms = i64::try_from(time.unwrap_or(0)).map_err(|_| missing("a time"))?;
-    Ok(Snapshot { last_update_id: id.ok_or(missing("lastUpdateId"))?, event_ms, bids, asks })
+    Ok(Snapshot { last_update_id: id.ok_or_else(|| missing("lastUpdateId"))?, event_ms, bids, asks })
 }

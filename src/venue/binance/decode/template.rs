@@ -18,8 +18,7 @@ pub(super) fn message<'a, K: Kernel>(
         template.end(at)?;
         return Some(message);
     }
-    let (_, at) = template.name(template.literal(0, b"{\"stream\":\"")?)?;
-    let at = template.literal(at, b"\",\"data\":")?;
+    let (_, at) = template.name(template.literal(0, b"{\"stream\":\"")?, b"\",\"data\":")?;
     let (message, at) = event(template, at, window::<8>(template.text, at)?[2], levels)?;
     template.end(template.literal(at, b"}")?)?;
     Some(message)
@@ -55,12 +54,12 @@ fn symbol<'a, K: Kernel, const N: usize>(
     at: usize,
     next: &[u8; N],
 ) -> Option<(&'a [u8], usize)> {
-    let (symbol, mut at) = template.name(at)?;
-    if let Some(behind) = template.literal(at, next) {
-        return Some((symbol, behind));
+    if let Some(found) = template.name(at, next) {
+        return Some(found);
     }
-    (_, at) = template.name(template.literal(at, b"\",\"ps\":\"")?)?;
-    Some((symbol, template.literal(at, next)?))
+    let (symbol, at) = template.name(at, b"\",\"ps\":\"")?;
+    let (_, at) = template.name(at, next)?;
+    Some((symbol, at))
 }
 
 /// A depth update, from the event time on.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::auth::{self, Needs, Params};
-use super::{BinanceServer, Failure, ORDERS_PER_WINDOW, api};
+use super::{BinanceServer, Failure, api};
 use crate::types::Nanos;
 use crate::venue::binance::call::{payload, plain};
 use crate::venue::{AccountId, Exchange, KeySecret};
@@ -73,7 +73,7 @@ impl Session {
         if self.limits && params.get("returnRateLimits") != Some("false") {
             reply["rateLimits"] = json!([{
                 "rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10,
-                "limit": ORDERS_PER_WINDOW, "count": server.count(account),
+                "limit": server.desk.orders_per_window, "count": server.count(account),
             }]);
         }
         reply.to_string()
@@ -90,6 +90,11 @@ impl Session {
         now: Nanos,
         exchange: &mut dyn Exchange,
     ) -> Result<Value, Failure> {
+        // Those of USD-M know no subscription: account events have a stream of their own.
+        let subscribes = method.starts_with("userDataStream.") || method == "session.subscriptions";
+        if subscribes && server.desk.listen_key.is_some() {
+            return Err(Failure::unknown_method());
+        }
         match method {
             "session.logon" => {
                 let name = params.need("apiKey")?;
@@ -127,7 +132,8 @@ impl Session {
                 Ok(self.subscriptions.iter().map(|(id, _)| json!({"subscriptionId": id})).collect())
             }
             _ => {
-                let needs = api::needs(method).filter(|_| method != "apiRestrictions");
+                let market = server.desk.market;
+                let needs = api::needs(market, method).filter(|_| api::over_websocket(market, method));
                 let needs = needs.ok_or_else(Failure::unknown_method)?;
                 let mut name = String::new();
                 if needs != Needs::Nothing {

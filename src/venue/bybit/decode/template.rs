@@ -30,17 +30,18 @@ fn kind<K: Kernel>(template: Template<'_, K>, at: usize) -> Option<(bool, usize)
 #[inline(always)]
 fn book<'a, K: Kernel>(template: Template<'a, K>, at: usize, levels: &mut Vec<Level>) -> Option<Message<'a>> {
     let (depth, at) = template.integer(at)?;
-    let (symbol, at) = template.name(template.literal(at, b".")?)?;
-    let (snapshot, sent_ms, at) = match template.literal(at, b"\",\"type\":\"") {
-        Some(at) => {
+    let at = template.literal(at, b".")?;
+    let (symbol, snapshot, sent_ms, at) = match template.name(at, b"\",\"type\":\"") {
+        Some((symbol, at)) => {
             let (snapshot, at) = kind(template, at)?;
             let (sent_ms, at) = template.time(template.literal(at, b",\"ts\":")?)?;
-            (snapshot, sent_ms, at)
+            (symbol, snapshot, sent_ms, at)
         }
         None => {
-            let (sent_ms, at) = template.time(template.literal(at, b"\",\"ts\":")?)?;
+            let (symbol, at) = template.name(at, b"\",\"ts\":")?;
+            let (sent_ms, at) = template.time(at)?;
             let (snapshot, at) = kind(template, template.literal(at, b",\"type\":\"")?)?;
-            (snapshot, sent_ms, at)
+            (symbol, snapshot, sent_ms, at)
         }
     };
     let at = template.literal(at, b",\"data\":{\"s\":\"")?;
@@ -63,8 +64,8 @@ fn book<'a, K: Kernel>(template: Template<'a, K>, at: usize, levels: &mut Vec<Le
 /// all are texts.
 #[inline(always)]
 fn ticker<'a, K: Kernel>(template: Template<'a, K>, at: usize) -> Option<Message<'a>> {
-    let (symbol, at) = template.name(at)?;
-    let (snapshot, at) = kind(template, template.literal(at, b"\",\"type\":\"")?)?;
+    let (symbol, at) = template.name(at, b"\",\"type\":\"")?;
+    let (snapshot, at) = kind(template, at)?;
     let at = template.literal(at, b",\"data\":{\"symbol\":\"")?;
     let end = at + symbol.len();
     if symbol.is_empty() || template.text.message().get(at..end)? != symbol {
@@ -73,8 +74,7 @@ fn ticker<'a, K: Kernel>(template: Template<'a, K>, at: usize) -> Option<Message
     let mut at = template.literal(end, b"\"")?;
     let mut best = [None; 4];
     while let Some(behind) = template.literal(at, b",\"") {
-        let (name, end) = template.name(behind)?;
-        let start = template.literal(end, b"\":\"")?;
+        let (name, start) = template.name(behind, b"\":\"")?;
         let slot = match name {
             b"bid1Price" => Some(0),
             b"bid1Size" => Some(1),

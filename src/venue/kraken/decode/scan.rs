@@ -82,7 +82,7 @@ fn scan_object<'a, K: Kernel>(
         walk.at = end;
     }
     scan.finish(walk.at)?;
-    let data = slots.get(DATA).map(|(at, _)| at).ok_or(Error::expected("data", walk.at));
+    let data = slots.get(DATA).map(|(at, _)| at).ok_or_else(|| Error::expected("data", walk.at));
     if let Some(channel) = slots.text(scan, CHANNEL) {
         return match channel {
             b"book" => {
@@ -135,7 +135,7 @@ fn scan_object<'a, K: Kernel>(
             error: slots.text(scan, ERROR),
         }));
     }
-    let status = slots.text(scan, STATUS).ok_or(Error::expected("status", at));
+    let status = slots.text(scan, STATUS).ok_or_else(|| Error::expected("status", at));
     match slots.text(scan, EVENT) {
         Some(b"heartbeat") => Ok(Message::Heartbeat),
         Some(b"pong") => Ok(Message::Pong),
@@ -217,11 +217,11 @@ fn scan_book<'a, K: Kernel>(
     let end = scan_only_end(scan, walk.at)?;
     let [Some(bids), Some(asks)] = sides else { return Err(Error::expected("bids and asks", at)) };
     let book = Book {
-        symbol: symbol.ok_or(Error::expected("symbol", at))?,
+        symbol: symbol.ok_or_else(|| Error::expected("symbol", at))?,
         snapshot: false,
         bids,
         asks,
-        checksum: Some(checksum.ok_or(Error::expected("a checksum", at))?),
+        checksum: Some(checksum.ok_or_else(|| Error::expected("a checksum", at))?),
         time,
         price_digits: digits.0,
         qty_digits: digits.1,
@@ -315,7 +315,7 @@ fn scan_ticker<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Me
     let [Some(bid), Some(bid_qty), Some(ask), Some(ask_qty)] = numbers else {
         return Err(Error::expected("best bid and ask", at));
     };
-    let symbol = symbol.ok_or(Error::expected("symbol", at))?;
+    let symbol = symbol.ok_or_else(|| Error::expected("symbol", at))?;
     Ok(Message::Ticker(Ticker { symbol, bid: Level::new(bid, bid_qty), ask: Level::new(ask, ask_qty), time }))
 }
 
@@ -335,7 +335,7 @@ fn scan_status<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Me
         }
     }
     scan_only_end(scan, walk.at)?;
-    Ok(Message::Status { system: system.ok_or(Error::expected("system", at))? })
+    Ok(Message::Status { system: system.ok_or_else(|| Error::expected("system", at))? })
 }
 
 /// v1's arrays, in two walks: what the elements are is told by the last but one.

@@ -33,8 +33,8 @@ fn head<K: Kernel>(template: Template<'_, K>, at: usize) -> Option<(bool, &[u8],
         Some(behind) => (false, behind),
         None => (true, template.literal(at, b"snapshot\"")?),
     };
-    let (symbol, at) = template.string(template.literal(at, b",\"data\":[{\"symbol\":\"")?)?;
-    Some((snapshot, symbol, at))
+    let (symbol, at) = template.name(template.literal(at, b",\"data\":[{\"symbol\":\"")?, b"\",")?;
+    Some((snapshot, symbol, at - 1))
 }
 
 /// The timestamp, where there is one, and the message's end.

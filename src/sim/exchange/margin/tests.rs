@@ -1,10 +1,13 @@
 use proptest::prelude::*;
 
-use super::tests::{Op, ops};
+use oorandom::Rand64;
+
+use super::super::tests::{Op, ops};
+use super::super::{ExchangeConfig, FeeIn, Knobs, Rates};
 use super::*;
 use crate::types::btc_usdt;
-use crate::types::{Contract, Kind, Position, Tif};
-use crate::venue::EndReason;
+use crate::types::{Contract, Kind, OrderState, Position, Price, Tif};
+use crate::venue::{EndReason, Event, Exchange, OrderRef};
 
 const NOW: Nanos = Nanos(1_000);
 
