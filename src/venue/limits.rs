@@ -201,8 +201,10 @@ impl Budget {
 
     /// The venue says how much of a rule it has counted.
     pub fn told(&mut self, rule: usize, instrument: usize, used: u64, now: Nanos) {
-        let used = u32::try_from(used).unwrap_or(u32::MAX);
-        if let Some(count) = self.rows.get_mut(rule).and_then(|row| row.at(instrument)) {
+        let Some(row) = self.rows.get_mut(rule) else { return };
+        // More than the limit is as good as the limit, and is forgotten as fast.
+        let used = u32::try_from(used).unwrap_or(u32::MAX).min(row.rule.most);
+        if let Some(count) = row.at(instrument) {
             match &mut count.of {
                 Of::Window(window) => window.told(used, now),
                 Of::Level(level) => level.told(used, now),
@@ -484,7 +486,7 @@ mod tests {
         budget.limit(0, 3);
         assert_eq!(spend(&mut budget, 11_000), Err(Limited("r")), "two of before, one of now");
         let mut level = Budget::new(&[rule("r", 100, Forget::Steadily(1_000))], 0);
-        level.told(0, 0, 100, ms(0));
+        level.told(0, 0, 5_000, ms(0));
         assert_eq!(spend(&mut level, 999), Err(Limited("r")));
         assert_eq!(spend(&mut level, 1_000), Ok(()));
     }
