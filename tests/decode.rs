@@ -381,6 +381,8 @@ fn oddities_are_told_alike() {
         (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Price":"1"},"cs":1,"ts":1}"#.to_owned(), false),
         (Venue::Bybit, r#"{"success":"true","op":"subscribe"}"#.to_owned(), true),
         (Venue::Coinbase, deep(64), true),
+        (Venue::Coinbase, r#"["open","A-B","44","o","sell","1","2","t"]"#.to_owned(), true),
+        (Venue::Coinbase, r#"{"type":"done","order_id":"x"}"#.to_owned(), true),
         (Venue::Coinbase, r#"{"channel":"x"}"#.to_owned(), false),
         (Venue::Coinbase, r#"{"channel":7}"#.to_owned(), true),
         (Venue::Coinbase, r#"{"channel":"x","sequence_num":1,"timestamp":"now"}"#.to_owned(), false),

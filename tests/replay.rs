@@ -409,6 +409,44 @@ fn recorded_checksums_match() {
     }
 }
 
+/// Order by order, from a subscription, a fetched book and what follows; then with one missing.
+#[test]
+fn a_book_is_rebuilt_order_by_order() {
+    let ws = "wss://ws-feed.exchange.coinbase.com";
+    let url = "https://api.exchange.coinbase.com/products/BTC-USD/book?level=3";
+    let mut at = 1_700_000_000;
+    let mut recv = |data: &str| {
+        at += 1;
+        serde_json::json!({"t": "recv", "conn": "ws.1", "ts": f64::from(at), "data": data})
+    };
+    let open = |sequence: u64, price: &str| {
+        format!(
+            r#"{{"type":"open","product_id":"BTC-USD","sequence":{sequence},"order_id":"o{sequence}","side":"buy","price":"{price}","remaining_size":"2","time":"2026-07-26T10:11:12.123456Z"}}"#
+        )
+    };
+    let book = r#"{"bids":[["100","1","b1"]],"asks":[["101","4","a1"]],"sequence":10}"#;
+    let mut records = vec![
+        serde_json::json!({"t": "connect", "conn": "ws.1", "ts": 1_700_000_000.0, "addr": ws}),
+        recv(r#"{"type":"subscriptions","channels":[{"name":"full","product_ids":["BTC-USD"]}]}"#),
+        recv(&open(10, "97")),
+        recv(&open(11, "99")),
+        serde_json::json!({"t": "http", "conn": "http.0", "ts": 1_700_000_003.5, "url": url, "data": book}),
+        recv(
+            r#"{"type":"match","trade_id":2,"product_id":"BTC-USD","sequence":12,"maker_order_id":"b1","taker_order_id":"t","size":"1","price":"100","side":"buy"}"#,
+        ),
+        recv(&open(13, "98")),
+    ];
+    let (code, got, stderr) = replay(&[jsonl(&records)], &[]);
+    let told = &got["books"][0];
+    assert_eq!((code, &told["state"], &told["gaps"]), (0, &"live".into(), &0.into()), "{stderr} {got}");
+    assert_eq!(told["bids"], serde_json::json!([["99", "2"], ["98", "2"]]));
+    assert_eq!((&told["snapshots"], &told["updates"]), (&1.into(), &3.into()));
+    records.push(recv(&open(15, "96")));
+    let (code, got, _) = replay(&[jsonl(&records)], &[]);
+    let told = &got["books"][0];
+    assert_eq!((code, &told["state"], &told["gaps"]), (3, &"unsynced".into(), &1.into()), "{got}");
+}
+
 /// Numbered messages without a gap, and the books as another program rebuilt them.
 #[test]
 fn recorded_numbered_books_end_as_they_should() {

@@ -60,7 +60,8 @@ pub struct GatewayConfig {
 /// One of a gateway's connections.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Lane {
-    /// New orders and what answers them.
+    /// New orders and what answers them: a session, or an HTTP connection on which no question is
+    /// in their way.
     Orders,
     /// The private stream, where it has a connection of its own.
     Private,

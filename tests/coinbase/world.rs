@@ -244,7 +244,7 @@ impl World {
     fn send(&mut self, draft: &Draft) {
         let mut bytes = OrderBytes::new();
         self.gateway.encode(draft, self.now, &mut bytes).unwrap();
-        assert!(bytes.expires > self.now && bytes.client == draft.client && bytes.lane == Lane::Rest);
+        assert!(bytes.expires > self.now && bytes.client == draft.client && bytes.lane == Lane::Orders);
         self.send_bytes(draft.client, &bytes);
     }
 

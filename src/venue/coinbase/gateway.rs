@@ -145,7 +145,12 @@ impl Gateway for CoinbaseGateway {
             endpoint: endpoint.clone(),
             headers: vec![],
         };
-        vec![spec(Lane::Private, &self.config.private), spec(Lane::Rest, &self.config.rest)]
+        // Orders have a connection of their own: on one an answer must come before the next request.
+        vec![
+            spec(Lane::Private, &self.config.private),
+            spec(Lane::Orders, &self.config.rest),
+            spec(Lane::Rest, &self.config.rest),
+        ]
     }
 
     fn form(&self) -> Form {
@@ -204,7 +209,7 @@ impl Gateway for CoinbaseGateway {
             }
             (Encoder::Exchange { .. }, Signer::Advanced(_)) => return Err(EncodeError::NotReady),
         }
-        out.lane = Lane::Rest;
+        out.lane = Lane::Orders;
         out.client = order.client;
         out.generation = self.config.credentials.generation;
         Ok(())

@@ -8,7 +8,7 @@
 //! Neither takes orders over WebSocket. What both share is here once:
 //!
 //! - `symbol`: metadata to instrument rules.
-//! - `decode`, `subscribe`, `feed`: market data to book changes.
+//! - `decode`, `subscribe`, `feed`: market data to book changes; `level3`: order by order.
 //! - `jwt`, `tokens`, `sign`: tokens and signatures.
 //! - `order`: new orders to bytes.
 //! - `advanced`, `exchange`: the other requests of each, and what its answers say, as `rows`.
@@ -24,6 +24,7 @@ mod exchange;
 mod feed;
 mod gateway;
 mod jwt;
+mod level3;
 mod order;
 mod preview;
 mod private;
