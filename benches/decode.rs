@@ -3,6 +3,8 @@
 //! Instruction counts judge a change (`scripts/instructions.sh`); these times are for the feel.
 
 mod common;
+#[path = "common/socket.rs"]
+mod socket;
 
 use std::hint::black_box;
 
@@ -12,9 +14,26 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use xarb::types::{Level, Scale};
 use xarb::venue::{binance, kraken};
 use xarb::wire::json::Tier;
+use xarb::wire::ws::Message;
 
 /// More than the branch predictor learns by heart.
 const FRAMES: usize = 2_000;
+
+/// Bytes in the receive buffer to a message slice.
+fn frame(c: &mut Criterion) {
+    for case in Case::ALL {
+        let frames = frames(case, FRAMES);
+        let bytes: Vec<Vec<u8>> = frames.iter().map(|frame| socket::server_frame(frame.message())).collect();
+        let mut ws = socket::open_socket();
+        let mut next = bytes.iter().cycle();
+        c.benchmark_group("hop/frame").bench_function(case.name(), |b| {
+            b.iter(|| {
+                ws.receive(black_box(next.next().expect("for ever")));
+                matches!(black_box(ws.next()), Ok(Some(Message::Text(_))))
+            });
+        });
+    }
+}
 
 fn decode(c: &mut Criterion) {
     for case in Case::ALL {
@@ -70,5 +89,5 @@ fn run(c: &mut Criterion, group: &str, case: Case, frames: &[Frame], mut work: i
     group.finish();
 }
 
-criterion_group!(benches, decode);
+criterion_group!(benches, frame, decode);
 criterion_main!(benches);

@@ -261,7 +261,7 @@ fn what_is_not_supported_is_named() {
         record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         record
     };
-    let dialogue = "wss://ws-feed.pro.coinbase.com <-> 1618677816.8434298\n1618677817.1: {\"type\":\"l2update\",\"product_id\":\"A-B\"}\n";
+    let dialogue = "wss://futures.kraken.com/ws/v1 <-> 1618677816.8434298\n1618677817.1: {\"feed\":\"book\",\"product_id\":\"PI_X\"}\n";
     for (content, word) in [
         (
             jsonl(&[
@@ -270,7 +270,7 @@ fn what_is_not_supported_is_named() {
             ]),
             "bybit.linear",
         ),
-        (dialogue.as_bytes().to_vec(), "coinbase.exchange"),
+        (dialogue.as_bytes().to_vec(), "kraken.futures"),
         (b"".to_vec(), "empty"),
         (b"\n\n".to_vec(), "empty"),
         (b"hello\nworld\n".to_vec(), "not a capture in a known format"),
@@ -405,5 +405,33 @@ fn recorded_checksums_match() {
         assert_eq!((outcome.messages(), outcome.books.len()), (messages, books), "{name}");
         assert_eq!(outcome.books.iter().map(|book| book.checksums.ok).sum::<u64>(), ok, "{name}");
         assert!(outcome.books.iter().all(|book| book.state == xarb::capture::State::Live), "{name}");
+    }
+}
+
+/// Numbered messages without a gap, and the books as another program rebuilt them.
+#[test]
+fn recorded_numbered_books_end_as_they_should() {
+    let Some(outcome) = sound(&["coinbase/cryptofeed-COINBASE.jsonl.zst"]) else { return };
+    assert_eq!((outcome.messages(), outcome.books.len()), (1_030, 2));
+    for (book, symbol, updates, touch, levels) in [
+        (&outcome.books[0], "BTC-USD", 399, ["65083.66", "65083.67"], (18_769, 27_238)),
+        (&outcome.books[1], "ETH-USD", 374, ["1919.28", "1919.38"], (6_925, 16_403)),
+    ] {
+        assert_eq!((book.symbol.as_str(), book.snapshots, book.updates), (symbol, 1, updates));
+        assert_eq!([&book.best_bid, &book.best_ask].map(|best| best.as_deref()), touch.map(Some), "{symbol}");
+        assert_eq!((book.levels.bids, book.levels.asks), levels, "{symbol}");
+        assert_eq!(book.instrument.as_deref(), Some(symbol), "rules came with the recording");
+        assert_eq!((book.venue, book.state), ("coinbase.advanced", xarb::capture::State::Live));
+    }
+}
+
+#[test]
+fn recorded_books_without_numbers_are_never_crossed() {
+    let Some(outcome) = sound(&["coinbase/cryptofeed-COINBASE.ws.28.0"]) else { return };
+    assert_eq!((outcome.messages(), outcome.books.len()), (9_946, 10));
+    assert_eq!(outcome.books.iter().map(|book| book.snapshots).sum::<u64>(), 10);
+    assert_eq!(outcome.books.iter().map(|book| book.updates).sum::<u64>(), 9_719);
+    for book in &outcome.books {
+        assert_eq!((book.venue, book.state), ("coinbase.exchange", xarb::capture::State::Live));
     }
 }

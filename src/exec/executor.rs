@@ -6,79 +6,23 @@
 
 use zeroize::Zeroize;
 
-use super::hedge::{HedgeRuleError, HedgeRules, is_dust};
+use super::hedge::is_dust;
 use super::journal::{Entry, Kind};
 use super::plan::Intents;
 use super::presign::{Outgoing, Presign, Ready, send};
 use super::stats::{Counts, ExecReport, VenueCounts};
-use super::{Alert, Context, Ids, Journal, Misconduct, Orders, Patience, Recorded, SendOutcome, VenueClock};
-use crate::account::{Inventory, Ledger, LedgerError, MarketError, Markets, mark};
+use super::{
+    Alert, Context, ExecutorConfig, ExecutorError, Ids, Journal, Misconduct, Orders, Recorded, SendOutcome,
+    VenueClock,
+};
+use crate::account::{Ledger, LedgerError, Markets, mark};
 use crate::detect::{Opportunity, Refused};
 use crate::risk::{
-    Admitted, AdmittedIntent, Caps, Detail, Direction, Exposure, Gate, GateView, Kill, LimitError, Limits,
-    Quote, Refusal, Standing, Stopped, consolidated_mid,
+    Admitted, AdmittedIntent, Caps, Detail, Direction, Exposure, Gate, GateView, Kill, Limits, Quote,
+    Refusal, Standing, Stopped, consolidated_mid,
 };
-use crate::types::{
-    Asset, ClientId, Draft, Environment, FeeRate, InstrumentId, InstrumentSpec, Money, Nanos, Price, Qty,
-    Report, Side, VenueId,
-};
+use crate::types::{Asset, ClientId, Draft, InstrumentId, Money, Nanos, Price, Qty, Report, Side, VenueId};
 use crate::venue::{Form, Urgency};
-
-/// What an executor is made from.
-#[derive(Clone)]
-pub struct ExecutorConfig {
-    /// How many venues there are.
-    pub venues: usize,
-    /// What is traded where, and our taker fee there.
-    pub markets: Vec<(VenueId, InstrumentId, InstrumentSpec, FeeRate)>,
-    /// Where orders go.
-    pub environment: Environment,
-    /// Differs between any two runs.
-    pub run: u32,
-    /// Key of the tag in client ids.
-    pub tag_key: [u8; 32],
-    /// Risk limits.
-    pub limits: Limits,
-    /// Bounds of hedging.
-    pub hedge: HedgeRules,
-    /// How long silence is borne.
-    pub patience: Patience,
-    /// Where inventory should stand, by instrument; may be shorter than the list of instruments.
-    pub inventory: Vec<Option<Inventory>>,
-    /// How many orders are remembered.
-    pub orders_kept: usize,
-    /// How many orders are signed ahead at most.
-    pub pool: usize,
-    /// An order signed ahead is renewed when it has less than this left.
-    pub renew_before: Nanos,
-    /// How many ticks around the best price orders are signed ahead for.
-    pub ticks_ahead: u8,
-    /// A venue must be quiet for so long before its balances are compared.
-    pub settle: Nanos,
-    /// Differences of balances up to this are rounding.
-    pub drift_max: Money,
-    /// Records that fit between two calls of [`Executor::idle`].
-    pub journal_pending: usize,
-    /// Keep all records in memory.
-    pub journal_keep: bool,
-}
-
-/// Why a configuration was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExecutorError {
-    /// A limit.
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-    /// A market.
-    #[error(transparent)]
-    Market(#[from] MarketError),
-    /// A rule of hedging.
-    #[error(transparent)]
-    Hedge(#[from] HedgeRuleError),
-    /// Too many venues.
-    #[error("{0} venues: at most 32")]
-    TooManyVenues(usize),
-}
 
 /// What is known of a venue.
 #[derive(Clone, Debug, Default)]

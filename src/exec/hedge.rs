@@ -87,7 +87,18 @@ fn whole_lots(market: &Market, amount: Money) -> Qty {
 
 /// Whether no venue would take so little at about this price.
 pub fn is_dust(view: &GateView<'_>, instrument: InstrumentId, amount: Money, price: Price) -> bool {
-    view.markets.of(instrument).all(|market| {
+    is_dust_at(u32::MAX, view, instrument, amount, price)
+}
+
+/// The same of some venues only, a bit each.
+fn is_dust_at(
+    venues: u32,
+    view: &GateView<'_>,
+    instrument: InstrumentId,
+    amount: Money,
+    price: Price,
+) -> bool {
+    view.markets.of(instrument).filter(|market| venues >> market.venue.0 & 1 == 1).all(|market| {
         let qty = whole_lots(market, amount);
         let worth = market.value(price, qty);
         qty.0 == 0 || qty < market.spec.min_qty || worth.is_some_and(|worth| worth < market.spec.min_notional)
@@ -121,6 +132,9 @@ pub fn decide(
         (Some(legs), Policy::Finish, Side::Buy) | (Some(legs), Policy::Reverse, Side::Sell) => legs.buys,
         _ => u32::MAX,
     };
+    // What is too small for the venue of the policy is taken where it can be.
+    let too_small = is_dust_at(venues, view, instrument, amount, reference);
+    let venues = if too_small { u32::MAX } else { venues };
 
     let furthest = worse(reference, side, rules.slippage_max);
     let mut best: Option<(i128, Draft)> = None;

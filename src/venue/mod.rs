@@ -7,6 +7,7 @@
 //! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
 
 pub mod binance;
+pub mod coinbase;
 mod credentials;
 mod feed;
 mod gateway;

@@ -171,11 +171,11 @@ impl<'a> Pen<'a> {
 /// whose error stays below one for values this small.
 #[inline]
 fn eight(value: u64) -> u64 {
-    let fours = value / 10_000 | value % 10_000 << 32;
-    let high = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
-    let pairs = high | (fours - high * 100) << 16;
-    let tens = (pairs * 103 >> 10) & 0x000f_000f_000f_000f;
-    tens | (pairs - tens * 10) << 8
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
+    let high = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = high | ((fours - high * 100) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((pairs - tens * 10) << 8)
 }
 
 /// How numbers that are multiples of some step are written: with exactly the step's decimals,
@@ -231,6 +231,12 @@ pub struct Stamp {
     day: i64,
     second: i64,
     text: [u8; 24],
+}
+
+impl Default for Stamp {
+    fn default() -> Stamp {
+        Stamp::new()
+    }
 }
 
 impl Stamp {

@@ -177,8 +177,10 @@ impl BinanceGateway {
             }
             // Its path is the subscription.
             Lane::Private if self.desk.listen_key.is_some() => {
-                self.streaming = true;
-                out.reports.push(Report::Streaming);
+                self.streaming = self.listening.has_key();
+                if self.streaming {
+                    out.reports.push(Report::Streaming);
+                }
             }
             Lane::Private => {
                 let text = call::subscribe(SUBSCRIBE, false, self.key(), &self.signer, now);

@@ -7,7 +7,7 @@ pub mod decode;
 mod error;
 mod feed;
 mod gateway;
-mod json;
+pub mod json;
 mod limits;
 mod order;
 mod preview;

@@ -45,6 +45,11 @@ impl Listening {
         }
     }
 
+    /// There is a key to listen with.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// The stream is lost: its key may be no good any more.
     pub fn ask_again(&mut self) {
         self.doubted = true;
