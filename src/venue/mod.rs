@@ -4,6 +4,7 @@
 //! - [`Feed`]: public market data of one connection, bytes to book changes.
 //! - [`Gateway`]: orders and the private side of one account, drafts to bytes and bytes to reports.
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
+//! - [`Budget`], [`Turns`]: rate limits as venues count them, and requests that wait for room.
 //! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
 
 pub mod binance;
@@ -15,10 +16,13 @@ mod gateway;
 pub mod kraken;
 mod limits;
 mod names;
+#[path = "okx/limits.rs"]
+pub mod okx_limits;
 mod preview;
 mod recognise;
 mod registry;
 mod server;
+mod turns;
 
 pub use credentials::Credentials;
 pub use feed::{
@@ -39,3 +43,4 @@ pub use server::{
     NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,
     ServerOut,
 };
+pub use turns::Turns;

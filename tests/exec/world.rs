@@ -61,6 +61,8 @@ pub struct FakeVenue {
     pub news: Vec<Report>,
     pub quote: Option<Quote>,
     pub window: Nanos,
+    /// How many orders its rate limit has room for; `None` = any number.
+    pub room: Option<u32>,
     encoded: BTreeMap<ClientId, Draft>,
     trades: u64,
     pub now: Nanos,
@@ -194,6 +196,17 @@ impl Gateway for FakeVenue {
         out.generation = 1;
         self.encoded.insert(order.client, *order);
         Ok(())
+    }
+    fn spend(&mut self, _: &Draft, _: Urgency, _: Nanos) -> Result<(), Limited> {
+        match &mut self.room {
+            Some(0) => return Err(Limited("orders")),
+            Some(room) => *room -= 1,
+            None => {}
+        }
+        Ok(())
+    }
+    fn refund(&mut self, _: &Draft, _: Nanos) {
+        self.room = self.room.map(|room| room + 1);
     }
     fn command(&mut self, _: &Command, _: Nanos, _: &mut GatewayOut) -> Result<(), Unsupported> {
         Ok(())
@@ -329,6 +342,7 @@ pub fn world_of(config: ExecutorConfig) -> World {
         news: vec![Report::Ready, Report::Streaming],
         quote: quote(bid, ask, start),
         window: Nanos::from_secs(1),
+        room: None,
         encoded: BTreeMap::new(),
         trades: u64::from(id) * 1_000_000,
         now: start,
