@@ -62,6 +62,8 @@ pub struct VenueConfig {
     pub private: Option<Endpoint>,
     /// What to subscribe to.
     pub channels: Channels,
+    /// Connections for the same public stream; the first copy of an update counts.
+    pub connections: usize,
     /// Where its top comes from.
     pub top: TopSource,
     /// Taker fee.

@@ -14,6 +14,9 @@ const MAX_NOTIONAL: i64 = 1_000_000;
 const MAX_VENUES: usize = 16;
 const MAX_INSTRUMENTS: usize = 256;
 
+/// More copies of one stream than these only cost time.
+const MAX_CONNECTIONS: u64 = 4;
+
 const HOUR_MS: u64 = 3_600_000;
 
 fn whole(units: i64) -> Money {
@@ -125,6 +128,7 @@ fn venue(id: &str, s: Section<'_>) -> Result<VenueConfig, ConfigError> {
             levels: narrow(s.int("levels", 1..=5_000, 100)?),
             interval_ms: narrow(s.int("interval_ms", 0..=1_000, 0)?),
         },
+        connections: s.int("connections", 1..=MAX_CONNECTIONS, 1)? as usize,
         top: s.choice("top", &tops, Some(TopSource::Depth))?,
         taker: fee("taker_bps")?,
         maker: fee("maker_bps")?,

@@ -80,6 +80,8 @@ fn overrides_replace_one_key() {
     assert_eq!(set("detect.min_edge_bps=2.000001").detect.min_edge, Bps(2_000_001));
     assert_eq!(set("venue.kraken.spot.taker_bps=26").venues[1].taker, FeeRate(260_000));
     assert_eq!(set("venue.\"kraken.spot\".taker_bps = \"26\"").venues[1].taker, FeeRate(260_000));
+    let several = set("venue.kraken.spot.connections=2").venues;
+    assert_eq!(several.iter().map(|venue| venue.connections).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(set("run.mode=stepped").run.mode, Mode::Stepped);
     assert_eq!(set("sim.balances.BTC=3").start_balance(Asset::new("BTC").unwrap()).to_string(), "3");
     assert_eq!(set("roles.cores=[2,3]").roles.cores, [2, 3]);

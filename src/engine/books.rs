@@ -35,7 +35,7 @@ impl Books {
 
     /// The stage of a venue's feed. Each venue's is made once.
     pub fn feed_stage(&mut self, venue: &PlannedVenue) -> FeedStage {
-        let feed = (venue.row.feed)(&FeedConfig {
+        let config = FeedConfig {
             books: venue
                 .instruments
                 .iter()
@@ -45,7 +45,8 @@ impl Books {
             channels: venue.config.channels,
             stream: venue.endpoints.stream.clone(),
             rest: venue.endpoints.rest.clone(),
-        });
+        };
+        let feed = || (venue.row.feed)(&config);
         let (overlay, ticker_only) = venue.top();
         let books = venue.instruments.iter().filter_map(|book| {
             let slot = usize::from(book.slot.0);
@@ -54,7 +55,8 @@ impl Books {
             let config = BookConfig { ladder, ticker_only };
             Some(FeedBook::new(config, overlay, writer, Arc::clone(&self.journeys[slot]), book.slot.0))
         });
-        FeedStage::new(feed, books.collect(), self.notifier.clone())
+        let more = (1..venue.config.connections).map(|_| feed()).collect();
+        FeedStage::new(feed(), books.collect(), self.notifier.clone()).with_more(more)
     }
 
     /// The detect stage, and the queue that its opportunities come out of. There is one.

@@ -13,7 +13,7 @@ use super::feed_role::{FeedRole, FeedRoleParts};
 use super::lanes::Lanes;
 use super::paper::{PaperConfig, PaperGateway, PaperMarket};
 use super::plan::{Plan, PlannedVenue};
-use super::report::{RunReport, VenueReport};
+use super::report::{ConnectionReport, RunReport, VenueReport};
 use super::role::Role;
 use super::signal::{Control, Status};
 use crate::config::HedgePolicy;
@@ -123,6 +123,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
                 stage: books.feed_stage(venue),
                 rest: venue.endpoints.rest.clone(),
                 dials: [dial(), dial()],
+                more_dials: (1..venue.config.connections).map(|_| dial()).collect(),
                 connection,
                 seed: seed(number as u64),
                 tap: None,
@@ -218,6 +219,9 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
                 fills: counts.fills,
                 rejects: counts.rejects,
             });
+            report.connections.extend(feed.stage().copies().iter().enumerate().map(|(at, counters)| {
+                ConnectionReport { venue: venue.config.id.clone(), connection: at + 1, counters: *counters }
+            }));
             report.alerts.extend_from_slice(feed.alerts());
         }
         let detect = self.detect.stage();

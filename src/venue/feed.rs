@@ -22,6 +22,11 @@ pub trait Feed: Send {
     /// withdraws all its books and reconnects.
     fn on(&mut self, input: FeedInput<'_>, now: Nanos, out: &mut FeedOut) -> Result<(), FeedError>;
 
+    /// What [`BookChange::seq`] counts; unless it says so, nothing that another connection knows.
+    fn sequence(&self) -> Sequence {
+        Sequence::Own
+    }
+
     /// Compares a book with the venue's checksum in `change`, after the change was applied.
     fn verify(&mut self, change: &BookChange, book: &dyn BookView) -> Verdict {
         let _ = (change, book);
@@ -163,6 +168,17 @@ pub struct BookChange {
     pub bids: Range<u32>,
     /// Ask levels, in [`FeedOut::levels`].
     pub asks: Range<u32>,
+}
+
+/// What [`BookChange::seq`] counts, and with it how two connections for one stream go together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sequence {
+    /// The book's own changes, the same for every connection. Each update covers all changes after
+    /// the one before it on its connection, however the venue gathered them: so updates of any
+    /// connection extend one book, whichever comes first.
+    Shared,
+    /// Messages of the connection: copies are told apart by the venue's time alone.
+    Own,
 }
 
 /// What a [`BookChange`] does.

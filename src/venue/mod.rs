@@ -27,7 +27,7 @@ mod turns;
 pub use credentials::Credentials;
 pub use feed::{
     BookChange, BookConfig, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput,
-    FeedOut, Lost, TierUse, Verdict, Want,
+    FeedOut, Lost, Sequence, TierUse, Verdict, Want,
 };
 pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,

@@ -13,7 +13,7 @@ use super::sync::{Ids, Joined, Place, Step};
 use crate::types::{BookId, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
     BookChange, BookNames, Budget, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput,
-    FeedOut, Lost, TierUse, Urgency, Want,
+    FeedOut, Lost, Sequence, TierUse, Urgency, Want,
 };
 use crate::wire::Padded;
 
@@ -468,6 +468,11 @@ impl Feed for BinanceFeed {
             FeedInput::Tick => self.tick(now, out),
         }
         Ok(())
+    }
+
+    /// Update ids number the changes of a symbol's book, whoever listens.
+    fn sequence(&self) -> Sequence {
+        Sequence::Shared
     }
 
     fn distrust(&mut self, book: BookId, why: Lost, now: Nanos, out: &mut FeedOut) {
