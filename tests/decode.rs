@@ -13,7 +13,7 @@ use messages::{Style, Venue};
 use oorandom::Rand64;
 use proptest::prelude::*;
 use xarb::types::{Level, Scale};
-use xarb::venue::{binance, coinbase, kraken};
+use xarb::venue::{binance, bybit, coinbase, kraken};
 use xarb::wire::json::kernel::Isa;
 use xarb::wire::json::{Error, Tier, TierUse};
 use xarb::wire::{Padded, PaddedBuf};
@@ -26,6 +26,7 @@ enum Decoder {
     Binance(binance::decode::Decoder),
     Kraken(kraken::decode::Decoder),
     Coinbase(coinbase::decode::Decoder),
+    Bybit(bybit::decode::Decoder),
 }
 
 impl Decoder {
@@ -34,6 +35,7 @@ impl Decoder {
             Venue::Binance => Decoder::Binance(binance::decode::Decoder::with_isa(isa)),
             Venue::Kraken => Decoder::Kraken(kraken::decode::Decoder::with_isa(isa)),
             Venue::Coinbase => Decoder::Coinbase(coinbase::decode::Decoder::with_isa(isa)),
+            Venue::Bybit => Decoder::Bybit(bybit::decode::Decoder::with_isa(isa)),
         }
     }
 
@@ -62,6 +64,13 @@ impl Decoder {
                 };
                 read.map(|message| coinbase_told(message, &levels))
             }
+            Decoder::Bybit(decoder) => {
+                let read = match tier {
+                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
+                    None => decoder.decode(text, &mut levels),
+                };
+                read.map(|message| bybit_told(message, &levels))
+            }
         };
         if told.is_err() {
             assert_eq!(levels, [Level::new(1, 2)], "levels are left as they were");
@@ -74,6 +83,7 @@ impl Decoder {
             Decoder::Binance(decoder) => decoder.tiers(),
             Decoder::Kraken(decoder) => decoder.tiers(),
             Decoder::Coinbase(decoder) => decoder.tiers(),
+            Decoder::Bybit(decoder) => decoder.tiers(),
         }
     }
 }
@@ -99,6 +109,18 @@ fn kraken_told(mut message: kraken::decode::Message<'_>, levels: &[Level]) -> St
     let mut sides = (Vec::new(), Vec::new());
     match &mut message {
         kraken::decode::Message::Book(book) => {
+            sides = (side(levels, &book.bids), side(levels, &book.asks));
+            (book.bids, book.asks) = (0..0, 0..0);
+        }
+        _ => assert_eq!(levels.len(), 1, "no levels but for books"),
+    }
+    format!("{message:?} {sides:?}")
+}
+
+fn bybit_told(mut message: bybit::decode::Message<'_>, levels: &[Level]) -> String {
+    let mut sides = (Vec::new(), Vec::new());
+    match &mut message {
+        bybit::decode::Message::Book(book) => {
             sides = (side(levels, &book.bids), side(levels, &book.asks));
             (book.bids, book.asks) = (0..0, 0..0);
         }
@@ -163,7 +185,7 @@ proptest! {
     #[test]
     fn sound_messages_in_any_spelling_are_told_alike(seed: u64, slack in proptest::collection::vec(any::<u8>(), 0..80)) {
         let mut rand = Rand64::new(u128::from(seed));
-        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase] {
+        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase, Venue::Bybit] {
             let scale = scale_of(&mut rand);
             let message = messages::sound(venue, &mut rand);
             let usual = message.render(&mut Style::usual(), &mut rand);
@@ -183,7 +205,7 @@ proptest! {
     #[test]
     fn broken_messages_are_told_alike(seed: u64) {
         let mut rand = Rand64::new(u128::from(seed));
-        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase] {
+        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase, Venue::Bybit] {
             let scale = scale_of(&mut rand);
             let mut style = if rand.rand_range(0..2) == 0 { Style::usual() } else { Style::any(&mut rand) };
             let text = messages::sound(venue, &mut rand).render(&mut style, &mut rand).into_bytes();
@@ -203,7 +225,7 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..120),
         json in r#"[\[\]{}",:a-c0-3eE.+\-\\u tfn ]{0,60}"#,
     ) {
-        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase] {
+        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase, Venue::Bybit] {
             let _ = agreed(venue, Scale::DEFAULT, &bytes, &[]);
             let _ = agreed(venue, Scale::DEFAULT, json.as_bytes(), &[]);
         }
@@ -342,6 +364,22 @@ fn oddities_are_told_alike() {
         (Venue::Kraken, r#"[336,{"a":[]},{"b":[],"c":"007"},"book-10","XBT/USD"]"#.to_owned(), true),
         (Venue::Kraken, r#"[336,{"a":[],"c":"1"},{"b":[],"c":"2"},"book-10","XBT/USD"]"#.to_owned(), false),
         (Venue::Kraken, r#"[336,{"a":[],"c":"4294967296"},"book-10","XBT/USD"]"#.to_owned(), false),
+        (Venue::Bybit, deep(64), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A"}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"orderbook.050.A"}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.50."}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.99999999999.A"}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.4294967296.A","type":"delta","ts":1,"data":{"s":"A","b":[],"a":[],"u":1,"seq":1},"cts":1}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A","type":"delta","ts":1,"data":{"s":"A","b":[],"a":[],"u":1,"seq":1}}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A","type":"delta","ts":1,"data":{"s":"A","b":[],"a":[],"u":1,"seq":1,"u":2},"cts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A","type":"delta","ts":1,"data":{"s":"B","b":[],"a":[],"u":1,"seq":1},"cts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A","type":"delta","ts":1,"data":{"s":"A","b":[["1"]],"a":[],"u":1,"seq":1},"cts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A","type":"delta","ts":1,"data":[],"cts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":7,"data":{"b":7}}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"","b":[]},"cs":1,"ts":1}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":1},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Price":"1"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"success":"true","op":"subscribe"}"#.to_owned(), true),
         (Venue::Coinbase, deep(64), true),
         (Venue::Coinbase, r#"["open","A-B","44","o","sell","1","2","t"]"#.to_owned(), true),
         (Venue::Coinbase, r#"{"type":"done","order_id":"x"}"#.to_owned(), true),

@@ -256,8 +256,8 @@ fn a_false_checksum_is_an_integrity_failure() {
 
 #[test]
 fn what_is_not_supported_is_named() {
-    let bybit = |kind: &str, more: Value| {
-        let mut record = serde_json::json!({"t": kind, "conn": "ws", "ts": 1700000000.5, "addr": "wss://stream.bybit.com/v5/public/linear"});
+    let futures = |kind: &str, more: Value| {
+        let mut record = serde_json::json!({"t": kind, "conn": "ws", "ts": 1700000000.5, "addr": "wss://futures.kraken.com/ws/v1"});
         record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         record
     };
@@ -265,10 +265,10 @@ fn what_is_not_supported_is_named() {
     for (content, word) in [
         (
             jsonl(&[
-                bybit("connect", serde_json::json!({})),
-                bybit("recv", serde_json::json!({"data": "{}"})),
+                futures("connect", serde_json::json!({})),
+                futures("recv", serde_json::json!({"data": "{}"})),
             ]),
-            "bybit.linear",
+            "kraken.futures",
         ),
         (dialogue.as_bytes().to_vec(), "kraken.futures"),
         (b"".to_vec(), "empty"),
@@ -397,6 +397,7 @@ fn recorded_checksums_match() {
     for (name, messages, books, ok) in [
         ("binance/cryptofeed-BINANCE.jsonl.zst", 265, 4, 0),
         ("binance/cryptofeed-BINANCE_FUTURES.jsonl.zst", 1_535, 4, 0),
+        ("bybit/cryptofeed-BYBIT.jsonl.zst", 3_227, 6, 0),
         ("kraken/cryptofeed-KRAKEN.jsonl.zst", 4_430, 10, 4_269),
         ("kraken/python-kraken-sdk-orderbook-v1.json", 1_150, 1, 979),
         ("kraken/python-kraken-sdk-orderbook-v2.json", 510, 1, 510),

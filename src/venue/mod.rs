@@ -13,6 +13,7 @@ mod credentials;
 mod feed;
 mod gateway;
 pub mod kraken;
+mod limits;
 mod names;
 mod preview;
 mod recognise;
@@ -28,6 +29,7 @@ pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
     Lane, LaneSpec, OrderBytes, Unsupported,
 };
+pub use limits::{Budget, Costs, Forget, Limited, RULES_MAX, Rule, Urgency, cost};
 pub use names::BookNames;
 pub use preview::{OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Signed, Transport};
 pub use recognise::{Clue, HostKind, host_kind, recognise};

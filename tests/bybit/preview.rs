@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use xarb::types::{Kind, Side, Tif};
 use xarb::venue::{Credentials, OrderText, Preview, SignRequest, Transport, find};
 
-use crate::world::VENUES;
+use crate::world::MARKETS;
 
 fn credentials() -> Credentials {
     Credentials {
@@ -70,7 +70,7 @@ fn requests_are_signed_as_they_stand() {
             "bacffe7500499eb829bb58c45d36d1b3e5ac67c14eaeba91df5e99ccee013925",
         ),
     ] {
-        for venue in VENUES {
+        for venue in MARKETS {
             let request = SignRequest {
                 method: method.to_owned(),
                 path: path.to_owned(),
@@ -136,13 +136,29 @@ fn a_websocket_order_is_not_signed_but_its_login_is() {
 #[test]
 fn kinds_and_lifetimes_have_the_venues_names() {
     for (venue, kind, tif, want) in [
-        ("bybit.spot", Kind::Limit, Tif::Fok, r#""orderType":"Limit","qty":"0.001","price":"10000","timeInForce":"FOK","#),
+        (
+            "bybit.spot",
+            Kind::Limit,
+            Tif::Fok,
+            r#""orderType":"Limit","qty":"0.001","price":"10000","timeInForce":"FOK","#,
+        ),
         ("bybit.spot", Kind::PostOnly, Tif::Gtc, r#""price":"10000","timeInForce":"PostOnly","#),
-        ("bybit.spot", Kind::Market, Tif::Ioc, r#""orderType":"Market","qty":"0.001","timeInForce":"IOC","marketUnit":"baseCoin","#),
-        ("bybit.linear", Kind::Market, Tif::Ioc, r#""orderType":"Market","qty":"0.001","timeInForce":"IOC","orderLinkId""#),
+        (
+            "bybit.spot",
+            Kind::Market,
+            Tif::Ioc,
+            r#""orderType":"Market","qty":"0.001","timeInForce":"IOC","marketUnit":"baseCoin","#,
+        ),
+        (
+            "bybit.linear",
+            Kind::Market,
+            Tif::Ioc,
+            r#""orderType":"Market","qty":"0.001","timeInForce":"IOC","orderLinkId""#,
+        ),
         ("bybit.linear", Kind::Limit, Tif::Gtc, r#""timeInForce":"GTC","#),
     ] {
-        let Preview::Http { body, .. } = preview(venue, &OrderText { kind, tif, ..order(Transport::Rest) }) else {
+        let Preview::Http { body, .. } = preview(venue, &OrderText { kind, tif, ..order(Transport::Rest) })
+        else {
             panic!()
         };
         assert!(body.contains(want), "{body}");

@@ -9,7 +9,7 @@ use xarb::wire::PaddedBuf;
 use crate::world::*;
 
 fn everywhere(test: impl Fn(&mut World)) {
-    for venue in VENUES {
+    for venue in MARKETS {
         for transport in TRANSPORTS {
             let mut world = World::ready(venue, transport);
             test(&mut world);
@@ -115,7 +115,11 @@ fn refusals_come_in_the_venue_s_words_and_classes() {
         *world.exchange.knobs() = Knobs { halted: true, ..Knobs::default() };
         let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000.1", "0.01");
         world.send(&order);
-        let halted = if spot { "Refused 170151 This trading pair is not available." } else { "Refused 110074 This contract is not live." };
+        let halted = if spot {
+            "Refused 170151 This trading pair is not available."
+        } else {
+            "Refused 110074 This contract is not live."
+        };
         assert_eq!(world.told(), [halted]);
         *world.exchange.knobs() = Knobs::default();
         // What our own check would have stopped.
@@ -185,8 +189,10 @@ fn a_late_order_is_not_taken_and_the_clock_is_asked() {
             world.deliver(&bytes);
             let reports = std::mem::take(&mut world.reports);
             assert_eq!(reports.iter().any(|r| matches!(r, Report::Ended { .. })), taken);
-            let refused = reports.iter().any(|r| matches!(r, Report::OrderError { class: Class::Refused, .. }));
-            let asked = reports.iter().any(|r| matches!(r, Report::ServerTime { venue, .. } if *venue == world.now));
+            let refused =
+                reports.iter().any(|r| matches!(r, Report::OrderError { class: Class::Refused, .. }));
+            let asked =
+                reports.iter().any(|r| matches!(r, Report::ServerTime { venue, .. } if *venue == world.now));
             assert_eq!((refused, asked), (!taken, !taken), "{reports:?}");
         }
     });
@@ -225,7 +231,11 @@ fn the_account_is_read() {
         assert_eq!(world.told(), position);
 
         world.command(Command::Fees { instrument: INSTRUMENT }).unwrap();
-        let fees = Report::Fees { symbol: spec(world.venue).symbol, taker: FeeRate(100_000), maker: FeeRate(20_000) };
+        let fees = Report::Fees {
+            symbol: spec(world.venue).symbol,
+            taker: FeeRate(100_000),
+            maker: FeeRate(20_000),
+        };
         assert!(world.reports.contains(&fees), "{:?}", world.reports);
         world.command(Command::ServerTime).unwrap();
         let time = Report::ServerTime { venue: world.now, asked: world.now };
@@ -239,7 +249,10 @@ fn the_account_is_read() {
         let granted = (rights.read, rights.trade, rights.withdraw, rights.transfer, rights.ip_bound);
         assert_eq!(granted, (Some(true), Some(true), Some(false), Some(false), Some(true)));
         assert_eq!((rights.ips, rights.excess), (vec!["10.0.0.1".to_owned()], vec![]));
-        let odd = Command::Replace { cancel: ClientId::from_bits(1), order: world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.01") };
+        let odd = Command::Replace {
+            cancel: ClientId::from_bits(1),
+            order: world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.01"),
+        };
         assert!(world.command(odd).is_err());
     });
 }
@@ -301,7 +314,8 @@ fn positions_open_turn_and_close() {
         // Spot knows no such order.
         let mut spot = World::ready("bybit.spot", transport);
         let order = spot.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.02");
-        let refused = spot.gateway.encode(&Draft { reduce_only: true, ..order }, spot.now, &mut OrderBytes::new());
+        let refused =
+            spot.gateway.encode(&Draft { reduce_only: true, ..order }, spot.now, &mut OrderBytes::new());
         assert_eq!(refused, Err(EncodeError::Unsupported));
     }
 }
@@ -336,7 +350,10 @@ fn a_lost_answer_is_found_by_a_question() {
         world.command(Command::Query { client: order.client, instrument: INSTRUMENT }).unwrap();
         world.command(Command::Fills { instrument: INSTRUMENT, since: START }).unwrap();
         let told = world.told();
-        assert!(told[0] == "status PartFilled 0.004" && told[1].starts_with("filled 0.004 at 60000"), "{told:?}");
+        assert!(
+            told[0] == "status PartFilled 0.004" && told[1].starts_with("filled 0.004 at 60000"),
+            "{told:?}"
+        );
         // A request that never left is known not to have.
         if bytes.lane == Lane::Rest {
             world.tell(GatewayInput::Failed { token: order.client.bits(), sent: false });
@@ -347,7 +364,7 @@ fn a_lost_answer_is_found_by_a_question() {
 
 #[test]
 fn keys_are_checked() {
-    for venue in VENUES {
+    for venue in MARKETS {
         // One bound elsewhere gets in nowhere.
         let rights = KeyRights { ips: vec!["10.9.9.9".to_owned()], ..trading_rights() };
         let mut world = World::new(venue, Transport::Ws, rights);
@@ -361,17 +378,20 @@ fn keys_are_checked() {
 
         // One that may not trade reads, and that is all.
         for transport in TRANSPORTS {
-            let mut world = World::new(venue, transport, KeyRights { trade: Some(false), ..trading_rights() });
+            let mut world =
+                World::new(venue, transport, KeyRights { trade: Some(false), ..trading_rights() });
             world.open();
             assert!(world.gateway.ready());
             world.told();
             let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.01");
             world.send(&order);
-            assert_eq!(world.told(), ["Halt 10005 Permission denied, please check your AP"]);
+            assert_eq!(world.told(), ["Halt 10005 Permission denied, please check your API "]);
             world.command(Command::OpenOrders).unwrap();
             assert_eq!(world.told(), ["OpenOrdersEnd { count: 0 }"]);
             world.command(Command::Rights).unwrap();
-            assert!(matches!(&world.reports[..], [.., Report::Rights(rights)] if rights.trade == Some(false)));
+            assert!(
+                matches!(&world.reports[..], [.., Report::Rights(rights)] if rights.trade == Some(false))
+            );
         }
 
         // A wrong secret, or a request that was changed on its way.
@@ -383,7 +403,7 @@ fn keys_are_checked() {
         bytes.buffer()[..len].copy_from_slice(text.as_bytes());
         bytes.set(0, len).unwrap();
         world.deliver(&bytes);
-        assert_eq!(world.told(), ["Halt 10004 Error sign, please check your signature"]);
+        assert_eq!(world.told(), ["Halt 10004 Error sign, please check your signature g"]);
     }
 }
 
@@ -401,7 +421,10 @@ fn the_switch_cancels_everything_once_no_connection_holds_it() {
         for _ in 0..3 {
             world.wait(Nanos::from_secs(9));
             world.command(Command::DeadMan { timeout: Nanos::from_secs(10) }).unwrap();
-            assert_eq!(world.reports.pop(), Some(Report::DeadMan { until: world.now + Nanos::from_secs(10) }));
+            assert_eq!(
+                world.reports.pop(),
+                Some(Report::DeadMan { until: world.now + Nanos::from_secs(10) })
+            );
         }
         assert_eq!((world.requests, world.exchange.open_orders(world.trader).len()), (0, 1));
         world.serve(ServerInput::Closed(conn(Lane::Private)));

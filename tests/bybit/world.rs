@@ -12,7 +12,7 @@ use xarb::wire::PaddedBuf;
 
 pub const START: Nanos = Nanos::from_millis(1_700_000_000_000);
 pub const ADDRESS: &str = "10.0.0.1:4444";
-pub const VENUES: [&str; 2] = ["bybit.spot", "bybit.linear"];
+pub const MARKETS: [&str; 2] = ["bybit.spot", "bybit.linear"];
 pub const TRANSPORTS: [Transport; 2] = [Transport::Ws, Transport::Rest];
 pub const INSTRUMENT: InstrumentId = InstrumentId(7);
 
@@ -164,7 +164,14 @@ impl World {
         }
     }
 
-    pub fn http(&mut self, token: u128, method: &str, target: &str, headers: &[(String, String)], body: &[u8]) {
+    pub fn http(
+        &mut self,
+        token: u128,
+        method: &str,
+        target: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) {
         self.requests += 1;
         let id = RequestId(self.requests);
         self.tokens.insert(id, token);

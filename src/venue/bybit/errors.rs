@@ -52,9 +52,9 @@ pub fn is_gone(code: i64) -> bool {
     matches!(code, 110_001 | 110_008 | 110_010 | 170_139 | 170_142 | 170_143 | 170_190 | 170_213)
 }
 
-/// Code and text, cut to fit.
-pub fn reference(code: i64, text: &str) -> VenueRef {
-    cut(&format!("{code} {text}"))
+/// Code and text, or, where there is none, the HTTP status, cut to fit.
+pub fn reference(status: u16, code: i64, text: &str) -> VenueRef {
+    if code == 0 { cut(&format!("HTTP {status}")) } else { cut(&format!("{code} {text}")) }
 }
 
 /// As much of a text as fits.
@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn long_texts_are_cut_between_characters() {
-        assert_eq!(reference(10_006, "Too many visits!").as_str(), "10006 Too many visits!");
+        assert_eq!(reference(200, 10_006, "Too many visits!").as_str(), "10006 Too many visits!");
+        assert_eq!(reference(502, 0, "").as_str(), "HTTP 502");
         assert_eq!(cut(&"é".repeat(40)).as_str().chars().count(), 23);
     }
 }

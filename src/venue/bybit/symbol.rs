@@ -124,8 +124,15 @@ fn spec(market: Market, info: &Info) -> Option<InstrumentSpec> {
         other => other.ok(),
     };
     let step = |text: &str| number(text).filter(|step| *step > 0);
-    // What the venue does not tell is no rule.
-    let limit = |text: &str| if text.is_empty() { Some(0) } else { number(text) };
+    // What the venue does not tell is no rule. It makes some of its largest quantities with floats
+    // (`1542.6000000000001`): what does not fit is cut off, which is on the safe side.
+    let limit = |text: &str| match text.split_once('.') {
+        _ if text.is_empty() => Some(0),
+        Some((whole, fraction)) if fraction.len() > usize::from(scale.digits()) => {
+            number(text.get(..whole.len() + 1 + usize::from(scale.digits()))?)
+        }
+        _ => number(text),
+    };
 
     let (base, quote) = (Asset::new(&info.base_coin)?, Asset::new(&info.quote_coin)?);
     let settle = if info.settle_coin.is_empty() { quote } else { Asset::new(&info.settle_coin)? };

@@ -8,6 +8,7 @@ mod error;
 mod feed;
 mod gateway;
 pub mod json;
+mod limits;
 mod order;
 mod preview;
 mod private;

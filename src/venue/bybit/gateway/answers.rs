@@ -7,7 +7,7 @@ use super::super::errors::{self, classify, reference};
 use super::super::private::{Limits, Page, Reply, Unreadable, malformed, unknown};
 use super::session::used;
 use super::{Answer, BybitGateway, List, Of, Pending, Switch, What};
-use crate::types::{ClientId, Nanos, Report};
+use crate::types::{Class, ClientId, Nanos, Report};
 use crate::venue::GatewayOut;
 use crate::venue::bybit::call::Call;
 
@@ -25,7 +25,7 @@ impl BybitGateway {
         }
         self.check_time(answer.code, now, out);
         let class = classify(answer.status, answer.code);
-        let code = reference(answer.code, answer.text);
+        let code = reference(answer.status, answer.code, answer.text);
         match what {
             What::Cancel(client) | What::Amend(client) => {
                 out.reports.push(Report::CancelError { client, class, code });
@@ -38,7 +38,8 @@ impl BybitGateway {
             }
             // Most accounts have no such switch: it is not asked for again.
             What::Switch(_) => {
-                self.switch = Switch::Refused;
+                let for_good = matches!(class, Class::Refused | Class::Halt);
+                self.switch = if for_good { Switch::Refused } else { Switch::Off };
                 out.reports.push(Report::Malformed(format!("the dead-man switch was refused: {code}")));
             }
             _ => out.reports.push(Report::Malformed(format!("{} was refused: {code}", name(&what)))),
@@ -192,7 +193,9 @@ impl BybitGateway {
                 status,
                 code: reply.ret_code,
                 text: &reply.ret_msg,
-                result: reply.result.map(RawValue::get).filter(|_| status == 200 && reply.ret_code == 0),
+                // Some answers of success are nothing but that.
+                result: (status == 200 && reply.ret_code == 0)
+                    .then(|| reply.result.map_or("{}", RawValue::get)),
                 retry_at,
             },
             // A limit or a block may be told by the status alone.

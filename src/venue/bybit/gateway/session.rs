@@ -239,7 +239,7 @@ impl BybitGateway {
             }
             _ => None,
         };
-        let code = errors::reference(answer.code, answer.text);
+        let code = errors::reference(answer.status, answer.code, answer.text);
         out.reports.push(Report::OrderError { client, class, code, retry_at });
         self.check_time(answer.code, now, out);
     }
