@@ -1,5 +1,7 @@
 //! The executor against venues that fill, refuse, stay silent and misbehave.
 
+#[path = "exec/legs.rs"]
+mod legs;
 #[path = "exec/world.rs"]
 mod world;
 
