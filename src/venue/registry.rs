@@ -83,8 +83,15 @@ pub enum FeeIn {
 }
 
 /// All venues.
-pub static VENUES: &[Venue] =
-    &[binance::SPOT, binance::USDM, binance::COINM, coinbase::ADVANCED, coinbase::EXCHANGE, kraken::SPOT];
+pub static VENUES: &[Venue] = &[
+    binance::SPOT,
+    binance::USDM,
+    binance::COINM,
+    coinbase::ADVANCED,
+    coinbase::EXCHANGE,
+    kraken::SPOT,
+    kraken::futures::FUTURES,
+];
 
 /// The venue of that name.
 pub fn find(id: &str) -> Option<&'static Venue> {
