@@ -93,6 +93,7 @@ pub static VENUES: &[Venue] = &[
     coinbase::ADVANCED,
     coinbase::EXCHANGE,
     kraken::SPOT,
+    kraken::futures::FUTURES,
 ];
 
 /// The venue of that name.

@@ -61,6 +61,12 @@ pub fn feed_config(levels: u32, ticker: bool) -> FeedConfig {
     }
 }
 
+/// Two contracts, without metadata.
+pub fn futures_config() -> FeedConfig {
+    let book = |symbol| BookConfig { symbol: Symbol::new(symbol).unwrap(), spec: None };
+    FeedConfig { books: vec![book("PI_XBTUSD"), book("PF_ETHUSD")], ..feed_config(1_000, true) }
+}
+
 /// What a frame says once its mask is off.
 pub fn unmask(frame: &[u8]) -> String {
     let (start, len) = match frame[1] & 0x7f {
