@@ -150,9 +150,12 @@ fn three_venues_are_traded_as_one_market() {
     let storm = ["sim.gap_ppm=10000", "sim.reject_ppm=30000", "sim.partial_ppm=200000"];
     let mut widest = 0;
     for (seed, faults) in [(0, &[][..]), (1, &storm)] {
-        let mut run = Run::new(seed, path, &[&THIRD, faults].concat());
+        // More than one level holds: else one leg a side is all there ever is.
+        let large =
+            ["detect.max_notional=20000", "risk.max_order_notional=20000", "risk.max_exposure=100000"];
+        let mut run = Run::new(seed, path, &[&THIRD, faults, &large].concat());
         assert_eq!(run.plan.venues.len(), 3);
-        run.on(Nanos::from_secs(15));
+        run.on(Nanos::from_secs(10));
         run.heal();
         let report = run.must_settle();
         assert!(report.intents >= 5, "seed {seed}: {report:#?}");
@@ -160,15 +163,11 @@ fn three_venues_are_traded_as_one_market() {
             assert!(venue.fills > 0, "seed {seed}: {report:#?}");
         }
         let journal = run.crew.exec.stage().executor().journal();
-        let mut legs = std::collections::BTreeMap::<u64, usize>::new();
-        for record in Record::all(journal.kept().unwrap()).filter(|record| record.is(RecordKind::Order)) {
-            *legs.entry(record.intent()).or_default() += 1;
-        }
-        let orders: usize = legs.values().sum();
-        assert_eq!(orders as u64, report.venues.iter().map(|venue| venue.orders).sum::<u64>());
-        widest = widest.max(legs.into_values().max().unwrap_or(0));
+        // The legs of an intent are numbered from 0, its hedges from 8.
+        let orders = Record::all(journal.kept().unwrap()).filter(|record| record.is(RecordKind::Order));
+        widest = orders.map(|record| record.client().leg()).filter(|leg| *leg < 8).fold(widest, u8::max);
     }
-    assert!(widest >= 3, "no intent had more than two legs");
+    assert!(widest >= 2, "no intent had more than two legs");
 }
 
 #[test]

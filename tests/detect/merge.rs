@@ -13,11 +13,14 @@ struct Seat {
     bids: Vec<Level>,
 }
 
+/// A seat as drawn: mid, fee, lot, minimums, and the steps and sizes of its asks and bids.
+type Drawn = (i64, i64, i64, i64, i64, Vec<(i64, i64)>, Vec<(i64, i64)>);
+
 fn seats(count: std::ops::Range<usize>, lots: i64, mins: i64) -> impl Strategy<Value = Vec<Seat>> {
     let levels = || prop::collection::vec((1..6i64, 0..30i64), 0..5);
     let seat = (985..1_015i64, 0..400_000i64, 1..=lots, 0..=mins, 0..=mins * 1_000, levels(), levels());
     prop::collection::vec(seat, count).prop_map(|seats| {
-        let number = |(at, one): (usize, (i64, i64, i64, i64, i64, Vec<_>, Vec<_>))| {
+        let number = |(at, one): (usize, Drawn)| {
             let (mid, fee, lot, min_qty, min_notional, asks, bids) = one;
             let ladder = |steps: Vec<(i64, i64)>, sign: i64| {
                 let mut price: i64 = mid;
@@ -111,7 +114,7 @@ proptest! {
                 for (side, units) in [(Side::Buy, &asks[..n]), (Side::Sell, &bids[..n])] {
                     for at in 0..seats.len() {
                         let own = units.iter().filter(|unit| unit.0 == at);
-                        let want = own.clone().last().map(|unit| (own.count() as i64, unit.1 as i64));
+                        let want = own.clone().next_back().map(|unit| (own.count() as i64, unit.1 as i64));
                         let mut legs = taken.legs().iter().filter(|leg| leg.side == side && leg.seat == at);
                         prop_assert_eq!(legs.next().map(|leg| (leg.qty.0, leg.price.0)), want);
                         prop_assert!(legs.next().is_none());
