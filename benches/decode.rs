@@ -12,7 +12,7 @@ use common::frames::{Case, Frame, frames};
 use common::rivals;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use xarb::types::{Level, Scale};
-use xarb::venue::{binance, kraken};
+use xarb::venue::{binance, bybit, coinbase, kraken};
 use xarb::wire::json::Tier;
 use xarb::wire::ws::Message;
 
@@ -41,21 +41,37 @@ fn decode(c: &mut Criterion) {
         let mut levels: Vec<Level> = Vec::with_capacity(256);
         let mut binance = binance::decode::Decoder::new(Scale::DEFAULT);
         let mut kraken = kraken::decode::Decoder::new(Scale::DEFAULT);
-        let is_kraken = case == Case::KrakenBook;
+        let mut coinbase = coinbase::decode::Decoder::new(Scale::DEFAULT);
+        let mut bybit = bybit::decode::Decoder::new(Scale::DEFAULT);
         run(c, "hop/decode", case, &frames, |frame| {
             levels.clear();
-            if is_kraken {
-                black_box(&kraken.decode(frame.padded(), &mut levels)).is_ok() as u64
-            } else {
-                black_box(&binance.decode(frame.padded(), &mut levels)).is_ok() as u64
+            match case {
+                Case::KrakenBook => black_box(&kraken.decode(frame.padded(), &mut levels)).is_ok() as u64,
+                Case::CoinbaseLevel2 | Case::CoinbaseTicker => {
+                    black_box(&coinbase.decode(frame.padded(), &mut levels)).is_ok() as u64
+                }
+                Case::BybitOrderbook | Case::BybitTicker => {
+                    black_box(&bybit.decode(frame.padded(), &mut levels)).is_ok() as u64
+                }
+                _ => black_box(&binance.decode(frame.padded(), &mut levels)).is_ok() as u64,
             }
         });
         run(c, "decode/tier2", case, &frames, |frame| {
             levels.clear();
-            if is_kraken {
-                black_box(&kraken.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
-            } else {
-                black_box(&binance.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
+            match case {
+                Case::KrakenBook => {
+                    black_box(&kraken.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
+                        as u64
+                }
+                Case::CoinbaseLevel2 | Case::CoinbaseTicker => {
+                    black_box(&coinbase.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
+                        as u64
+                }
+                Case::BybitOrderbook | Case::BybitTicker => {
+                    black_box(&bybit.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
+                }
+                _ => black_box(&binance.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
+                    as u64,
             }
         });
         run(c, "rival/serde_json", case, &frames, |frame| {

@@ -137,21 +137,34 @@ fn a_demo_trades_over_loopback_sockets() {
 
 #[test]
 fn paper_orders_meet_the_books_of_configured_endpoints() {
-    // Simulated venues stand in for public ones: the program sees endpoints and nothing else.
+    let perp =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-perp.toml")).unwrap();
+    // A contract is known for one by the venue's own metadata.
+    for (demo, venue, stream) in [
+        (Config::demo(&[]).unwrap(), "binance.spot", "stream"),
+        (Config::parse("demo-perp.toml", &perp, &[]).unwrap(), "binance.usdm", "public/stream"),
+    ] {
+        on_paper(&demo, venue, stream);
+    }
+}
+
+/// Trades on paper at the simulated venues of a demo, which stand in for public ones: the program sees
+/// endpoints and nothing else.
+fn on_paper(demo: &Config, venue: &str, stream: &str) {
     let clock = HostClock::new();
-    let demo = Config::demo(&[]).unwrap();
-    let (sim, _) = simulate(&demo, clock.now()).unwrap();
+    let (sim, _) = simulate(demo, clock.now()).unwrap();
     let served = serve(sim, ListenConfig::default(), clock).unwrap();
     let ports: Vec<u16> = served.addresses().iter().map(|address| address.port()).collect();
     let text = format!(
         r#"
 [run]
 mode = "shared"
-[venue."binance.spot"]
+[venue."{venue}"]
 environment = "paper"
-stream = "ws://127.0.0.1:{0}/stream"
+stream = "ws://127.0.0.1:{0}/{stream}"
 rest = "http://127.0.0.1:{0}/"
 channels = ["depth"]
+interval_ms = 100
 taker_bps = 0
 maker_bps = 0
 [venue."kraken.spot"]
@@ -163,7 +176,7 @@ levels = 100
 taker_bps = 0
 maker_bps = 0
 [instrument.BTC-USDT]
-symbols = {{ "binance.spot" = "BTCUSDT", "kraken.spot" = "BTC/USDT" }}
+symbols = {{ "{venue}" = "BTCUSDT", "kraken.spot" = "BTC/USDT" }}
 [detect]
 min_edge_bps = 0.1
 max_notional = 1000

@@ -2,8 +2,9 @@
 //! the engine says that it did must be what the venues say, whatever the network and the venues do.
 
 use xarb::book::Trust;
-use xarb::config::Config;
+use xarb::config::{Config, DEMO};
 use xarb::engine::{Control, Crew, Helm, Identity, Plan, RunReport};
+use xarb::exec::{Record, RecordKind};
 use xarb::sim::audit::engine_view;
 use xarb::sim::checks::{OrderCaps, Violation, check};
 use xarb::sim::net::Path;
@@ -37,11 +38,18 @@ struct Run {
 
 const START: Nanos = Nanos::from_secs(1_800_000_000);
 
+/// Spot against a linear contract.
+const PERP: &str = include_str!("../configs/demo-perp.toml");
+
 impl Run {
     fn new(seed: u64, path: Path, changes: &[&str]) -> Run {
+        Run::of(DEMO, seed, path, changes)
+    }
+
+    fn of(text: &str, seed: u64, path: Path, changes: &[&str]) -> Run {
         let mut changes: Vec<String> = changes.iter().map(|change| change.to_string()).collect();
         changes.push(format!("run.seed={seed}"));
-        let config = Config::demo(&changes).unwrap();
+        let config = Config::parse("a demo", text, &changes).unwrap();
         let (sim, keys) = simulate(&config, START).unwrap();
         let world = World::new(sim, path, seed, START);
         let rows = config.venues.iter().map(|venue| xarb::venue::find(&venue.id).unwrap());
@@ -109,8 +117,8 @@ impl Run {
 #[test]
 fn a_fair_wind_brings_trades_and_no_violation() {
     let path = Path { latency: Nanos::from_micros(500), ..Path::default() };
-    for seed in 0..3 {
-        let mut run = Run::new(seed, path, &["sim.offset_bps=30"]);
+    for (text, seed) in [(DEMO, 0), (DEMO, 1), (DEMO, 2), (PERP, 3), (PERP, 4)] {
+        let mut run = Run::of(text, seed, path, &["sim.offset_bps=30"]);
         run.on(Nanos::from_secs(10));
         assert_eq!(run.violations(), [], "seed {seed}");
         let report = run.must_settle();
@@ -120,6 +128,47 @@ fn a_fair_wind_brings_trades_and_no_violation() {
         }
         assert!(report.intents >= 5 && report.unknown == 0, "seed {seed}: {report:#?}");
     }
+}
+
+/// A third venue beside those of the demo, with a lot that is neither's.
+const THIRD: [&str; 10] = [
+    "venue.bybit.spot.environment=sim",
+    "venue.bybit.spot.taker_bps=10",
+    "venue.bybit.spot.maker_bps=10",
+    "venue.bybit.spot.channels=[\"depth\"]",
+    "venue.bybit.spot.levels=200",
+    "instrument.BTC-USDT.symbols.bybit.spot=BTCUSDT",
+    "instrument.BTC-USDT.rules.bybit.spot.tick=0.01",
+    "instrument.BTC-USDT.rules.bybit.spot.lot=0.000001",
+    "instrument.BTC-USDT.rules.bybit.spot.min_qty=0.000048",
+    "instrument.BTC-USDT.rules.bybit.spot.min_notional=5",
+];
+
+#[test]
+fn three_venues_are_traded_as_one_market() {
+    let path = Path { latency: Nanos::from_micros(500), jitter: Nanos::from_millis(2), ..Path::default() };
+    let storm = ["sim.gap_ppm=10000", "sim.reject_ppm=30000", "sim.partial_ppm=200000"];
+    let mut widest = 0;
+    for (seed, faults) in [(0, &[][..]), (1, &storm)] {
+        let mut run = Run::new(seed, path, &[&THIRD, faults].concat());
+        assert_eq!(run.plan.venues.len(), 3);
+        run.on(Nanos::from_secs(15));
+        run.heal();
+        let report = run.must_settle();
+        assert!(report.intents >= 5, "seed {seed}: {report:#?}");
+        for venue in &report.venues {
+            assert!(venue.fills > 0, "seed {seed}: {report:#?}");
+        }
+        let journal = run.crew.exec.stage().executor().journal();
+        let mut legs = std::collections::BTreeMap::<u64, usize>::new();
+        for record in Record::all(journal.kept().unwrap()).filter(|record| record.is(RecordKind::Order)) {
+            *legs.entry(record.intent()).or_default() += 1;
+        }
+        let orders: usize = legs.values().sum();
+        assert_eq!(orders as u64, report.venues.iter().map(|venue| venue.orders).sum::<u64>());
+        widest = widest.max(legs.into_values().max().unwrap_or(0));
+    }
+    assert!(widest >= 3, "no intent had more than two legs");
 }
 
 #[test]
@@ -139,8 +188,9 @@ fn no_storm_makes_the_engine_and_the_venues_disagree() {
         "sim.partial_ppm=300000",
     ];
     let (mut resyncs, mut lost, mut fills) = (0, 0, 0);
-    for seed in 100..106 {
-        let mut run = Run::new(seed, path, &faults);
+    for seed in 100..110 {
+        let text = if seed < 106 { DEMO } else { PERP };
+        let mut run = Run::of(text, seed, path, &faults);
         run.on(Nanos::from_secs(4));
         run.world.net_mut().stall(0, START + Nanos::from_secs(6));
         for _ in 0..12 {

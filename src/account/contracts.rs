@@ -1,6 +1,9 @@
 //! Positions in linear contracts as our fills make them: one a venue and instrument, in one-way
 //! mode. What a venue reports opens it before trading starts; later it is only compared.
 //!
+//! Profits are exact here, and rounded by the venue: a wallet may differ by a little for each fill, and
+//! only more than that is drift.
+//!
 //! A contract is paid for in full: the margin that the ledger keeps back is the whole value that the
 //! position may come to have when our open orders fill. A venue's own leverage may ask for less.
 
@@ -20,9 +23,26 @@ pub(super) struct Row {
     open: [Money; 2],
     reported: Option<(Qty, Nanos)>,
     pub drifted: bool,
+    /// Fills booked: the venue rounds the profit of each in its own way.
+    fills: u32,
 }
 
+/// What a venue's rounding of average prices and profits may come to for each fill, of the asset that
+/// is settled in.
+const ROUNDING: Money = Money(10i128.pow(17));
+
 impl Row {
+    /// Books a fill; hands out the profit it realised.
+    pub fn fill(&mut self, side: Side, qty: Qty, value: Money) -> Money {
+        self.fills = self.fills.saturating_add(1);
+        self.position.fill(side, qty, value)
+    }
+
+    /// How far the venue's wallet may be from ours by its rounding alone.
+    pub fn rounding(&self) -> Money {
+        Money(ROUNDING.0 * i128::from(self.fills))
+    }
+
     /// A quantity of it as an amount of the base asset.
     pub fn amount(&self, qty: Qty) -> Money {
         Money(self.unit.0 * i128::from(qty.0))
@@ -113,6 +133,7 @@ impl Contracts {
                 open: [Money::ZERO; 2],
                 reported: None,
                 drifted: false,
+                fills: 0,
             });
         }
     }

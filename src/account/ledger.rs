@@ -199,7 +199,7 @@ impl Ledger {
         let row = self.contracts.get_mut(fill.venue, fill.instrument);
         let changes = match (fill.contracts, row) {
             (Some(qty), Some(row)) => {
-                let realised = row.position.fill(fill.side, qty, fill.value);
+                let realised = row.fill(fill.side, qty, fill.value);
                 [(fill.base, Money::ZERO), (fill.quote, realised)]
             }
             _ => [(fill.base, sign(fill.qty, buys)), (fill.quote, sign(fill.value, !buys))],
@@ -329,6 +329,13 @@ impl Ledger {
         self.at(venue, asset).reported
     }
 
+    /// How far a venue's balance may be from ours: `plain`, and more where contracts settle in it,
+    /// whose profits each venue rounds in its own way.
+    pub fn tolerance(&self, venue: VenueId, asset: AssetId, plain: Money) -> Money {
+        let contracts = self.contracts.of(venue).filter(|row| row.settle == asset);
+        plain + contracts.map(Row::rounding).sum()
+    }
+
     /// Whether any of a venue's balances or positions, as last reported at or after `since`, differs
     /// from ours, balances by more than `tolerance`, and has not been told as drift yet.
     pub fn differs(&self, venue: VenueId, since: Nanos, tolerance: Money) -> bool {
@@ -338,7 +345,9 @@ impl Ledger {
                 let account = self.at(venue, AssetId(asset as u8));
                 !account.drifted
                     && account.reported.is_some_and(|(theirs, when)| {
-                        when >= since && (theirs - account.position).abs() > tolerance
+                        when >= since
+                            && (theirs - account.position).abs()
+                                > self.tolerance(venue, AssetId(asset as u8), tolerance)
                     })
             })
     }
@@ -349,6 +358,7 @@ impl Ledger {
     pub fn compare(&mut self, venue: VenueId, since: Nanos, tolerance: Money, mut found: impl FnMut(Drift)) {
         for at in 0..self.assets.len() {
             let asset = self.assets[at];
+            let tolerance = self.tolerance(venue, AssetId(at as u8), tolerance);
             let account = &mut self.accounts[usize::from(venue.0) * ASSETS_MAX + at];
             let Some((theirs, when)) = account.reported else { continue };
             if when < since {
@@ -620,6 +630,26 @@ mod tests {
         assert_eq!(ledger.contract_closable(venue, instrument, Side::Buy), Qty(0));
         ledger.hold_contract(venue, instrument, Side::Sell, money("1"));
         assert_eq!(ledger.contract_closable(venue, instrument, Side::Sell), Qty(0));
+    }
+
+    #[test]
+    fn a_venues_rounding_of_profits_is_no_drift() {
+        let (mut ledger, ids) = contracts();
+        let venue = VenueId(0);
+        ledger.book(&contract(ids, 0, Side::Buy, 3, "10000"));
+        ledger.book(&contract(ids, 0, Side::Sell, 1, "3333"));
+        let drifts = |ledger: &mut Ledger, theirs: &str, at: i64| {
+            ledger.report(venue, ids[1], money(theirs), Nanos(at));
+            let mut drifts = 0;
+            ledger.compare(venue, Nanos(at), Money::ZERO, |_| drifts += 1);
+            drifts
+        };
+        // Ours is 49997.6666..., with 24 digits.
+        assert_eq!(drifts(&mut ledger, "49997.66666667", 5), 0);
+        assert_eq!(drifts(&mut ledger, "49997.66667", 6), 1);
+        // What trades no contract has no such room.
+        ledger.report(venue, ids[0], money("1.0000001"), Nanos(7));
+        assert!(ledger.differs(venue, Nanos(7), Money::ZERO));
     }
 
     #[test]

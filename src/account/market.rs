@@ -3,7 +3,7 @@
 
 use super::{AssetId, Ledger, LedgerError};
 use crate::types::{
-    ContractKind, FeeRate, InstrumentId, InstrumentSpec, Money, Price, Qty, Side, VenueId, times,
+    ContractKind, FeeRate, InstrumentId, InstrumentSpec, Money, Position, Price, Qty, Side, VenueId, times,
 };
 
 /// One instrument on one venue.
@@ -84,9 +84,22 @@ impl Market {
 
     /// How much an order of this side may spend: of what pays for it, fee included, or, for sells of
     /// a base asset, of that.
-    pub fn budget(&self, ledger: &Ledger, side: Side) -> Money {
+    ///
+    /// A position that the order adds to is valued at `price`: what it lost and what it grew by since it
+    /// was opened is not there to be spent.
+    pub fn budget(&self, ledger: &Ledger, side: Side, price: Price) -> Money {
         match side {
-            _ if self.is_contract() => ledger.contract_room(self.venue, self.instrument, side),
+            _ if self.is_contract() => {
+                let room = ledger.contract_room(self.venue, self.instrument, side);
+                let Position { qty, cost } = ledger.contract(self.venue, self.instrument);
+                if qty.0.signum() != side.sign() {
+                    return room;
+                }
+                // Beyond what money can hold there is nothing to spend.
+                let Some(worth) = self.value(price, Qty(qty.0.saturating_abs())) else { return Money::ZERO };
+                let lost = if side == Side::Buy { cost - worth } else { cost + worth };
+                room - lost.max(Money::ZERO) - (worth - cost.abs()).max(Money::ZERO)
+            }
             Side::Buy => ledger.free(self.venue, self.quote),
             Side::Sell => ledger.free(self.venue, self.base),
         }

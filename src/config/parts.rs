@@ -172,6 +172,8 @@ pub struct DetectConfig {
     pub haircut: i64,
     /// Most value of one opportunity, in the quote asset.
     pub max_notional: Money,
+    /// An instrument on more than two venues is walked as one market, and not pair by pair.
+    pub merge: bool,
 }
 
 /// `[risk]`

@@ -402,6 +402,7 @@ fn detect(s: Section<'_>, risk: &RiskConfig) -> Result<DetectConfig, ConfigError
         min_edge: s.bps("min_edge_bps", -100, 10_000, Bps(Bps::ONE))?,
         haircut: s.share("haircut", FeeRate::ONE)?,
         max_notional: capped(&s, "max_notional", whole(1_000))?,
+        merge: s.flag("merge", true)?,
     };
     if detect.haircut == 0 {
         return Err(s.refuse_key("haircut", "more than zero: the share of a level that is counted on"));

@@ -41,6 +41,7 @@ fn the_other_files_are_read_too() {
         (include_str!("../../configs/paper.toml"), Environment::Paper),
         (include_str!("../../configs/sandbox-binance.toml"), Environment::Sandbox),
         (include_str!("../../configs/sandbox-binance-usdm.toml"), Environment::Sandbox),
+        (include_str!("../../configs/sandbox-bybit.toml"), Environment::Sandbox),
         (include_str!("../../configs/demo-perp.toml"), Environment::Sim),
         (include_str!("../../configs/kraken-validate.toml"), Environment::Live),
     ] {
@@ -105,7 +106,7 @@ fn refusals_name_key_value_and_expectation() {
     for (change, want) in [
         (
             "detect.min_edge=1",
-            "--set: `detect.min_edge` is unknown: expected one of the keys haircut, max_notional, min_edge_bps",
+            "--set: `detect.min_edge` is unknown: expected one of the keys haircut, max_notional, merge, min_edge_bps",
         ),
         (
             "detekt.x=1",
@@ -163,6 +164,7 @@ fn refusals_name_key_value_and_expectation() {
             "risk.price_band_bps=0",
             "--set: `risk.price_band_bps` is 0: expected a decimal in basis points from 1 to 1000",
         ),
+        ("detect.merge=1", "--set: `detect.merge` is 1: expected true or false"),
         ("risk.max_exposure=-1", "--set: `risk.max_exposure` is -1: expected an amount, not negative"),
         ("sim.balances=1", "--set: `sim.balances` is 1: expected a table such as { BTC = \"1.5\" }"),
         (

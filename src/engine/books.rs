@@ -8,7 +8,7 @@ use super::journey::JourneyCell;
 use super::plan::{Plan, PlannedVenue};
 use super::signal::Signal;
 use crate::book::{BookConfig, LadderConfig, Reader, cell};
-use crate::detect::{Detector, Notifier, PairError, Taker, ring};
+use crate::detect::{Detector, MergeError, Notifier, Taker, ring};
 use crate::sync::Arc;
 use crate::types::{InstrumentId, VenueId};
 use crate::venue::{BookConfig as FeedBookConfig, FeedConfig};
@@ -62,8 +62,8 @@ impl Books {
     /// The detect stage, and the queue that its opportunities come out of. There is one.
     ///
     /// # Errors
-    /// [`PairError`] for terms that cannot be worked with; a [`Plan`] has checked them.
-    pub fn detect_stage(&mut self, plan: &Plan) -> Result<(DetectStage, Receiver<Signal>), PairError> {
+    /// [`MergeError`] for terms that cannot be worked with; a [`Plan`] has checked them.
+    pub fn detect_stage(&mut self, plan: &Plan) -> Result<(DetectStage, Receiver<Signal>), MergeError> {
         let detector = Detector::new(&plan.watches())?;
         let (sender, receiver) = bounded(plan.config.exec.queue.max(1));
         let taker = self.taker.take().unwrap_or_else(|| ring(0).1);

@@ -17,7 +17,7 @@ use super::report::{ConnectionReport, RunReport, VenueReport};
 use super::role::Role;
 use super::signal::{Control, Status};
 use crate::config::HedgePolicy;
-use crate::detect::PairError;
+use crate::detect::MergeError;
 use crate::exec::{Absence, Executor, ExecutorConfig, ExecutorError, HedgeRules, Patience, Policy};
 use crate::risk::{Kill, Limits};
 use crate::telemetry::HopRecorder;
@@ -61,7 +61,7 @@ pub enum CrewError {
     },
     /// What is traded.
     #[error(transparent)]
-    Pair(#[from] PairError),
+    Merge(#[from] MergeError),
     /// Limits and markets.
     #[error(transparent)]
     Executor(#[from] ExecutorError),

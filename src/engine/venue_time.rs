@@ -2,7 +2,8 @@
 
 use crate::types::{Draft, Nanos, Report};
 use crate::venue::{
-    Command, EncodeError, Form, Gateway, GatewayInput, GatewayOut, LaneSpec, OrderBytes, Unsupported,
+    Command, EncodeError, Form, Gateway, GatewayInput, GatewayOut, LaneSpec, Limited, OrderBytes,
+    Unsupported, Urgency,
 };
 
 /// Answers kept: the one with the shortest round trip decides, since its error is the least.
@@ -85,6 +86,14 @@ impl Gateway for InVenueTime {
         self.gateway.encode(order, now + self.applied, out)?;
         out.expires = out.expires - self.applied;
         Ok(())
+    }
+
+    fn spend(&mut self, order: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
+        self.gateway.spend(order, urgency, now + self.applied)
+    }
+
+    fn refund(&mut self, order: &Draft, now: Nanos) {
+        self.gateway.refund(order, now + self.applied);
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {

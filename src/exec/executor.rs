@@ -22,7 +22,7 @@ use crate::risk::{
     Refusal, Standing, Stopped, consolidated_mid,
 };
 use crate::types::{Asset, ClientId, Draft, InstrumentId, Money, Nanos, Price, Qty, Report, Side, VenueId};
-use crate::venue::Form;
+use crate::venue::{Form, Urgency};
 
 /// What is known of a venue.
 #[derive(Clone, Debug, Default)]
@@ -260,6 +260,9 @@ impl Executor {
         match refused {
             None => Ok(encoded),
             Some(refusal) => {
+                for (_, admitted) in &encoded.legs {
+                    ctx.gateway(admitted.draft().venue).refund(admitted.draft(), now);
+                }
                 self.drop_encoded(encoded, &refusal, now);
                 Err(refusal)
             }
@@ -322,9 +325,16 @@ impl Executor {
     fn ready(&mut self, admitted: &Admitted, now: Nanos, ctx: &mut dyn Context) -> Result<Ready, Refusal> {
         let venue = admitted.draft().venue;
         let gateway = ctx.gateway(venue);
+        let urgency = if admitted.is_hedge() { Urgency::Urgent } else { Urgency::Order };
+        if gateway.spend(admitted.draft(), urgency, now).is_err() {
+            return Err(Refusal::at(Refused::Risk, Detail::RateLimit, venue));
+        }
         let signs_each = gateway.form() == Form::Signed;
         let ready = self.presign.prepare(gateway, signs_each, admitted, now);
-        ready.map_err(|_| Refusal::at(Refused::NotReady, Detail::Encode, venue))
+        ready.map_err(|_| {
+            gateway.refund(admitted.draft(), now);
+            Refusal::at(Refused::NotReady, Detail::Encode, venue)
+        })
     }
 
     fn enter_leg(

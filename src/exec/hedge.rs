@@ -193,7 +193,7 @@ fn affordable(
         true => unit + market.fee_at_most(unit),
         false => market.amount(Qty(1)),
     };
-    let free = most(market.budget(view.ledger, side), each);
+    let free = most(market.budget(view.ledger, side, limit), each);
     let qty = qty.min(free).min(most(limits.order_notional_max, unit)).floor_to(market.spec.lot);
     match market.spec.check(limit, qty) {
         Ok(_) => Some(qty),

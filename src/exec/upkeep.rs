@@ -95,7 +95,8 @@ impl Executor {
         let agree = paid.iter().all(|asset| {
             self.ledger.reported(venue, *asset).is_some_and(|(theirs, when)| {
                 let ours = self.ledger.position(venue, *asset);
-                when > since && (theirs - ours).abs() <= self.config.drift_max
+                when > since
+                    && (theirs - ours).abs() <= self.ledger.tolerance(venue, *asset, self.config.drift_max)
             })
         });
         let instrument = order.draft.instrument;

@@ -323,7 +323,7 @@ impl Gate {
             value = market.value(leg.price, qty);
             why = Some(Detail::Notional);
         }
-        let budget = market.budget(ledger, leg.side);
+        let budget = market.budget(ledger, leg.side, leg.price);
         if market.pays_value(leg.side) {
             let need = value.map(|value| value + market.fee_at_most(value));
             if need.is_none_or(|need| need > budget) {
@@ -654,14 +654,16 @@ mod tests {
             ("100000", "3010", 5_000_000, Ok(10_000_000)),
             ("100000", "4", 5_000_000, Ok(9_963_000)), // what is closed pays for as much again
             ("100000", "4", 0, Err(Refused::NoBalance)),
+            ("100000", "3010", -5_000_000, Ok(4_961_000)), // what it is worth more by is gone
         ] {
             let mut world = world_of(ContractKind::Linear);
             let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
             world.ledger.hold(VenueId(0), market.quote, money("100000") - money(buyer));
             let value = market.value(Price(60_000 * E8), Qty(long)).unwrap();
+            let tied_up = value.abs();
             let cost = Position { qty: Qty(long), cost: value };
             world.ledger.report_contract(VenueId(1), InstrumentId(0), cost, Nanos(0));
-            world.ledger.hold(VenueId(1), market.quote, money("100000") - value - money(seller));
+            world.ledger.hold(VenueId(1), market.quote, money("100000") - tied_up - money(seller));
             let result = world.admit(&opportunity(10_000_000)).map_err(|refusal| refusal.reason);
             let sizes = result.map(|intent| intent.legs[1].draft().qty.0);
             assert_eq!(sizes, got, "{buyer} {seller} {long}");

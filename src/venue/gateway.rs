@@ -28,7 +28,23 @@ pub trait Gateway: Send {
     /// after the first call for an instrument. The bytes are good until `out.expires`.
     fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError>;
 
-    /// Starts anything that is not a new order.
+    /// Counts an order that is about to be sent against the venue's rate limits. Hot. An order that was
+    /// encoded ahead is counted when it goes, and each once.
+    ///
+    /// # Errors
+    /// [`Limited`](super::Limited) when the order would break a limit: it must not be sent.
+    fn spend(&mut self, order: &Draft, urgency: super::Urgency, now: Nanos) -> Result<(), super::Limited> {
+        let _ = (order, urgency, now);
+        Ok(())
+    }
+
+    /// Takes that back, at the same `now`: nothing of the order has left, and nothing will.
+    fn refund(&mut self, order: &Draft, now: Nanos) {
+        let _ = (order, now);
+    }
+
+    /// Starts anything that is not a new order. What the venue's limits leave no room for now waits its
+    /// turn.
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported>;
 }
 
@@ -60,7 +76,8 @@ pub struct GatewayConfig {
 /// One of a gateway's connections.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Lane {
-    /// New orders and what answers them.
+    /// New orders and what answers them: a session, or an HTTP connection on which no question is
+    /// in their way.
     Orders,
     /// The private stream, where it has a connection of its own.
     Private,

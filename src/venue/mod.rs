@@ -4,19 +4,25 @@
 //! - [`Feed`]: public market data of one connection, bytes to book changes.
 //! - [`Gateway`]: orders and the private side of one account, drafts to bytes and bytes to reports.
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
+//! - [`Budget`], [`Turns`]: rate limits as venues count them, and requests that wait for room.
 //! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
 
 pub mod binance;
+pub mod bybit;
 pub mod coinbase;
 mod credentials;
 mod feed;
 mod gateway;
 pub mod kraken;
+mod limits;
 mod names;
+#[path = "okx/limits.rs"]
+pub mod okx_limits;
 mod preview;
 mod recognise;
 mod registry;
 mod server;
+mod turns;
 
 pub use credentials::Credentials;
 pub use feed::{
@@ -27,6 +33,7 @@ pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
     Lane, LaneSpec, OrderBytes, Unsupported,
 };
+pub use limits::{Budget, Costs, Forget, Limited, RULES_MAX, Rule, Urgency, cost};
 pub use names::BookNames;
 pub use preview::{OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Signed, Transport};
 pub use recognise::{Clue, HostKind, host_kind, recognise};
@@ -36,3 +43,4 @@ pub use server::{
     NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,
     ServerOut,
 };
+pub use turns::Turns;

@@ -2,7 +2,7 @@
 
 use super::{
     Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
-    SignRequest, Signed, binance, coinbase, kraken,
+    SignRequest, Signed, binance, bybit, coinbase, kraken,
 };
 use crate::types::InstrumentSpec;
 
@@ -83,8 +83,18 @@ pub enum FeeIn {
 }
 
 /// All venues.
-pub static VENUES: &[Venue] =
-    &[binance::SPOT, binance::USDM, binance::COINM, coinbase::ADVANCED, coinbase::EXCHANGE, kraken::SPOT];
+pub static VENUES: &[Venue] = &[
+    binance::SPOT,
+    binance::USDM,
+    binance::COINM,
+    bybit::SPOT,
+    bybit::LINEAR,
+    bybit::INVERSE,
+    coinbase::ADVANCED,
+    coinbase::EXCHANGE,
+    kraken::SPOT,
+    kraken::futures::FUTURES,
+];
 
 /// The venue of that name.
 pub fn find(id: &str) -> Option<&'static Venue> {

@@ -212,3 +212,20 @@ fn one_seed_gives_one_journal() {
         assert_ne!(digest(pairing, 1).journal_sha256, digest(pairing, 2).journal_sha256);
     }
 }
+
+/// The file that a user copies is read by the real reader, and its hosts are the sandbox's.
+#[test]
+fn the_sandbox_file_is_read() {
+    let text = include_str!("../../configs/sandbox-coinbase.toml");
+    let read = |changes: &[&str]| {
+        let changes: Vec<String> = changes.iter().map(|change| change.to_string()).collect();
+        Config::parse("sandbox-coinbase.toml", text, &changes)
+    };
+    let config = read(&[]).unwrap();
+    assert_eq!(config.environment(), xarb::types::Environment::Sandbox);
+    let venue = &config.venues[0];
+    assert_eq!((venue.id.as_str(), venue.transport), ("coinbase.exchange", xarb::venue::Transport::Rest));
+    let live =
+        read(&["venue.coinbase.exchange.rest=https://api.exchange.coinbase.com"]).unwrap_err().to_string();
+    assert!(live.contains("api.exchange.coinbase.com"), "{live}");
+}

@@ -244,7 +244,7 @@ impl World {
     fn send(&mut self, draft: &Draft) {
         let mut bytes = OrderBytes::new();
         self.gateway.encode(draft, self.now, &mut bytes).unwrap();
-        assert!(bytes.expires > self.now && bytes.client == draft.client && bytes.lane == Lane::Rest);
+        assert!(bytes.expires > self.now && bytes.client == draft.client && bytes.lane == Lane::Orders);
         self.send_bytes(draft.client, &bytes);
     }
 
@@ -285,6 +285,8 @@ impl World {
         let reports = std::mem::take(&mut self.reports);
         let mut told: Vec<String> = reports
             .iter()
+            // The clock is asked whenever a key is refused.
+            .filter(|report| !matches!(report, Report::ServerTime { .. }))
             .map(|report| match report {
                 Report::Accepted { .. } => "accepted".to_owned(),
                 Report::Filled { qty, price, side, fee, fee_asset, .. } => {

@@ -91,7 +91,9 @@ fn captured_messages_are_told_alike_by_every_tier() {
         (Venue::Binance, "cryptofeed-", "binance"),
         (Venue::Kraken, "cryptofeed-KRAKEN.", "kraken"),
         (Venue::Kraken, "python-", "kraken"),
+        (Venue::KrakenFutures, "cryptofeed-KRAKEN_FUTURES.", "kraken"),
         (Venue::Coinbase, "cryptofeed-", "coinbase"),
+        (Venue::Bybit, "cryptofeed-", "bybit"),
     ] {
         let mut paths: Vec<_> = std::fs::read_dir(folder.join(sub))
             .expect("a folder of captures")

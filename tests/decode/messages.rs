@@ -6,8 +6,13 @@ use oorandom::Rand64;
 pub enum Venue {
     Binance,
     Kraken,
+    KrakenFutures,
     Coinbase,
+    Bybit,
 }
+
+pub const VENUES: [Venue; 5] =
+    [Venue::Binance, Venue::Kraken, Venue::KrakenFutures, Venue::Coinbase, Venue::Bybit];
 
 /// A JSON value.
 #[derive(Clone)]
@@ -185,7 +190,9 @@ pub fn sound(venue: Venue, rand: &mut Rand64) -> Json {
     match venue {
         Venue::Binance => binance(rand),
         Venue::Kraken => kraken(rand),
+        Venue::KrakenFutures => kraken_futures(rand),
         Venue::Coinbase => coinbase(rand),
+        Venue::Bybit => bybit(rand),
     }
 }
 
@@ -249,6 +256,77 @@ fn binance(rand: &mut Rand64) -> Json {
         1 => map([("error", map([("code", raw(2)), ("msg", text("Invalid request"))])), ("id", text("x"))]),
         2..=4 => map([("stream", text(format!("{}@depth@100ms", name.to_lowercase()))), ("data", inner)]),
         _ => inner,
+    }
+}
+
+fn bybit(rand: &mut Rand64) -> Json {
+    let name = symbol(rand, &["BTCUSDT", "1000SATSUSDT", "BTCUSDT-25DEC26", "BTC.币"]);
+    let id = rand.rand_range(0..1 << 53);
+    let ms = rand.rand_range(1_600_000_000_000..1_900_000_000_000);
+    let kind = text(if coin(rand) { "delta" } else { "snapshot" });
+    match rand.rand_range(0..10) {
+        0..=4 => {
+            let level =
+                |rand: &mut Rand64| Json::List(vec![text(decimal(rand, false)), text(decimal(rand, false))]);
+            let depth = [1, 50, 200, 1_000][rand.rand_range(0..4) as usize];
+            let data = map([
+                ("s", text(&name)),
+                ("b", levels(rand, level)),
+                ("a", levels(rand, level)),
+                ("u", raw(id)),
+                ("seq", raw(id + 7)),
+            ]);
+            let mut fields = vec![
+                ("topic".to_owned(), text(format!("orderbook.{depth}.{name}"))),
+                ("type".to_owned(), kind),
+                ("ts".to_owned(), raw(ms)),
+            ];
+            if coin(rand) {
+                fields.swap(1, 2);
+            }
+            fields.push(("data".to_owned(), data));
+            fields.push(("cts".to_owned(), raw(ms - 2)));
+            Json::Map(fields)
+        }
+        5 | 6 => {
+            let mut data = vec![("symbol".to_owned(), text(&name))];
+            for key in ["lastPrice", "bid1Price", "bid1Size", "markPrice", "ask1Price", "ask1Size"] {
+                if coin(rand) {
+                    data.push((key.to_owned(), text(decimal(rand, false))));
+                }
+            }
+            map([
+                ("topic", text(format!("tickers.{name}"))),
+                ("type", kind),
+                ("data", Json::Map(data)),
+                ("cs", raw(id)),
+                ("ts", raw(ms)),
+            ])
+        }
+        7 => map([
+            ("topic", text(format!("publicTrade.{name}"))),
+            ("type", kind),
+            ("ts", raw(ms)),
+            (
+                "data",
+                Json::List(vec![map([
+                    ("T", raw(ms)),
+                    ("s", text(&name)),
+                    ("p", text("1")),
+                    ("BT", raw(false)),
+                ])]),
+            ),
+        ]),
+        8 => map([
+            ("success", raw(coin(rand))),
+            ("ret_msg", text("pong")),
+            ("conn_id", text("c")),
+            ("op", text(["ping", "pong", "subscribe", "auth"][rand.rand_range(0..4) as usize])),
+        ]),
+        _ => map([
+            ("topic", text(format!("orderbook.rpi.{name}"))),
+            ("data", map([("b", Json::List(vec![]))])),
+        ]),
     }
 }
 
@@ -343,6 +421,61 @@ fn kraken(rand: &mut Rand64) -> Json {
             parts.extend([text("book-10"), text(name)]);
             Json::List(parts)
         }
+    }
+}
+
+fn kraken_futures(rand: &mut Rand64) -> Json {
+    let name = symbol(rand, &["PI_XBTUSD", "FI_ETHUSD_210924", "PF_AAPLxUSD", "PF_币USD"]);
+    let (seq, ms) = (rand.rand_range(0..1 << 53), rand.rand_range(1_600_000_000_000..1_900_000_000_000));
+    match rand.rand_range(0..10) {
+        0..=3 => map([
+            ("feed", text("book")),
+            ("product_id", text(name)),
+            ("side", text(if coin(rand) { "buy" } else { "sell" })),
+            ("seq", raw(seq)),
+            ("price", raw(decimal(rand, true))),
+            ("qty", raw(decimal(rand, true))),
+            ("timestamp", raw(ms)),
+        ]),
+        4 | 5 => {
+            let level = |rand: &mut Rand64| {
+                map([("price", raw(decimal(rand, true))), ("qty", raw(decimal(rand, true)))])
+            };
+            map([
+                ("feed", text("book_snapshot")),
+                ("product_id", text(name)),
+                ("timestamp", raw(ms)),
+                ("seq", raw(seq)),
+                ("tickSize", raw(if coin(rand) { "null" } else { "0.5" })),
+                ("bids", levels(rand, level)),
+                ("asks", levels(rand, level)),
+            ])
+        }
+        6 => {
+            let mut fields = vec![("time".to_owned(), raw(ms)), ("product_id".to_owned(), text(name))];
+            fields.push(("feed".to_owned(), text("ticker")));
+            fields.push(("funding_rate".to_owned(), raw("-6.2604214e-11")));
+            for key in ["bid", "ask", "bid_size", "ask_size"] {
+                let value = if rand.rand_range(0..6) == 0 { "null".to_owned() } else { decimal(rand, true) };
+                fields.push((key.to_owned(), raw(value)));
+            }
+            Json::Map(fields)
+        }
+        7 => map([("feed", text("heartbeat")), ("time", raw(ms))]),
+        8 => map([
+            ("feed", text("trade")),
+            ("product_id", text(name)),
+            ("side", text("buy")),
+            ("seq", raw(seq)),
+            ("time", raw(ms)),
+            ("qty", raw("320.0")),
+            ("price", raw("119.44")),
+        ]),
+        _ => map([
+            ("event", text(["subscribed", "info", "error", "alert"][rand.rand_range(0..4) as usize])),
+            ("feed", text("book")),
+            ("product_ids", Json::List(vec![text(name)])),
+        ]),
     }
 }
 

@@ -61,6 +61,12 @@ pub fn feed_config(levels: u32, ticker: bool) -> FeedConfig {
     }
 }
 
+/// Two contracts, without metadata.
+pub fn futures_config() -> FeedConfig {
+    let book = |symbol| BookConfig { symbol: Symbol::new(symbol).unwrap(), spec: None };
+    FeedConfig { books: vec![book("PI_XBTUSD"), book("PF_ETHUSD")], ..feed_config(1_000, true) }
+}
+
 /// What a frame says once its mask is off.
 pub fn unmask(frame: &[u8]) -> String {
     let (start, len) = match frame[1] & 0x7f {
@@ -381,6 +387,7 @@ fn refusals_come_in_the_venue_s_words_and_classes() {
 
 #[test]
 fn the_counter_throttles_a_burst() {
+    // The venue's own end, were nobody to count before it.
     let mut world = World::ready(Transport::Ws);
     let mut throttled = 0;
     for _ in 0..200 {
@@ -390,6 +397,56 @@ fn the_counter_throttles_a_burst() {
             world.told().iter().filter(|told| *told == "Throttled EOrder:Rate limit exceeded").count();
     }
     assert_eq!(throttled, 20);
+}
+
+#[test]
+fn a_burst_is_refused_here_before_the_venue_refuses_it() {
+    let mut world = World::ready(Transport::Ws);
+    let (mut sent, mut refused, mut after_a_second) = (0, 0, 0);
+    for round in 0..400 {
+        if round == 200 {
+            world.now = world.now + Nanos::from_secs(1);
+        }
+        let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.1", "0.01");
+        match world.gateway.spend(&order, Urgency::Order, world.now) {
+            Ok(()) => {
+                world.send(&order);
+                sent += 1;
+                after_a_second += u32::from(round >= 200);
+            }
+            Err(limited) => {
+                assert_eq!(limited.to_string(), "the venue's limit `points of a pair` has no room");
+                refused += 1;
+            }
+        }
+        for told in world.told() {
+            assert!(!told.contains("Throttled"), "{told}");
+        }
+    }
+    // 180 points, less what the network may shift, less what is kept for cancels and hedges; 3.75 a second.
+    assert_eq!((sent, refused, after_a_second), (136 + 3, 64 + 197, 3));
+    let hedge = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.1", "0.01");
+    assert_eq!(world.gateway.spend(&hedge, Urgency::Urgent, world.now), Ok(()));
+}
+
+#[test]
+fn questions_wait_their_turn_and_orders_do_not() {
+    let mut world = World::ready(Transport::Ws);
+    for _ in 0..60 {
+        world.command(Command::Balances).unwrap();
+        let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.1", "0.01");
+        assert_eq!(world.gateway.spend(&order, Urgency::Order, world.now), Ok(()));
+    }
+    let refused = |report: &&Report| matches!(report, Report::Malformed(_));
+    assert_eq!(world.reports.iter().find(refused), None);
+    // The question that waits already was not taken a second time: it is asked once more, and no more.
+    for (seconds, more) in [(0, false), (2, true), (2, false)] {
+        let before = world.reports.len();
+        world.now = world.now + Nanos::from_secs(seconds);
+        world.gateway_on(GatewayInput::Tick);
+        assert_eq!(world.reports.iter().find(refused), None);
+        assert_eq!(world.reports.len() > before, more, "{seconds}");
+    }
 }
 
 #[test]
@@ -437,6 +494,8 @@ fn the_account_is_read() {
         };
         assert!(world.reports.contains(&btc), "{:?}", world.reports);
         world.reports.clear();
+        // Calls are counted, and forgotten one a second.
+        world.now = world.now + Nanos::from_secs(4);
         world.command(Command::Fees { instrument: InstrumentId(7) }).unwrap();
         let symbol = spec().symbol;
         assert_eq!(

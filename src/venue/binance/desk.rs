@@ -1,7 +1,9 @@
 //! What differs between the markets in the requests of orders and of the account: a row each. The
 //! engine trades spot and USD-M; of COIN-M it only reads books.
 
+use super::limits;
 use super::symbol::Market;
+use crate::venue::Rule;
 
 /// A request by its names: WebSocket API method (empty where it has none), HTTP method, REST path.
 pub type Names = (&'static str, &'static str, &'static str);
@@ -52,6 +54,10 @@ pub struct Desk {
     pub answer: Option<&'static str>,
     /// Orders may be reduce-only.
     pub reduce_only: bool,
+    /// Its rate limits as documented.
+    pub limits: &'static [Rule],
+    /// The weight that an address may spend in a minute, as the simulation has it.
+    pub weight_per_minute: u32,
     /// Orders that an account may place in ten seconds, as the simulation has it.
     pub orders_per_window: u32,
     /// Where the simulated WebSocket API is.
@@ -82,6 +88,8 @@ pub static SPOT: Desk = Desk {
     post_only: ("LIMIT_MAKER", None),
     answer: None,
     reduce_only: false,
+    limits: &limits::SPOT,
+    weight_per_minute: 6_000,
     orders_per_window: 200,
     api_path: "/ws-api/v3",
 };
@@ -111,6 +119,8 @@ pub static USDM: Desk = Desk {
     post_only: ("LIMIT", Some("GTX")),
     answer: Some("RESULT"),
     reduce_only: true,
+    limits: &limits::USDM,
+    weight_per_minute: 2_400,
     orders_per_window: 300,
     api_path: "/ws-fapi/v1",
 };

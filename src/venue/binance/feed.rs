@@ -6,13 +6,14 @@
 //! out in large batches, some time apart.
 
 use super::decode::{Decoder, Depth, Message, Ticker, snapshot};
+use super::limits;
 use super::subscribe::Subscriptions;
 use super::symbol::{Market, order_name};
 use super::sync::{Ids, Joined, Place, Step};
 use crate::types::{BookId, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
-    BookChange, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut,
-    Lost, Sequence, TierUse, Want,
+    BookChange, BookNames, Budget, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput,
+    FeedOut, Lost, Sequence, TierUse, Urgency, Want,
 };
 use crate::wire::Padded;
 
@@ -41,6 +42,7 @@ pub struct BinanceFeed {
     successor_asked: bool,
     /// A captured snapshot that came before any book it could belong to.
     orphan: Option<Vec<u8>>,
+    budget: Budget,
 }
 
 struct Book {
@@ -56,6 +58,8 @@ struct Book {
     asked: Option<Nanos>,
     /// Snapshots in a row that were of no use.
     failures: u32,
+    /// A snapshot waits until the venue's limits have room for it.
+    waiting: bool,
 }
 
 impl BinanceFeed {
@@ -80,6 +84,7 @@ impl BinanceFeed {
             opened: None,
             successor_asked: false,
             orphan: None,
+            budget: Budget::new(&limits::of_feed(market), 1),
         };
         for book in &config.books {
             feed.open_book(book.symbol, book.spec.as_ref().map_or(Scale::DEFAULT, |spec| spec.scale));
@@ -107,6 +112,7 @@ impl BinanceFeed {
             told: false,
             asked: None,
             failures: 0,
+            waiting: false,
         });
         self.names.insert(symbol, id);
         Some(id)
@@ -251,12 +257,17 @@ impl BinanceFeed {
         if book.asked.is_some() {
             return;
         }
-        book.asked = Some(now + after);
         let (path, limit) = match self.market {
             Market::Spot => ("/api/v3/depth", self.channels.levels.clamp(1, 5_000)),
             Market::UsdM => ("/fapi/v1/depth", futures_limit(self.channels.levels)),
             Market::CoinM => ("/dapi/v1/depth", futures_limit(self.channels.levels)),
         };
+        let costs = limits::snapshot(self.market, limit);
+        book.waiting = self.budget.spend(&costs, Urgency::Question, 0, now).is_err();
+        if book.waiting {
+            return;
+        }
+        book.asked = Some(now + after);
         let symbol = super::sign::percent_encode(book.symbol.as_str());
         let target = format!("{path}?symbol={symbol}&limit={limit}");
         out.wants.push(Want::Fetch { book: id, target, after });
@@ -296,7 +307,13 @@ impl BinanceFeed {
         if status != 200 {
             if let Some(id) = book {
                 let least = if matches!(status, 418 | 429) { LIMIT_PAUSE } else { Nanos::ZERO };
+                let stop = limits::feed_stop(status, body, now);
+                let least = stop.map_or(least, |until| least.max(until - now));
                 self.fetch_again(id, least, now, out);
+                // The other books' snapshots wait as long.
+                if let Some(until) = stop {
+                    self.budget.pause(until);
+                }
             }
             return Ok(());
         }
@@ -406,7 +423,9 @@ impl BinanceFeed {
         }
         for at in 0..self.books.len() {
             let book = &mut self.books[at];
-            if book.asked.is_some_and(|asked| now - asked >= FETCH_PATIENCE) {
+            if book.waiting && book.place.is_waiting() {
+                self.fetch(BookId(at as u16), Nanos::ZERO, now, out);
+            } else if book.asked.is_some_and(|asked| now - asked >= FETCH_PATIENCE) {
                 book.asked = None;
                 if book.place.is_waiting() {
                     self.fetch_again(BookId(at as u16), Nanos::ZERO, now, out);

@@ -18,23 +18,24 @@
 mod answers;
 mod commands;
 mod listen;
+mod turn;
 
 use serde_json::value::RawValue;
 
-use self::answers::used;
 use self::listen::{Listening, Recent};
 
 use super::call::{self, Call};
 use super::desk::Desk;
 use super::errors::{self, ApiError};
+use super::limits;
 use super::order::Encoder;
 use super::private::{Envelope, Notice, Reader, unknown};
 use super::sign::Signer;
 use super::template::Channel;
 use crate::types::{Class, ClientId, Draft, Nanos, Report};
 use crate::venue::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
-    LaneSpec, OrderBytes, PreviewError, Transport, Unsupported,
+    Budget, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
+    LaneSpec, Limited, OrderBytes, PreviewError, Transport, Turns, Unsupported, Urgency,
 };
 
 /// When to open the successor of a connection that lives 24 hours.
@@ -63,6 +64,7 @@ pub struct BinanceGateway {
     was_ready: bool,
     pending: Vec<Pending>,
     next_token: u64,
+    turns: Turns<(Call, What)>,
 }
 
 /// One WebSocket API connection.
@@ -139,6 +141,7 @@ impl BinanceGateway {
             was_ready: false,
             pending: Vec::new(),
             next_token: 1,
+            turns: Turns::new(Budget::new(desk.limits, 1)),
         })
     }
 
@@ -162,6 +165,7 @@ impl BinanceGateway {
 
     fn opened(&mut self, lane: Lane, now: Nanos, out: &mut GatewayOut) {
         let logs_on = self.logs_on(lane);
+        self.connected(lane, now);
         if let Some(session) = self.session(lane) {
             *session = Session { opened: Some(now), usable: !logs_on, successor_asked: false };
         }
@@ -236,7 +240,7 @@ impl BinanceGateway {
             return;
         };
         if let Some(limits) = envelope.rate_limits {
-            used(limits, &mut out.reports);
+            self.used(limits, now, &mut out.reports);
         }
         // A stream's messages are the events themselves.
         let bare = (lane == Lane::Private && self.desk.listen_key.is_some()).then_some(text);
@@ -270,6 +274,7 @@ impl BinanceGateway {
             error,
             retry_at,
         };
+        self.obey(&answer, now);
         match id.as_deref() {
             Some(LOGON) => self.logged_on(lane, &answer, now, out),
             Some(SUBSCRIBE) => self.subscribed(lane, &answer, out),
@@ -339,7 +344,7 @@ impl BinanceGateway {
     }
 
     /// Sends a request by the way that its kind goes.
-    fn send(&mut self, call: Call, what: What, now: Nanos, out: &mut GatewayOut) {
+    fn send_now(&mut self, call: Call, what: What, now: Nanos, out: &mut GatewayOut) {
         let urgent =
             matches!(what, What::Cancel(_) | What::Replace { .. } | What::Amend(_) | What::CancelAll);
         let lane = match self.channel {
@@ -390,6 +395,7 @@ impl BinanceGateway {
 
     fn tick(&mut self, now: Nanos, out: &mut GatewayOut) {
         self.listen(now, out);
+        self.take_turns(now, out);
         for lane in [Lane::Orders, Lane::Private] {
             let old = self.session(lane).and_then(|session| session.opened);
             if old.is_some_and(|opened| now - opened >= PLANNED_LIFE) {
@@ -461,6 +467,15 @@ impl Gateway for BinanceGateway {
         self.encoder.encode(&self.signer, order, now, out)?;
         self.recent.remember(order);
         Ok(())
+    }
+
+    #[inline]
+    fn spend(&mut self, _: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
+        self.turns.budget.spend(&limits::order(), urgency, 0, now)
+    }
+
+    fn refund(&mut self, _: &Draft, now: Nanos) {
+        self.turns.budget.refund(&limits::order(), 0, now);
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {

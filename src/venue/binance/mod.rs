@@ -5,6 +5,7 @@
 //! - `sign`: signatures.
 //! - `template`, `order`, `call`: orders and other requests to bytes.
 //! - `errors`, `private`, `account`: answers and events to reports.
+//! - `limits`: what is limited, and what requests cost.
 //! - `gateway`: the private side's sessions.
 //! - `preview`: orders and signatures for people.
 //! - `server`: the venue's own end, for simulated exchanges.
@@ -16,6 +17,7 @@ pub mod desk;
 pub mod errors;
 pub mod feed;
 pub mod gateway;
+pub mod limits;
 pub mod order;
 pub mod preview;
 pub mod private;

@@ -43,6 +43,8 @@ pub enum What<'a> {
     Heartbeat(&'a [u8]),
     /// Something was refused.
     Error,
+    /// What may be of Exchange's order by order channels, as it came.
+    Order(&'a [u8]),
     /// Anything else that is well-formed.
     Other,
 }
@@ -89,7 +91,7 @@ impl Dialect for Books {
         levels: &mut Vec<Level>,
     ) -> Result<Message<'a>, Error> {
         let tree = strings(text, scratch)?;
-        library::interpret(&tree, scale, levels, product)
+        library::interpret(text, &tree, scale, levels, product)
     }
 }
 
@@ -115,6 +117,10 @@ impl Message<'_> {
     /// Well-formed, and nothing that is read.
     const OTHER: Message<'static> = Message { what: What::Other, sequence: None, time: Nanos::ZERO };
 }
+
+/// Types of messages of Exchange's channels that go order by order, and what tells of them.
+const ORDERS: [&str; 8] =
+    ["subscriptions", "level3", "received", "open", "done", "match", "change", "activate"];
 
 /// A level of a list in which both sides may be mixed: what is an ask shows by a quantity below zero
 /// until the list is [`sorted`]. No quantity that is read is below zero.

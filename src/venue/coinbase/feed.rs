@@ -15,14 +15,18 @@
 
 use super::Product;
 use super::decode::{self, Decoder, What};
+use super::level3::{Level3, Outcome};
 use super::symbol::book_name;
 use crate::types::{BookId, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
     BookChange, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut,
-    Lost,
+    Lost, Want,
 };
 use crate::wire::Padded;
 use crate::wire::json::TierUse;
+
+/// Before the orders of a product are asked for again.
+const FETCH_AGAIN: Nanos = Nanos::from_secs(1);
 
 /// The feed of one connection.
 pub struct CoinbaseFeed {
@@ -38,6 +42,7 @@ pub(super) struct State {
     discover: bool,
     pub(super) books: Vec<Book>,
     names: BookNames,
+    level3: Level3,
     pub(super) open: bool,
     pub(super) last_frame: Nanos,
     /// The number that the next message must have; `None` before the first.
@@ -96,6 +101,7 @@ impl CoinbaseFeed {
                 discover: config.discover,
                 books: Vec::new(),
                 names: BookNames::new(),
+                level3: Level3::default(),
                 open: false,
                 last_frame: Nanos::ZERO,
                 next: None,
@@ -127,7 +133,8 @@ impl CoinbaseFeed {
             1 => 0,
             _ => decoder_for(&self.decoders, &self.state, text.message()),
         };
-        let Some((_, decoder)) = self.decoders.get_mut(at) else { return Ok(()) };
+        let Some((scale, decoder)) = self.decoders.get_mut(at) else { return Ok(()) };
+        let scale = *scale;
         let start = out.levels.len();
         let message = decoder.decode(text, &mut out.levels)?;
         let levels = out.levels.get(start..).unwrap_or_default();
@@ -156,6 +163,7 @@ impl CoinbaseFeed {
                 state.refused(text.message(), now, out);
                 false
             }
+            What::Order(text) => state.order(text, scale, out)?,
             What::Other => false,
         };
         if !used {
@@ -163,6 +171,31 @@ impl CoinbaseFeed {
             out.ignored += 1;
         }
         Ok(())
+    }
+
+    /// Orders of a product, which were asked for, or captured.
+    fn fetched(&mut self, url: &str, status: u16, body: &[u8], out: &mut FeedOut) {
+        let product = url.split_once("/products/").and_then(|(_, rest)| rest.split_once("/book"));
+        let place = product.and_then(|(product, _)| self.state.find(product.as_bytes()));
+        let book = place.and_then(|place| self.state.books.get(place));
+        let Some((symbol, scale)) = book.map(|book| (book.symbol, book.scale)) else {
+            out.ignored += 1;
+            return;
+        };
+        let found = if status == 200 { self.state.level3.fetched(symbol, body, scale) } else { None };
+        let Some(found) = found else {
+            out.ignored += 1;
+            if self.state.level3.waits(symbol) {
+                self.state.fetch(symbol, FETCH_AGAIN, out);
+            }
+            return;
+        };
+        let [bids, asks] = found.levels;
+        let kind = ChangeKind::Snapshot { live: true };
+        self.state.levels(symbol, kind, found.sequence, Nanos::ZERO, [&bids, &asks], out);
+        for outcome in found.then {
+            self.state.outcome(outcome, out);
+        }
     }
 }
 
@@ -180,6 +213,7 @@ impl Feed for CoinbaseFeed {
             }
             FeedInput::Closed => {
                 state.open = false;
+                state.level3.clear();
                 state.lose_all(Lost::Closed, out);
             }
             FeedInput::Text(text) => {
@@ -190,7 +224,7 @@ impl Feed for CoinbaseFeed {
                 state.last_frame = now;
                 out.ignored += 1;
             }
-            FeedInput::Fetched { .. } => out.ignored += 1,
+            FeedInput::Fetched { url, status, body, .. } => self.fetched(url, status, body, out),
             FeedInput::Tick => state.tick(now, out),
         }
         Ok(())
@@ -287,6 +321,80 @@ impl State {
         let (bids, asks) = (told(&ticker.bids, &out.levels), told(&ticker.asks, &out.levels));
         out.changes.push(BookChange { venue_time: time, bids, asks, ..own.change(place, ChangeKind::Top) });
         true
+    }
+
+    /// A message that may be of a channel that goes order by order; false when nothing came of it.
+    ///
+    /// # Errors
+    /// When it is of one, and not what the venue documents.
+    fn order(&mut self, text: &[u8], scale: Scale, out: &mut FeedOut) -> Result<bool, FeedError> {
+        if self.product != Product::Exchange || !self.discover {
+            return Ok(false);
+        }
+        let mut used = false;
+        for outcome in self.level3.message(text, scale) {
+            match outcome {
+                Outcome::Nothing => {}
+                Outcome::Malformed => {
+                    return Err(FeedError::Malformed { at: 0, what: "an order's message" });
+                }
+                outcome => {
+                    used = true;
+                    self.outcome(outcome, out);
+                }
+            }
+        }
+        Ok(used)
+    }
+
+    fn outcome(&mut self, outcome: Outcome, out: &mut FeedOut) {
+        match outcome {
+            Outcome::Fetch(product) => {
+                self.place(product.as_bytes(), out);
+                self.fetch(product, Nanos::ZERO, out);
+            }
+            Outcome::Update { product, sequence, time, levels } => {
+                let [bids, asks] = &levels;
+                self.levels(product, ChangeKind::Update, sequence, time, [bids, asks], out);
+            }
+            Outcome::Lost(product, why) => {
+                if let Some(place) = self.find(product.as_bytes())
+                    && let Some(own) = self.books.get_mut(place)
+                    && std::mem::take(&mut own.live)
+                {
+                    out.changes.push(own.change(place, ChangeKind::Lost(why)));
+                }
+                self.fetch(product, Nanos::ZERO, out);
+            }
+            Outcome::Nothing | Outcome::Malformed => {}
+        }
+    }
+
+    fn fetch(&self, product: Symbol, after: Nanos, out: &mut FeedOut) {
+        let Some(place) = self.find(product.as_bytes()) else { return };
+        let target = format!("/products/{product}/book?level=3");
+        out.wants.push(Want::Fetch { book: BookId(place as u16), target, after });
+    }
+
+    /// Tells of levels that are not in the buffer yet.
+    fn levels(
+        &mut self,
+        product: Symbol,
+        kind: ChangeKind,
+        sequence: u64,
+        time: Nanos,
+        sides: [&[Level]; 2],
+        out: &mut FeedOut,
+    ) {
+        let Some(place) = self.find(product.as_bytes()) else { return };
+        let Some(own) = self.books.get_mut(place) else { return };
+        (own.live, own.count, own.again) = (true, sequence, Nanos::MAX);
+        let [bids, asks] = sides.map(|levels| {
+            let start = out.levels.len() as u32;
+            out.levels.extend_from_slice(levels);
+            start..out.levels.len() as u32
+        });
+        out.changes.push(BookChange { venue_time: time, bids, asks, ..own.change(place, kind) });
     }
 
     pub(super) fn find(&self, product: &[u8]) -> Option<usize> {

@@ -11,11 +11,11 @@ use super::preview::self_trade_group;
 use super::private::Memory;
 use super::session::Session;
 use super::tokens::Tokens;
-use super::{Product, jwt, sign};
+use super::{Product, jwt, limits, sign};
 use crate::types::{Class, Draft, InstrumentId, Nanos, Report};
 use crate::venue::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, Lane, LaneSpec, OrderBytes,
-    PreviewError, Transport, Unsupported,
+    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, Lane, LaneSpec, Limited,
+    OrderBytes, PreviewError, Transport, Unsupported, Urgency,
 };
 
 /// An order on Exchange is not to be sent in the last second of its time.
@@ -72,7 +72,7 @@ impl CoinbaseGateway {
         Ok(CoinbaseGateway {
             product,
             encoder,
-            calls: Calls::new(signer, host),
+            calls: Calls::new(product, signer, host),
             memory: Memory::new(specs().cloned().collect()),
             session: Session::default(),
             stocked: false,
@@ -118,6 +118,7 @@ impl CoinbaseGateway {
             self.watch(now, out);
             self.settle_ready("no token for an order", out);
         }
+        self.calls.take_turns(now, &mut out.wants);
         self.follow_up(now, out);
     }
 
@@ -145,7 +146,12 @@ impl Gateway for CoinbaseGateway {
             endpoint: endpoint.clone(),
             headers: vec![],
         };
-        vec![spec(Lane::Private, &self.config.private), spec(Lane::Rest, &self.config.rest)]
+        // Orders have a connection of their own: on one an answer must come before the next request.
+        vec![
+            spec(Lane::Private, &self.config.private),
+            spec(Lane::Orders, &self.config.rest),
+            spec(Lane::Rest, &self.config.rest),
+        ]
     }
 
     fn form(&self) -> Form {
@@ -204,10 +210,19 @@ impl Gateway for CoinbaseGateway {
             }
             (Encoder::Exchange { .. }, Signer::Advanced(_)) => return Err(EncodeError::NotReady),
         }
-        out.lane = Lane::Rest;
+        out.lane = Lane::Orders;
         out.client = order.client;
         out.generation = self.config.credentials.generation;
         Ok(())
+    }
+
+    #[inline]
+    fn spend(&mut self, _: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
+        self.calls.turns.budget.spend(&limits::REQUEST, urgency, 0, now)
+    }
+
+    fn refund(&mut self, _: &Draft, now: Nanos) {
+        self.calls.turns.budget.refund(&limits::REQUEST, 0, now);
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {

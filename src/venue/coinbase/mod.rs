@@ -8,12 +8,12 @@
 //! Neither takes orders over WebSocket. What both share is here once:
 //!
 //! - `symbol`: metadata to instrument rules.
-//! - `decode`, `subscribe`, `feed`: market data to book changes.
+//! - `decode`, `subscribe`, `feed`: market data to book changes; `level3`: order by order.
 //! - `jwt`, `tokens`, `sign`: tokens and signatures.
 //! - `order`: new orders to bytes.
 //! - `advanced`, `exchange`: the other requests of each, and what its answers say, as `rows`.
 //! - `calls`, `responses`, `session`, `private`, `gateway`: the private side.
-//! - `error`: what errors mean. `preview`: orders and signatures for people.
+//! - `limits`: what is limited. `error`: what errors mean. `preview`: orders and signatures for people.
 //! - `server`: the venue's own end, for simulated exchanges.
 
 mod advanced;
@@ -24,6 +24,8 @@ mod exchange;
 mod feed;
 mod gateway;
 mod jwt;
+mod level3;
+mod limits;
 mod order;
 mod preview;
 mod private;

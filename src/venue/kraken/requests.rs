@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::calls::Trade;
+use super::limits::{self, CALL_RULES};
 use super::sign::{Nonce, Signer};
 use crate::types::{ClientId, Nanos, VenueRef};
-use crate::venue::{GatewayWant, HttpRequest};
+use crate::venue::{Budget, GatewayWant, HttpRequest, Turns, Urgency};
 
 /// Requests over the socket that may wait for their answers; a power of two. One that is still
 /// unanswered when this many have followed is given up: its order is known by its own id anyway.
@@ -136,6 +137,15 @@ pub struct Calls {
     nonce: Nonce,
     pending: BTreeMap<u128, Pending>,
     last: u64,
+    pub turns: Turns<Pending>,
+}
+
+/// Without a token there is no session, and what rests there cannot be cancelled.
+fn urgency(call: &Call) -> Urgency {
+    match call {
+        Call::Token(_) | Call::Change(_) | Call::CancelAll | Call::DeadMan => Urgency::Urgent,
+        _ => Urgency::Question,
+    }
 }
 
 impl Calls {
@@ -147,6 +157,7 @@ impl Calls {
             nonce: Nonce::starting(nonce_from),
             pending: BTreeMap::new(),
             last: 0,
+            turns: Turns::new(Budget::new(&CALL_RULES, 1)),
         }
     }
 
@@ -165,12 +176,29 @@ impl Calls {
         now: Nanos,
         wants: &mut Vec<GatewayWant>,
     ) {
-        self.send(Pending { call, name, rest, again: false }, now, wants);
+        self.turn(Pending { call, name, rest, again: false }, now, wants);
+    }
+
+    /// Sends a call, now or when the limits have room for it. One that waits already is not asked twice.
+    fn turn(&mut self, pending: Pending, now: Nanos, wants: &mut Vec<GatewayWant>) {
+        if !self.turns.waiting().any(|own| own.name == pending.name && own.rest == pending.rest) {
+            let (urgency, costs) = (urgency(&pending.call), limits::call(pending.name));
+            // A question without an answer is asked again by whoever needs it.
+            self.turns.push(pending, urgency, costs, now);
+        }
+        self.take_turns(now, wants);
+    }
+
+    /// Sends the calls that there is room for by now.
+    pub fn take_turns(&mut self, now: Nanos, wants: &mut Vec<GatewayWant>) {
+        while let Some(first) = self.turns.next(now) {
+            self.send(first, now, wants);
+        }
     }
 
     /// Sends a call once more, with a higher nonce.
     pub fn repeat(&mut self, pending: Pending, now: Nanos, wants: &mut Vec<GatewayWant>) {
-        self.send(Pending { again: true, ..pending }, now, wants);
+        self.turn(Pending { again: true, ..pending }, now, wants);
     }
 
     fn send(&mut self, pending: Pending, now: Nanos, wants: &mut Vec<GatewayWant>) {

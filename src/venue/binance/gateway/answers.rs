@@ -214,7 +214,7 @@ impl BinanceGateway {
             ("x-mbx-order-count-1d", "orders 1d"),
         ] {
             if let Some(used) = header(name).and_then(|value| value.parse().ok()) {
-                out.reports.push(Report::Used { limit, used });
+                self.told(limit, used, None, now, &mut out.reports);
             }
         }
         let text = std::str::from_utf8(body).ok();
@@ -225,6 +225,7 @@ impl BinanceGateway {
             error: text.filter(|_| status != 200).and_then(|text| serde_json::from_str(text).ok()),
             retry_at: retry_after.map(|secs: i64| now + Nanos::from_secs(secs)),
         };
+        self.obey(&answer, now);
         match u64::try_from(token) {
             Ok(token) => self.answered(token, &answer, now, out),
             Err(_) => {
@@ -243,27 +244,5 @@ impl BinanceGateway {
 fn malformed(read: Result<(), Unreadable>, reports: &mut Vec<Report>) {
     if let Err(what) = read {
         reports.push(Report::Malformed(format!("cannot read {what}")));
-    }
-}
-
-/// `rateLimits` of a WebSocket answer.
-pub(super) fn used(limits: &RawValue, reports: &mut Vec<Report>) {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Limit {
-        rate_limit_type: String,
-        interval: String,
-        interval_num: u32,
-        count: u64,
-    }
-    for limit in serde_json::from_str::<Vec<Limit>>(limits.get()).unwrap_or_default() {
-        let name = match (&*limit.rate_limit_type, &*limit.interval, limit.interval_num) {
-            ("REQUEST_WEIGHT", "MINUTE", 1) => "weight 1m",
-            ("ORDERS", "SECOND", 10) => "orders 10s",
-            ("ORDERS", "MINUTE", 1) => "orders 1m",
-            ("ORDERS", "DAY", 1) => "orders 1d",
-            _ => continue,
-        };
-        reports.push(Report::Used { limit: name, used: limit.count });
     }
 }

@@ -119,6 +119,7 @@ pub struct Request<'a> {
     /// Makes client ids for orders that come without one.
     pub next_client: &'a mut u64,
     pub orders_per_window: u32,
+    pub weight_per_minute: u32,
 }
 
 impl Request<'_> {
@@ -242,7 +243,8 @@ impl Request<'_> {
             "timezone": "UTC",
             "serverTime": self.now.millis(),
             "rateLimits": [
-                {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+                {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
+                 "limit": self.weight_per_minute},
                 {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10,
                  "limit": self.orders_per_window},
             ],

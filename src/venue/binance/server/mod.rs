@@ -8,6 +8,7 @@ mod auth;
 mod futures;
 mod futures_words;
 mod known;
+mod limits;
 mod market;
 mod session;
 mod streams;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use self::auth::{Needs, Params};
+use self::limits::Limits;
 use self::market::{Gathering, Listener};
 use self::session::Session;
 use self::streams::Streams;
@@ -28,8 +30,6 @@ use crate::venue::{
     AccountId, ConnId, Event, Exchange, OrderChange, RequestId, Server, ServerInput, ServerOut,
 };
 
-/// Orders that an account may place are counted for so long; on spot one that trades is given back.
-const WINDOW: Nanos = Nanos::from_secs(10);
 /// A connection lives no longer.
 const CONNECTION_LIFE: Nanos = Nanos::from_secs(24 * 3600);
 /// How long before its end it is told.
@@ -80,9 +80,7 @@ pub struct BinanceServer {
     /// When all orders of an account's instrument are cancelled.
     dead_men: BTreeMap<(AccountId, usize), Nanos>,
     gathering: Gathering,
-    /// Orders placed in the current window, by account.
-    placed: BTreeMap<AccountId, u32>,
-    window: i64,
+    limits: Limits,
     next_client: u64,
     executions: u64,
 }
@@ -98,8 +96,7 @@ impl BinanceServer {
             opened: BTreeMap::new(),
             dead_men: BTreeMap::new(),
             gathering: Gathering::new(desk.market),
-            placed: BTreeMap::new(),
-            window: 0,
+            limits: Limits::default(),
             next_client: (seed % 1_000_000) * 1_000_000,
             executions: 0,
         }
@@ -117,22 +114,10 @@ impl BinanceServer {
     ) -> Result<Value, Failure> {
         known::check(self.desk.market, method, params)?;
         let most = self.desk.orders_per_window;
-        let window = now.0.div_euclid(WINDOW.0);
-        if window != self.window {
-            self.window = window;
-            self.placed.clear();
-        }
         if let Some(account) = account
             && api::places_order(method)
         {
-            let placed = self.placed.entry(account).or_default();
-            if *placed >= most {
-                let retry_at = Nanos((window + 1) * WINDOW.0).millis();
-                let text = format!("Too many new orders; current limit is {most} orders per 10 SECOND.");
-                let data = json!({"serverTime": now.millis(), "retryAfter": retry_at});
-                return Err(Failure { status: 429, data: Some(data), ..Failure::bad(-1015, &text) });
-            }
-            *placed += 1;
+            self.limits.place(account, most, now)?;
         }
         match (method, account) {
             ("userDataStream.start" | "userDataStream.ping" | "userDataStream.stop", Some(account)) => {
@@ -150,6 +135,7 @@ impl BinanceServer {
                     exchange,
                     next_client,
                     orders_per_window: most,
+                    weight_per_minute: self.desk.weight_per_minute,
                 };
                 request.answer(method)
             }
@@ -213,8 +199,18 @@ impl BinanceServer {
         self.opened.remove(&conn);
     }
 
-    fn count(&self, account: Option<AccountId>) -> u32 {
-        account.and_then(|account| self.placed.get(&account)).copied().unwrap_or(0)
+    /// Counts a request's weight before it is looked at.
+    fn weigh(&mut self, peer: &str, method: &str, params: &Params, now: Nanos) -> Result<(), Failure> {
+        let weight = limits::weight(self.desk.market, method, params);
+        self.limits.weigh(peer, weight, self.desk.weight_per_minute, now)
+    }
+
+    /// An order or a cancel that succeeded weighs nothing.
+    fn settle(&mut self, peer: &str, method: &str, params: &Params, now: Nanos) {
+        if matches!(method, "order.place" | "order.cancel" | "openOrders.cancelAll" | "order.cancelReplace") {
+            let weight = limits::weight(self.desk.market, method, params);
+            self.limits.weightless(peer, weight, now);
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
@@ -238,6 +234,7 @@ impl BinanceServer {
             let mut params = Params::default();
             params.add_form(query)?;
             params.add_form(body)?;
+            self.weigh(peer, name, &params, now)?;
             let needs = api::needs(market, name).unwrap_or(Needs::Nothing);
             let key = headers.iter().find(|(name, _)| name == "x-mbx-apikey").map_or("", |(_, key)| key);
             if needs == Needs::Key {
@@ -247,21 +244,21 @@ impl BinanceServer {
                 let payload = without_signature(&signed);
                 account = Some(auth::check(&*exchange, key, peer, needs, &params, &payload, now)?);
             }
-            self.run(name, &params, account, key, now, exchange)
+            let answer = self.run(name, &params, account, key, now, exchange)?;
+            self.settle(peer, name, &params, now);
+            Ok(answer)
         });
         let mut headers = vec![
             ("content-type".to_owned(), "application/json;charset=UTF-8".to_owned()),
-            ("x-mbx-used-weight-1m".to_owned(), "1".to_owned()),
+            ("x-mbx-used-weight-1m".to_owned(), self.limits.used(peer, now).to_string()),
         ];
         if account.is_some() {
-            headers.push(("x-mbx-order-count-10s".to_owned(), self.count(account).to_string()));
+            headers.push(("x-mbx-order-count-10s".to_owned(), self.limits.placed(account).to_string()));
         }
         let (status, body) = match answer {
             Ok(value) => (200, value.to_string()),
             Err(failure) => {
-                if failure.status == 429 {
-                    let left = Nanos((self.window + 1) * WINDOW.0) - now;
-                    let secs = (left.millis() + 999).div_euclid(1_000);
+                if let Some(secs) = limits::retry_after(&failure, now) {
                     headers.push(("retry-after".to_owned(), secs.to_string()));
                 }
                 (failure.status, failure.body().to_string())
@@ -288,9 +285,8 @@ impl BinanceServer {
                 if self.desk.market == Market::Spot
                     && let OrderChange::Trade(fill) = change
                     && fill.qty == view.filled
-                    && let Some(placed) = self.placed.get_mut(&view.account)
                 {
-                    *placed = placed.saturating_sub(1);
+                    self.limits.give_back(view.account);
                 }
                 if let Some(spec) = exchange.instruments().get(view.order.instrument) {
                     let event = words::execution(spec, view, change, self.executions, now.millis());

@@ -60,7 +60,12 @@ impl Session {
         let signed = payload(sent.iter().map(|(name, value)| (name.as_str(), value)));
 
         let mut account = None;
-        let answer = self.run(server, method, &params, &signed, &mut account, now, exchange);
+        let answer = server
+            .weigh(&self.peer, method, &params, now)
+            .and_then(|()| self.run(server, method, &params, &signed, &mut account, now, exchange));
+        if answer.is_ok() {
+            server.settle(&self.peer, method, &params, now);
+        }
         // A key that was revoked ends its session, with an answer to no request.
         let revoked = matches!(&answer, Err(failure) if failure.code == -2015)
             && params.get("apiKey").is_none()
@@ -71,10 +76,17 @@ impl Session {
             Err(failure) => json!({"id": id, "status": failure.status, "error": failure.body()}),
         };
         if self.limits && params.get("returnRateLimits") != Some("false") {
-            reply["rateLimits"] = json!([{
+            let weight = json!({
+                "rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
+                "limit": server.desk.weight_per_minute, "count": server.limits.used(&self.peer, now),
+            });
+            let orders = json!({
                 "rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10,
-                "limit": server.desk.orders_per_window, "count": server.count(account),
-            }]);
+                "limit": server.desk.orders_per_window, "count": server.limits.placed(account),
+            });
+            // Requests of nobody tell nothing of orders.
+            let told = std::iter::once(weight).chain(account.map(|_| orders));
+            reply["rateLimits"] = told.collect();
         }
         reply.to_string()
     }

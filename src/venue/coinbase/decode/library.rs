@@ -1,18 +1,22 @@
 //! The third tier: the same fields out of a library's tree.
 
-use super::{Book, KEYS, Message, What, mixed, sorted};
+use super::{Book, KEYS, Message, ORDERS, What, mixed, sorted};
 use crate::types::{Level, Scale};
 use crate::wire::json::Error;
 use crate::wire::json::library::{Fields, Value, field, integer, levels as side, once, text, timestamp};
 
 /// What a message's tree says; the product goes to `kept`.
 pub(super) fn interpret<'a>(
+    raw: &'a [u8],
     value: &Value<'_>,
     scale: Scale,
     levels: &mut Vec<Level>,
     kept: &'a mut Vec<u8>,
 ) -> Result<Message<'a>, Error> {
-    let Some(fields) = value.map() else { return Ok(Message::OTHER) };
+    let order = Message { what: What::Order(raw), ..Message::OTHER };
+    let Some(fields) = value.map() else {
+        return Ok(if value.list().is_some() { order } else { Message::OTHER });
+    };
     once(fields, &KEYS)?;
     let name = |fields, key| Ok::<_, Error>(field(fields, key)?.and_then(Value::text));
     if let Some(channel) = name(fields, "channel")? {
@@ -57,6 +61,7 @@ pub(super) fn interpret<'a>(
         }
         Some("heartbeat") => What::Heartbeat(keep(fields, kept)?),
         Some("error") => return Ok(Message { what: What::Error, ..Message::OTHER }),
+        Some(kind) if ORDERS.contains(&kind) => return Ok(order),
         _ => return Ok(Message::OTHER),
     };
     Ok(Message { what, sequence: None, time: timestamp(fields, "time")? })

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{Book, KEYS, Message, What, mixed, sorted};
+use super::{Book, KEYS, Message, ORDERS, What, mixed, sorted};
 use crate::types::{Level, Nanos};
 use crate::wire::json::Error;
 use crate::wire::json::kernel::Kernel;
@@ -44,7 +44,10 @@ pub(super) fn message<'a, K: Kernel>(
     let at = scan.space(0);
     if scan.byte(at) != b'{' {
         let end = scan.skip(at, 0)?;
-        return scan.finish(end).map(|()| Message::OTHER);
+        scan.finish(end)?;
+        let list = scan.byte(at) == b'[';
+        let what = if list { What::Order(scan.text.message()) } else { What::Other };
+        return Ok(Message { what, ..Message::OTHER });
     }
     let mut slots = Slots::new();
     let (mut event, mut changes) = (None, None);
@@ -131,6 +134,9 @@ pub(super) fn message<'a, K: Kernel>(
         }
         Some(b"heartbeat") => What::Heartbeat(product?),
         Some(b"error") => return Ok(Message { what: What::Error, ..Message::OTHER }),
+        Some(kind) if ORDERS.iter().any(|own| own.as_bytes() == kind) => {
+            return Ok(Message { what: What::Order(scan.text.message()), ..Message::OTHER });
+        }
         _ => return Ok(Message::OTHER),
     };
     Ok(Message { what, sequence: None, time: time(&mut scan, &slots, TIME)? })
