@@ -174,8 +174,9 @@ pub struct BookChange {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sequence {
     /// The book's own changes, the same for every connection. Each update covers all changes after
-    /// the one before it on its connection, however the venue gathered them: so updates of any
-    /// connection extend one book, whichever comes first.
+    /// the one before it on its connection, however the venue gathered them, and names every level
+    /// that they touched: so it may be put onto any book that stands within it, as the rule for
+    /// snapshots of such venues has it, and updates of any connection extend one book.
     Shared,
     /// Messages of the connection: copies are told apart by the venue's time alone.
     Own,

@@ -2,7 +2,7 @@
 //! it cut into updates of its own, at its own pace, with snapshots and losses in between. Whatever
 //! the order, a live book is the venue's at the number that it stands at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oorandom::Rand64;
 use xarb::book::{BookConfig, LadderConfig, Top, Trust, cell};
@@ -245,6 +245,22 @@ fn without_a_shared_sequence_the_newest_trusted_book_is_published() {
     assert_eq!(bench.reader.glance().unwrap().heard, Nanos(bench.now));
 }
 
+#[test]
+fn a_connection_can_be_spared_while_another_one_has_its_books() {
+    for sequence in [Sequence::Shared, Sequence::Own] {
+        let mut bench = Bench::new(sequence);
+        for connection in 0..2 {
+            bench.say(connection, "snapshot 10 10 101 5 110 5");
+        }
+        let spare = |bench: &Bench, connection, away: [bool; 3]| bench.stage.can_spare(connection, &away);
+        assert!(spare(&bench, 0, [false; 3]) && spare(&bench, 1, [false; 3]));
+        assert!(!spare(&bench, 0, [false, true, false]), "{sequence:?}: the other one is about to go");
+        assert!(spare(&bench, 2, [true, true, false]), "{sequence:?}: it has no book to lose");
+        bench.say(1, "lost");
+        assert!(!spare(&bench, 0, [false; 3]) && spare(&bench, 1, [false; 3]));
+    }
+}
+
 /// The venue's book after each change: quantities by price.
 fn history(rng: &mut Rand64, length: usize) -> Vec<BTreeMap<i64, i64>> {
     let mut books = vec![BTreeMap::from([(101, 5), (110, 5)])];
@@ -264,14 +280,21 @@ fn history(rng: &mut Rand64, length: usize) -> Vec<BTreeMap<i64, i64>> {
     books
 }
 
-fn message(word: &str, from: Option<&BTreeMap<i64, i64>>, to: &BTreeMap<i64, i64>, seq: usize) -> String {
-    let empty = BTreeMap::new();
-    let from = from.unwrap_or(&empty);
-    let gone = from.keys().filter(|price| !to.contains_key(price)).map(|price| (*price, 0));
-    let set =
-        to.iter().filter(|(price, qty)| from.get(price) != Some(qty)).map(|(price, qty)| (*price, *qty));
-    let levels: Vec<_> = gone.chain(set).map(|(price, qty)| format!(" {price} {qty}")).collect();
-    format!("{word} {seq} {seq}{}", levels.concat())
+/// Every level that the changes after `from`, up to `to`, touched, as it is then; also one that is
+/// as it was before.
+fn update(truth: &[BTreeMap<i64, i64>], from: usize, to: usize) -> String {
+    let mut touched = BTreeSet::new();
+    for pair in truth[from..=to].windows(2) {
+        let prices = pair[0].keys().chain(pair[1].keys());
+        touched.extend(prices.filter(|price| pair[0].get(price) != pair[1].get(price)));
+    }
+    let level = |price: &i64| format!(" {price} {}", truth[to].get(price).unwrap_or(&0));
+    format!("update {to} {to}{}", touched.iter().map(level).collect::<String>())
+}
+
+fn snapshot(truth: &[BTreeMap<i64, i64>], at: usize) -> String {
+    let levels = truth[at].iter().map(|(price, qty)| format!(" {price} {qty}"));
+    format!("snapshot {at} {at}{}", levels.collect::<String>())
 }
 
 #[test]
@@ -279,7 +302,7 @@ fn whatever_comes_over_which_connection_the_book_is_the_venues() {
     const LENGTH: usize = 300;
     for sequence in [Sequence::Shared, Sequence::Own] {
         let (mut lost, mut covered, mut first) = (0, 0, 0);
-        for seed in 0..200 {
+        for seed in 0..60 {
             let mut rng = Rand64::new(seed);
             let truth = history(&mut rng, LENGTH);
             let mut bench = Bench::new(sequence);
@@ -300,12 +323,12 @@ fn whatever_comes_over_which_connection_the_book_is_the_venues() {
                     Some(from) if from < reached => {
                         let to = from + 1 + rng.rand_range(0..(reached - from).min(4) as u64) as usize;
                         places[connection] = Some(to);
-                        bench.say(connection, &message("update", Some(&truth[from]), &truth[to], to))
+                        bench.say(connection, &update(&truth, from, to))
                     }
                     None if chance < 30 => {
                         let at = reached - rng.rand_range(0..reached.min(6) as u64) as usize;
                         places[connection] = Some(at);
-                        bench.say(connection, &message("snapshot", None, &truth[at], at))
+                        bench.say(connection, &snapshot(&truth, at))
                     }
                     _ => continue,
                 };
@@ -314,13 +337,9 @@ fn whatever_comes_over_which_connection_the_book_is_the_venues() {
                 }
                 let book = bench.stage.book(BookId(0)).unwrap();
                 if book.trust() != Trust::Live {
-                    assert!(
-                        sequence == Sequence::Own
-                            || stood == 0
-                            || places.iter().all(Option::is_none)
-                            || book.trust() == Trust::Lost,
-                        "{sequence:?}, seed {seed}"
-                    );
+                    // A book that is whole on some connection is only ever missing when that one was
+                    // ahead of it, and was told to start anew.
+                    assert!(places.iter().all(Option::is_none), "{sequence:?}, seed {seed}: {places:?}");
                     stood = 0;
                     continue;
                 }
@@ -349,6 +368,6 @@ fn whatever_comes_over_which_connection_the_book_is_the_venues() {
             assert!(sequence == Sequence::Own || counters.updates == applied, "seed {seed}: applied once");
             assert!(bench.stage.counters().resyncs <= lost - covered, "{sequence:?}, seed {seed}");
         }
-        assert!(lost > 500 && covered * 10 > lost * 8 && first > 10_000, "{lost} {covered} {first}");
+        assert!(lost > 100 && covered * 10 > lost * 8 && first > 2_000, "{lost} {covered} {first}");
     }
 }

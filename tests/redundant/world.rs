@@ -120,9 +120,9 @@ impl Run {
             *self.world.sim_mut().faults_mut(venue).unwrap() = Faults::default();
         }
         self.helm.tell(Control::Drain);
-        self.on(Nanos::from_secs(30));
+        self.on(Nanos::from_secs(6));
         self.world.sim_mut().market_mut().freeze();
-        self.on(Nanos::from_secs(2));
+        self.on(Nanos::from_secs(1));
         for (venue, feed) in self.crew.feeds.iter().enumerate() {
             let book = feed.stage().book(BookId(0)).unwrap();
             let name = self.world.sim().name(venue);
@@ -155,7 +155,7 @@ const FRESH: Nanos = Nanos::from_millis(400);
 
 #[test]
 fn both_connections_bring_updates_first_now_and_then() {
-    for seed in 0..2 {
+    for seed in 0..1 {
         let mut run = Run::new(seed, &[]);
         run.on(Nanos::from_secs(2));
         run.on_live(Nanos::from_secs(5), FRESH);
@@ -177,17 +177,17 @@ fn both_connections_bring_updates_first_now_and_then() {
 
 #[test]
 fn a_cut_connection_costs_nothing_while_the_other_lives() {
-    for seed in 10..13 {
+    for seed in 10..12 {
         let mut run = Run::new(seed, &[]);
         run.on(Nanos::from_secs(2));
-        for round in 0..6 {
+        for round in 0..4 {
             for venue in run.venues() {
                 assert_eq!(run.world.net_mut().cut_tagged(tag(venue, round % 2)), 1, "seed {seed}");
             }
-            run.on_live(Nanos::from_millis(2_000 + 37 * seed as i64), FRESH);
+            run.on_live(Nanos::from_millis(1_200 + 37 * seed as i64), FRESH);
         }
         for venue in run.venues() {
-            assert_eq!((run.sum(venue, |c| c.lost), run.sum(venue, |c| c.covered)), (6, 6), "seed {seed}");
+            assert_eq!((run.sum(venue, |c| c.lost), run.sum(venue, |c| c.covered)), (4, 4), "seed {seed}");
         }
         run.must_settle();
         assert_eq!(run.resyncs(), [0, 0], "seed {seed}");
@@ -196,7 +196,7 @@ fn a_cut_connection_costs_nothing_while_the_other_lives() {
 
 #[test]
 fn a_stalled_connection_costs_nothing_and_what_it_brings_later_is_late() {
-    for seed in 20..22 {
+    for seed in 20..21 {
         let mut run = Run::new(seed, &[]);
         run.on(Nanos::from_secs(2));
         for round in 0..2 {
@@ -218,11 +218,11 @@ fn a_stalled_connection_costs_nothing_and_what_it_brings_later_is_late() {
 
 #[test]
 fn a_spoilt_connection_costs_nothing_while_the_other_lives() {
-    for seed in 30..33 {
+    for seed in 30..32 {
         let mut run = Run::new(seed, &[]);
         run.on(Nanos::from_secs(2));
         let mut spoilt = 0;
-        for round in 0..8 {
+        for round in 0..6 {
             for venue in run.venues() {
                 // Until something is under way.
                 for _ in 0..200 {
@@ -233,10 +233,10 @@ fn a_spoilt_connection_costs_nothing_while_the_other_lives() {
                     run.on_live(MS, FRESH);
                 }
             }
-            run.on_live(Nanos::from_secs(2), FRESH);
+            run.on_live(Nanos::from_millis(1_800), FRESH);
         }
         let lost: u64 = run.venues().map(|venue| run.sum(venue, |c| c.lost)).sum();
-        assert!(spoilt == 16 && lost >= 8, "seed {seed}: {spoilt} spoilt, {lost} lost");
+        assert!(spoilt == 12 && lost >= 6, "seed {seed}: {spoilt} spoilt, {lost} lost");
         run.must_settle();
         assert_eq!(run.resyncs(), [0, 0], "seed {seed}");
     }
@@ -245,9 +245,9 @@ fn a_spoilt_connection_costs_nothing_while_the_other_lives() {
 #[test]
 fn gaps_count_as_losses_only_where_nobody_covers_them() {
     let (mut lost, mut covered) = (0, 0);
-    for seed in 40..43 {
+    for seed in 40..42 {
         let mut run = Run::new(seed, &["sim.gap_ppm=10000"]);
-        run.on(Nanos::from_secs(15));
+        run.on(Nanos::from_secs(12));
         run.must_settle();
         for venue in run.venues() {
             let (own, hid) = (run.sum(venue, |c| c.lost), run.sum(venue, |c| c.covered));
@@ -255,15 +255,15 @@ fn gaps_count_as_losses_only_where_nobody_covers_them() {
             (lost, covered) = (lost + own, covered + hid);
         }
     }
-    assert!(lost >= 20 && covered * 10 >= lost * 8, "{lost} lost, {covered} covered");
+    assert!(lost >= 10 && covered * 10 >= lost * 8, "{lost} lost, {covered} covered");
 }
 
 #[test]
 fn both_connections_cut_is_a_loss_and_is_cured() {
-    for seed in 50..53 {
+    for seed in 50..52 {
         let mut run = Run::new(seed, &[]);
         run.on(Nanos::from_secs(2));
-        for round in 1..=3 {
+        for round in 1..=2 {
             for venue in run.venues() {
                 for connection in 0..2 {
                     assert_eq!(run.world.net_mut().cut_tagged(tag(venue, connection)), 1, "seed {seed}");
@@ -273,11 +273,11 @@ fn both_connections_cut_is_a_loss_and_is_cured() {
             for feed in &run.crew.feeds {
                 assert_eq!(feed.stage().book(BookId(0)).unwrap().trust(), Trust::Lost, "seed {seed}");
             }
-            run.on(Nanos::from_secs(3));
+            run.on(Nanos::from_secs(2));
             assert_eq!(run.resyncs(), [round, round], "seed {seed}");
         }
         run.must_settle();
-        assert_eq!(run.resyncs(), [3, 3], "seed {seed}");
+        assert_eq!(run.resyncs(), [2, 2], "seed {seed}");
     }
 }
 

@@ -81,7 +81,7 @@ impl Lines {
     pub fn new(first: &dyn Feed, feeds: Vec<Box<dyn Feed>>, configs: &[BookConfig]) -> Lines {
         let sequence = first.sequence();
         let count = feeds.len() + 1;
-        let own = || configs.iter().map(|config| Book::new(*config)).collect();
+        let own = |_| configs.iter().map(|config| Book::new(*config)).collect();
         let market = |config: &BookConfig| Market {
             config: *config,
             legs: vec![Leg::default(); count],
@@ -93,7 +93,7 @@ impl Lines {
         };
         Lines {
             sequence,
-            books: if sequence == Sequence::Own { feeds.iter().map(|_| own()).collect() } else { Vec::new() },
+            books: if sequence == Sequence::Own { (1..count).map(own).collect() } else { Vec::new() },
             feeds,
             markets: configs.iter().map(market).collect(),
             told: vec![ConnectionCounters::default(); count],
@@ -149,7 +149,7 @@ impl Lines {
     fn lose(&mut self, stage: &mut FeedStage, connection: usize, book: usize, why: Lost, now: Nanos) {
         match self.sequence {
             Sequence::Shared => self.drop_leg(stage, connection, book, why, now),
-            Sequence::Own => self.drop_book(stage, connection, book, why, now),
+            Sequence::Own => self.drop_book(stage, connection, book, why),
         }
     }
 

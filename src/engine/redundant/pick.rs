@@ -54,7 +54,7 @@ impl Lines {
                 self.settle(stage, at, Some((connection, touched)), turn.stamps, turn.watch);
             }
             Err(why) => {
-                self.drop_book(stage, connection, at, why, now);
+                self.drop_book(stage, connection, at, why);
                 self.distrust(stage, connection, at, why, now);
             }
         }
@@ -154,14 +154,7 @@ impl Lines {
     }
 
     /// A connection's book is not to be trusted any more; another one's is published if there is one.
-    pub(super) fn drop_book(
-        &mut self,
-        stage: &mut FeedStage,
-        connection: usize,
-        at: usize,
-        why: Lost,
-        _now: Nanos,
-    ) {
+    pub(super) fn drop_book(&mut self, stage: &mut FeedStage, connection: usize, at: usize, why: Lost) {
         let Some(own) = stage.books.get_mut(at) else { return };
         let book = book_of(own, &mut self.books, connection, at);
         book.lost(loss_of(why));
