@@ -6,7 +6,7 @@ use crate::types::{
     Asset, Bps, Contract, ContractKind, Endpoint, Environment, FeeRate, InstrumentSpec, Money, Nanos, Price,
     Qty, Scale, SpecError, Symbol, Text, VenueId,
 };
-use crate::venue::{Channels, Transport};
+use crate::venue::{Channels, Encoding, Transport};
 
 /// Who calls the stages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +62,8 @@ pub struct VenueConfig {
     pub private: Option<Endpoint>,
     /// What to subscribe to.
     pub channels: Channels,
+    /// How market data is written.
+    pub encoding: Encoding,
     /// Where its top comes from.
     pub top: TopSource,
     /// Taker fee.

@@ -48,6 +48,8 @@ pub struct FeedRoleParts<W> {
     pub venue: VenueId,
     /// The stage.
     pub stage: FeedStage,
+    /// Headers of the stream's handshake.
+    pub headers: Vec<(String, String)>,
     /// Where snapshots are fetched.
     pub rest: Endpoint,
     /// Makes the links: one dialler a connection.
@@ -71,7 +73,7 @@ impl<W: Stopwatch> FeedRole<W> {
         FeedRole {
             name: parts.name,
             venue: parts.venue,
-            ws: WsConnection::new(stream_dial, stream, Vec::new(), parts.connection, parts.seed),
+            ws: WsConnection::new(stream_dial, stream, parts.headers, parts.connection, parts.seed),
             rest: HttpConnection::new(rest_dial, parts.rest.clone(), rest_config, !parts.seed),
             rest_endpoint: parts.rest,
             stage: parts.stage,

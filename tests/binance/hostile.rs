@@ -151,6 +151,7 @@ proptest! {
             books: vec![BookConfig { symbol: Symbol::new("BTCUSDT").unwrap(), spec: None }],
             discover: false,
             channels: Channels { depth: true, levels: 100, interval_ms: 100, ticker: true },
+ encoding: xarb::venue::Encoding::Json,
             stream: xarb::types::Endpoint::parse(venue.endpoints.0).unwrap(),
             rest: xarb::types::Endpoint::parse(venue.endpoints.1).unwrap(),
         });

@@ -41,6 +41,7 @@ impl Watcher {
             books: vec![BookConfig { symbol: Symbol::new("BTCUSDT").unwrap(), spec: None }],
             discover: false,
             channels: Channels { depth: true, levels: 100, interval_ms: 100, ticker: true },
+            encoding: xarb::venue::Encoding::Json,
             stream: endpoint(&format!("ws://127.0.0.1:1{stream}")),
             rest: endpoint("http://127.0.0.1:1/"),
         });
@@ -79,7 +80,7 @@ impl Watcher {
                     let (book, body) = (Some(BookId(0)), body.as_bytes());
                     self.tell(FeedInput::Fetched { book, url: "", status, body });
                 }
-                ServerOut::Close(_) => panic!("cut off"),
+                ServerOut::Binary(..) | ServerOut::Close(_) => panic!("cut off"),
             }
         }
     }
