@@ -19,6 +19,7 @@ pub mod gateway;
 pub mod order;
 pub mod preview;
 pub mod private;
+pub mod sbe;
 pub mod server;
 pub mod sign;
 mod subscribe;
