@@ -188,21 +188,19 @@ impl BinanceFeed {
     /// no recording has these messages.
     fn binary(&mut self, bytes: &[u8], now: Nanos, out: &mut FeedOut) -> Result<(), FeedError> {
         let frame = sbe::frame(bytes)?;
-        let book = self.names.find(frame.symbol);
-        let decoder =
-            book.and_then(|book| self.books.get(usize::from(book.0))).map_or(0, |book| book.decoder);
-        let scale = self.decoders.get(decoder).map_or(Scale::DEFAULT, |(scale, _)| *scale);
-        let (Some(book), message) = (book, frame.message(scale, &mut out.levels)?) else {
-            out.levels.clear();
+        let Some((id, book)) =
+            self.names.find(frame.symbol).and_then(|id| Some((id, self.books.get(usize::from(id.0))?)))
+        else {
             out.ignored += 1;
             return Ok(());
         };
-        match message {
+        let scale = self.decoders.get(book.decoder).map_or(Scale::DEFAULT, |(scale, _)| *scale);
+        match frame.message(scale, &mut out.levels)? {
             Message::Depth(Depth { first, last, prev, event_ms, bids, asks, .. }) => {
-                self.depth(book, Ids { first, last, prev }, venue_time(event_ms), bids, asks, now, out);
+                self.depth(id, Ids { first, last, prev }, venue_time(event_ms), bids, asks, now, out);
             }
             Message::Ticker(Ticker { update_id, bid, ask, event_ms, .. }) => {
-                self.ticker(book, update_id, bid, ask, venue_time(event_ms), out);
+                self.ticker(id, update_id, bid, ask, venue_time(event_ms), out);
             }
             _ => out.ignored += 1,
         }
