@@ -6,7 +6,7 @@ use crate::types::{
     Asset, Bps, Contract, ContractKind, Endpoint, Environment, FeeRate, InstrumentSpec, Money, Nanos, Price,
     Qty, Scale, SpecError, Symbol, Text, VenueId,
 };
-use crate::venue::{Channels, Transport};
+use crate::venue::{Channels, Encoding, Transport};
 
 /// Who calls the stages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +64,8 @@ pub struct VenueConfig {
     pub channels: Channels,
     /// Connections for the same public stream; the first copy of an update counts.
     pub connections: usize,
+    /// How market data is written.
+    pub encoding: Encoding,
     /// Where its top comes from.
     pub top: TopSource,
     /// Taker fee.

@@ -204,6 +204,10 @@ fn refusals_name_key_value_and_expectation() {
             "`venue.kraken.spot.environment` is \"dream\": expected one of \"sim\", \"paper\", \"sandbox\", \"live\"",
         ),
         (
+            "venue.kraken.spot.encoding=sbe",
+            "`venue.kraken.spot.encoding` is \"sbe\": expected `json`: this venue has no other market data",
+        ),
+        (
             "venue.kraken.spot.environment=paper",
             "`venue.kraken.spot.environment` is \"paper\": expected the environment of binance.spot, \"sim\": money and play money are not traded against each other",
         ),

@@ -43,6 +43,7 @@ impl Books {
                 .collect(),
             discover: false,
             channels: venue.config.channels,
+            encoding: venue.config.encoding,
             stream: venue.endpoints.stream.clone(),
             rest: venue.endpoints.rest.clone(),
         };

@@ -117,10 +117,14 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         let seed = |use_: u64| identity.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(use_);
         let mut feeds = Vec::new();
         for (number, venue) in plan.venues.iter().enumerate() {
+            let stage = books.feed_stage(venue);
+            let key = credentials.get(number).map_or("", |credentials| &credentials.key);
+            let headers = stage.feed().headers(key);
             feeds.push(FeedRole::new(FeedRoleParts {
                 name: format!("feed {}", venue.config.id),
                 venue: venue.id,
-                stage: books.feed_stage(venue),
+                stage,
+                headers,
                 rest: venue.endpoints.rest.clone(),
                 dials: [dial(), dial()],
                 more_dials: (1..venue.config.connections).map(|_| dial()).collect(),

@@ -67,6 +67,8 @@ pub struct FeedRoleParts<W> {
     pub venue: VenueId,
     /// The stage.
     pub stage: FeedStage,
+    /// Headers of the stream's handshake.
+    pub headers: Vec<(String, String)>,
     /// Where snapshots are fetched.
     pub rest: Endpoint,
     /// Makes the links of the stream and of the snapshots: one dialler a connection.
@@ -90,7 +92,7 @@ impl<W: Stopwatch> FeedRole<W> {
         let stream = parts.stage.feed().endpoint();
         let socket = |(number, dial)| {
             let seed = parts.seed.wrapping_add((number as u64 + 1) << 32);
-            WsConnection::new(dial, stream.clone(), Vec::new(), parts.connection, seed)
+            WsConnection::new(dial, stream.clone(), parts.headers.clone(), parts.connection, seed)
         };
         let sockets: Vec<_> = parts.more_dials.into_iter().enumerate().map(socket).collect();
         let leaving = vec![false; sockets.len() + 1];
@@ -98,7 +100,7 @@ impl<W: Stopwatch> FeedRole<W> {
         FeedRole {
             name: parts.name,
             venue: parts.venue,
-            ws: WsConnection::new(stream_dial, stream, Vec::new(), parts.connection, parts.seed),
+            ws: WsConnection::new(stream_dial, stream, parts.headers, parts.connection, parts.seed),
             others: Others { sockets, leaving, ..Others::default() },
             rest: HttpConnection::new(rest_dial, parts.rest.clone(), rest_config, !parts.seed),
             rest_endpoint: parts.rest,

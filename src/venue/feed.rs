@@ -15,6 +15,13 @@ pub trait Feed: Send {
     /// Where to connect.
     fn endpoint(&self) -> Endpoint;
 
+    /// Headers of the connection's handshake. `key` is the account's API key, its public half; empty
+    /// where there is none.
+    fn headers(&self, key: &str) -> Vec<(String, String)> {
+        let _ = key;
+        Vec::new()
+    }
+
     /// Takes one input; what follows from it is appended to `out`, which the caller has cleared.
     ///
     /// # Errors
@@ -50,6 +57,8 @@ pub struct FeedConfig {
     pub discover: bool,
     /// What to subscribe to.
     pub channels: Channels,
+    /// How market data is written.
+    pub encoding: Encoding,
     /// Where streams are.
     pub stream: Endpoint,
     /// Where snapshots are fetched.
@@ -63,6 +72,16 @@ pub struct BookConfig {
     pub symbol: Symbol,
     /// The venue's rules; `None` only in replay without metadata (scale 1e-8, digits learnt).
     pub spec: Option<InstrumentSpec>,
+}
+
+/// How a venue writes market data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Encoding {
+    /// Text.
+    #[default]
+    Json,
+    /// Simple binary encoding, where the venue has it ([`super::speaks_sbe`]).
+    Sbe,
 }
 
 /// What to subscribe to for each book.

@@ -26,8 +26,8 @@ mod turns;
 
 pub use credentials::Credentials;
 pub use feed::{
-    BookChange, BookConfig, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput,
-    FeedOut, Lost, Sequence, TierUse, Verdict, Want,
+    BookChange, BookConfig, ChangeKind, Channels, Discovered, Encoding, Feed, FeedConfig, FeedError,
+    FeedInput, FeedOut, Lost, Sequence, TierUse, Verdict, Want,
 };
 pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
@@ -37,7 +37,7 @@ pub use limits::{Budget, Costs, Forget, Limited, RULES_MAX, Rule, Urgency, cost}
 pub use names::BookNames;
 pub use preview::{OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Signed, Transport};
 pub use recognise::{Clue, HostKind, host_kind, recognise};
-pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find};
+pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find, speaks_sbe};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
     NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,

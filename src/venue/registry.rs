@@ -100,3 +100,8 @@ pub static VENUES: &[Venue] = &[
 pub fn find(id: &str) -> Option<&'static Venue> {
     VENUES.iter().find(|venue| venue.id == id)
 }
+
+/// Whether the venue of that name offers market data in SBE.
+pub fn speaks_sbe(id: &str) -> bool {
+    id == binance::SPOT.id
+}

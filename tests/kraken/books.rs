@@ -69,6 +69,7 @@ pub fn discovering(venue: &str) -> Box<dyn Feed> {
         books: Vec::new(),
         discover: true,
         channels: Channels { depth: true, levels: 1000, interval_ms: 0, ticker: false },
+        encoding: xarb::venue::Encoding::Json,
         stream: Endpoint::parse("wss://127.0.0.1/v2").unwrap(),
         rest: Endpoint::parse("https://127.0.0.1").unwrap(),
     })

@@ -56,6 +56,7 @@ pub fn feed_config(levels: u32, ticker: bool) -> FeedConfig {
         books: vec![BookConfig { symbol: spec().symbol, spec: Some(spec()) }],
         discover: false,
         channels: Channels { depth: true, levels, interval_ms: 0, ticker },
+        encoding: xarb::venue::Encoding::Json,
         stream: Endpoint::parse("ws://127.0.0.1/v2").unwrap(),
         rest: Endpoint::parse("http://127.0.0.1").unwrap(),
     }
@@ -215,7 +216,7 @@ impl World {
                     let body = body.as_bytes();
                     self.gateway_on(GatewayInput::Response { token, status, headers: &headers, body });
                 }
-                ServerOut::Text(..) | ServerOut::Close(_) => {}
+                ServerOut::Text(..) | ServerOut::Binary(..) | ServerOut::Close(_) => {}
             }
         }
     }

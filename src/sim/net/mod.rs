@@ -248,6 +248,14 @@ impl Net {
         let mut again = Vec::new();
         for sent in out.drain(..) {
             match sent {
+                ServerOut::Binary(ConnId(id), bytes) => {
+                    if let Some((own, served)) = self.served.get_mut(&id)
+                        && *own == venue
+                    {
+                        served.send_binary(&bytes);
+                        self.flush(id);
+                    }
+                }
                 ServerOut::Text(ConnId(id), text) => {
                     if let Some((own, served)) = self.served.get_mut(&id)
                         && *own == venue
