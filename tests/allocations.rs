@@ -128,6 +128,7 @@ fn no_coinbase_update_or_order_allocates() {
             books: vec![BookConfig { symbol: spec.symbol, spec: Some(spec) }],
             discover: false,
             channels: Channels { depth: true, levels: 100, interval_ms: 0, ticker: true },
+            encoding: xarb::venue::Encoding::Json,
             stream: endpoint("wss://127.0.0.1"),
             rest: endpoint("https://127.0.0.1"),
         });
@@ -232,6 +233,7 @@ fn no_bybit_update_or_order_allocates() {
         books: vec![BookConfig { symbol: spec.symbol, spec: Some(spec) }],
         discover: false,
         channels: Channels { depth: true, levels: 50, interval_ms: 0, ticker: true },
+        encoding: xarb::venue::Encoding::Json,
         stream: endpoint("wss://127.0.0.1/v5/public/spot"),
         rest: endpoint("https://127.0.0.1"),
     });

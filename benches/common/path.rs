@@ -159,7 +159,7 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
                     journey = stamps;
                 }
                 size += prepared.size().1;
-                self.crew.exec.stage().executor().abandon(prepared, now);
+                self.crew.exec.stage().abandon(prepared, now);
             }
         }
         (size, journey)

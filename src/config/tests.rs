@@ -8,7 +8,7 @@ use crate::types::{Bps, ContractKind, FeeRate, Nanos, Price, Qty};
 fn read(text: &str, overrides: &[&str]) -> Result<Config, ConfigError> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
     parse_with("t.toml", text, &overrides, &|id| {
-        ["binance.spot", "binance.usdm", "kraken.spot"].contains(&id)
+        ["binance.spot", "binance.usdm", "bybit.spot", "kraken.spot"].contains(&id)
     })
 }
 

@@ -91,7 +91,12 @@ impl<W: Stopwatch> ExecStage<W> {
         stamps.mark(Hop::Admit, outside.watch.ticks());
         let encoded = executor.encode(admitted, now, outside).ok()?;
         stamps.mark(Hop::Encode, outside.watch.ticks());
-        executor.enter(encoded, now).ok()
+        executor.enter(encoded, now, outside).ok()
+    }
+
+    /// Lets go of what was prepared: nothing has left, and nothing will.
+    pub fn abandon(&mut self, prepared: Prepared, now: Nanos) {
+        self.executor.abandon(prepared, now, &mut self.outside);
     }
 
     /// Does what is due on the private side: connections, news, timers. True when there was any.

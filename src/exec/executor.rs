@@ -229,7 +229,7 @@ impl Executor {
         ctx: &mut dyn Context,
     ) -> Result<Prepared, Refusal> {
         let encoded = self.encode(admitted, now, ctx)?;
-        self.enter(encoded, now)
+        self.enter(encoded, now, ctx)
     }
 
     /// Makes the bytes of admitted orders ready. All of them, or none; nothing is entered anywhere.
@@ -260,10 +260,7 @@ impl Executor {
         match refused {
             None => Ok(encoded),
             Some(refusal) => {
-                for (_, admitted) in &encoded.legs {
-                    ctx.gateway(admitted.draft().venue).refund(admitted.draft(), now);
-                }
-                self.drop_encoded(encoded, &refusal, now);
+                self.drop_encoded(encoded, &refusal, now, ctx);
                 Err(refusal)
             }
         }
@@ -273,13 +270,18 @@ impl Executor {
     ///
     /// # Errors
     /// [`Refusal`], counted; nothing is left behind.
-    pub fn enter(&mut self, mut encoded: Encoded, now: Nanos) -> Result<Prepared, Refusal> {
+    pub fn enter(
+        &mut self,
+        mut encoded: Encoded,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> Result<Prepared, Refusal> {
         let Encoded { instrument, direction, mid, net_quote, .. } = encoded;
         let deadline = now + self.config.hedge.life;
         let opened = self.intents.open(instrument, Some(direction), mid, Money::ZERO, deadline);
         let Some(intent) = opened else {
             let refusal = Refusal::new(Refused::Risk, Detail::OpenIntents);
-            self.drop_encoded(encoded, &refusal, now);
+            self.drop_encoded(encoded, &refusal, now, ctx);
             return Err(refusal);
         };
         self.journal.append(
@@ -292,11 +294,14 @@ impl Executor {
         let mut refused = None;
         for (ready, admitted) in encoded.legs.drain(..) {
             match refused {
-                None => match self.enter_leg(ready, admitted, intent, now) {
+                None => match self.enter_leg(ready, admitted, intent, now, ctx) {
                     Ok(leg) => prepared.legs.push(leg),
                     Err(refusal) => refused = Some(refusal),
                 },
-                Some(_) => self.presign.recycle(ready.give_up()),
+                Some(_) => {
+                    ctx.gateway(admitted.draft().venue).refund(admitted.draft(), now);
+                    self.presign.recycle(ready.give_up());
+                }
             }
         }
         self.encoding = encoded.legs;
@@ -304,7 +309,7 @@ impl Executor {
             self.counts.intents += 1;
             return Ok(prepared);
         };
-        self.give_up(prepared, now);
+        self.give_up(prepared, now, ctx);
         self.gate.count(&refusal, net_quote);
         self.gate.close(direction, now);
         self.intents.close(intent);
@@ -312,8 +317,9 @@ impl Executor {
     }
 
     #[cold]
-    fn drop_encoded(&mut self, mut encoded: Encoded, refusal: &Refusal, now: Nanos) {
-        for (ready, _) in encoded.legs.drain(..) {
+    fn drop_encoded(&mut self, mut encoded: Encoded, refusal: &Refusal, now: Nanos, ctx: &mut dyn Context) {
+        for (ready, admitted) in encoded.legs.drain(..) {
+            ctx.gateway(admitted.draft().venue).refund(admitted.draft(), now);
             self.presign.recycle(ready.give_up());
         }
         self.encoding = encoded.legs;
@@ -343,6 +349,7 @@ impl Executor {
         admitted: Admitted,
         intent: u64,
         now: Nanos,
+        ctx: &mut dyn Context,
     ) -> Result<PreparedLeg, Refusal> {
         let draft = admitted.draft();
         let symbol = self.markets.get(draft.venue, draft.instrument).map(|market| market.spec.symbol);
@@ -356,6 +363,7 @@ impl Executor {
         let slot = match slot {
             Ok(slot) => slot,
             Err(refusal) => {
+                ctx.gateway(draft.venue).refund(draft, now);
                 self.presign.recycle(ready.give_up());
                 return Err(refusal);
             }
@@ -377,19 +385,20 @@ impl Executor {
 
     /// Lets go of prepared orders: nothing of them has left, and nothing will. Their direction is
     /// free again.
-    pub fn abandon(&mut self, prepared: Prepared, now: Nanos) {
+    pub fn abandon(&mut self, prepared: Prepared, now: Nanos, ctx: &mut dyn Context) {
         let intent = prepared.intent;
-        self.give_up(prepared, now);
+        self.give_up(prepared, now, ctx);
         if let Some(direction) = self.intents.close(intent).and_then(|intent| intent.direction) {
             self.gate.close(direction, now);
         }
     }
 
     /// Takes back orders of which nothing has left.
-    fn give_up(&mut self, prepared: Prepared, now: Nanos) {
+    fn give_up(&mut self, prepared: Prepared, now: Nanos, ctx: &mut dyn Context) {
         let Prepared { intent, mut legs } = prepared;
         for leg in legs.drain(..) {
-            let client = leg.admitted.draft().client;
+            let Draft { client, venue, .. } = *leg.admitted.draft();
+            ctx.gateway(venue).refund(leg.admitted.draft(), now);
             self.journal.append(&Entry::new(Kind::Sent, now).client(client).intent(intent).code(1));
             self.presign.recycle(leg.ready.give_up());
             self.orders.refused(leg.slot, now);
@@ -548,7 +557,7 @@ impl Executor {
         ctx: &mut dyn Context,
     ) -> bool {
         let Ok(ready) = self.ready(&admitted, now, ctx) else { return false };
-        let Ok(leg) = self.enter_leg(ready, admitted, intent, now) else { return false };
+        let Ok(leg) = self.enter_leg(ready, admitted, intent, now, ctx) else { return false };
         let PreparedLeg { slot, ready, admitted, recorded } = leg;
         let (expires, fate) = match send(ready, admitted, recorded) {
             Ok(outgoing) => (outgoing.expires(), self.release(outgoing, now, ctx)),
