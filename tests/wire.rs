@@ -58,7 +58,10 @@ impl Ours {
         socket.set_nodelay(true).unwrap();
         let mut ours = Ours { ws, socket, step };
         loop {
+            // In one piece: tungstenite takes a handshake in many small ones for an attack.
+            ours.step = usize::MAX;
             ours.write();
+            ours.step = step;
             if let Some(message) = ours.ws.next().unwrap() {
                 assert!(matches!(message, Message::Open));
                 break;
@@ -66,7 +69,6 @@ impl Ours {
             assert!(ours.read());
         }
         ours.ws.accept();
-        // In one piece: tungstenite takes a handshake in many small ones for an attack.
         ours.step = usize::MAX;
         ours.write();
         ours.step = step;
