@@ -37,6 +37,11 @@ impl<'a> Pen<'a> {
         self.buffer
     }
 
+    /// Where the next piece goes.
+    pub fn place(&self) -> usize {
+        self.at
+    }
+
     /// Where the text ends, or `None` when some of it did not fit.
     pub fn end(self) -> Option<usize> {
         (!self.full).then_some(self.at)
