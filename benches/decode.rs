@@ -3,6 +3,8 @@
 //! Instruction counts judge a change (`scripts/instructions.sh`); these times are for the feel.
 
 mod common;
+#[path = "common/socket.rs"]
+mod socket;
 
 use std::hint::black_box;
 
@@ -10,11 +12,28 @@ use common::frames::{Case, Frame, frames};
 use common::rivals;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use xarb::types::{Level, Scale};
-use xarb::venue::{binance, kraken};
+use xarb::venue::{binance, coinbase, kraken};
 use xarb::wire::json::Tier;
+use xarb::wire::ws::Message;
 
 /// More than the branch predictor learns by heart.
 const FRAMES: usize = 2_000;
+
+/// Bytes in the receive buffer to a message slice.
+fn frame(c: &mut Criterion) {
+    for case in Case::ALL {
+        let frames = frames(case, FRAMES);
+        let bytes: Vec<Vec<u8>> = frames.iter().map(|frame| socket::server_frame(frame.message())).collect();
+        let mut ws = socket::open_socket();
+        let mut next = bytes.iter().cycle();
+        c.benchmark_group("hop/frame").bench_function(case.name(), |b| {
+            b.iter(|| {
+                ws.receive(black_box(next.next().expect("for ever")));
+                matches!(black_box(ws.next()), Ok(Some(Message::Text(_))))
+            });
+        });
+    }
+}
 
 fn decode(c: &mut Criterion) {
     for case in Case::ALL {
@@ -22,21 +41,30 @@ fn decode(c: &mut Criterion) {
         let mut levels: Vec<Level> = Vec::with_capacity(256);
         let mut binance = binance::decode::Decoder::new(Scale::DEFAULT);
         let mut kraken = kraken::decode::Decoder::new(Scale::DEFAULT);
-        let is_kraken = case == Case::KrakenBook;
+        let mut coinbase = coinbase::decode::Decoder::new(Scale::DEFAULT);
         run(c, "hop/decode", case, &frames, |frame| {
             levels.clear();
-            if is_kraken {
-                black_box(&kraken.decode(frame.padded(), &mut levels)).is_ok() as u64
-            } else {
-                black_box(&binance.decode(frame.padded(), &mut levels)).is_ok() as u64
+            match case {
+                Case::KrakenBook => black_box(&kraken.decode(frame.padded(), &mut levels)).is_ok() as u64,
+                Case::CoinbaseLevel2 | Case::CoinbaseTicker => {
+                    black_box(&coinbase.decode(frame.padded(), &mut levels)).is_ok() as u64
+                }
+                _ => black_box(&binance.decode(frame.padded(), &mut levels)).is_ok() as u64,
             }
         });
         run(c, "decode/tier2", case, &frames, |frame| {
             levels.clear();
-            if is_kraken {
-                black_box(&kraken.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
-            } else {
-                black_box(&binance.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
+            match case {
+                Case::KrakenBook => {
+                    black_box(&kraken.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
+                        as u64
+                }
+                Case::CoinbaseLevel2 | Case::CoinbaseTicker => {
+                    black_box(&coinbase.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
+                        as u64
+                }
+                _ => black_box(&binance.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
+                    as u64,
             }
         });
         run(c, "rival/serde_json", case, &frames, |frame| {
@@ -70,5 +98,5 @@ fn run(c: &mut Criterion, group: &str, case: Case, frames: &[Frame], mut work: i
     group.finish();
 }
 
-criterion_group!(benches, decode);
+criterion_group!(benches, frame, decode);
 criterion_main!(benches);

@@ -60,6 +60,7 @@ fn draft(i: u64) -> (Draft, Nanos) {
         tif: Tif::Ioc,
         price: Price(6_173_763_000_000 + (i % 1_000) as i64 * 1_000_000),
         qty: Qty(847_000 + (i % 100) as i64 * 1_000),
+        reduce_only: false,
     };
     (draft, Nanos::from_millis(1_700_000_000_000 + i as i64))
 }

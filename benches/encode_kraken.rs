@@ -71,6 +71,7 @@ fn draft(i: u64) -> (Draft, Nanos) {
         tif: Tif::Ioc,
         price: Price(6_173_760_000_000 + (i % 1_000) as i64 * 10_000_000),
         qty: Qty(847_001 + (i % 100) as i64),
+        reduce_only: false,
     };
     (draft, Nanos::from_millis(1_785_060_000_000 + i as i64))
 }

@@ -3,18 +3,22 @@
 //!
 //! ```text
 //! instructions CASE WAY PASSES      one of the cases and ways, under valgrind
+//! instructions path CASE COUNT      frames the whole way to orders, in `frame_to_orders`
 //! instructions times                best times of all, by chunks, on this machine
 //! ```
 
 mod common;
+#[path = "common/path.rs"]
+mod path;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use common::frames::{Case, Frame, frames};
 use common::rivals;
+use xarb::host::HostClock;
 use xarb::types::{Level, Scale};
-use xarb::venue::{binance, kraken};
+use xarb::venue::{binance, coinbase, kraken};
 use xarb::wire::json::Tier;
 use xarb::wire::json::kernel::Isa;
 
@@ -25,6 +29,7 @@ struct Bench {
     case: Case,
     binance: binance::decode::Decoder,
     kraken: kraken::decode::Decoder,
+    coinbase: coinbase::decode::Decoder,
     simd: rivals::SimdTape,
     levels: Vec<Level>,
     copy: Vec<u8>,
@@ -37,6 +42,7 @@ impl Bench {
             case,
             binance: binance::decode::Decoder::with_isa(isa),
             kraken: kraken::decode::Decoder::with_isa(isa),
+            coinbase: coinbase::decode::Decoder::with_isa(isa),
             simd: rivals::SimdTape::new(),
             levels: Vec::with_capacity(256),
             copy: vec![0; 4096],
@@ -45,12 +51,16 @@ impl Bench {
 
     #[inline(never)]
     fn pass(&mut self, way: &str, frames: &[Frame]) -> u64 {
-        let Bench { case, binance, kraken, simd, levels, copy } = self;
+        let Bench { case, binance, kraken, coinbase, simd, levels, copy } = self;
         let tier = if way == "tier2" { Tier::Scanner } else { Tier::Template };
         match (way, *case) {
             ("all" | "plain", Case::KrakenBook) => over(frames, |frame| {
                 levels.clear();
                 black_box(&kraken.decode(frame.padded(), levels)).is_ok() as u64
+            }),
+            ("all" | "plain", Case::CoinbaseLevel2 | Case::CoinbaseTicker) => over(frames, |frame| {
+                levels.clear();
+                black_box(&coinbase.decode(frame.padded(), levels)).is_ok() as u64
             }),
             ("all" | "plain", _) => over(frames, |frame| {
                 levels.clear();
@@ -59,6 +69,10 @@ impl Bench {
             ("tier1" | "tier2", Case::KrakenBook) => over(frames, |frame| {
                 levels.clear();
                 black_box(&kraken.decode_with(tier, frame.padded(), levels)).is_some() as u64
+            }),
+            ("tier1" | "tier2", Case::CoinbaseLevel2 | Case::CoinbaseTicker) => over(frames, |frame| {
+                levels.clear();
+                black_box(&coinbase.decode_with(tier, frame.padded(), levels)).is_some() as u64
             }),
             ("tier1" | "tier2", _) => over(frames, |frame| {
                 levels.clear();
@@ -91,6 +105,14 @@ fn over(frames: &[Frame], mut work: impl FnMut(&Frame) -> u64) -> u64 {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
+        [word, case, count] if word == "path" => {
+            let case = *path::Case::ALL.iter().find(|c| c.name() == case).expect("a case");
+            let mut path = path::HotPath::new(case, HostClock::new());
+            for frame in path.frames(count.parse().expect("a count")) {
+                assert!(frame_to_orders(&mut path, &frame) > 0, "no order");
+                path.rest();
+            }
+        }
         [case, way, passes] => {
             let case = *Case::ALL.iter().find(|c| c.name() == case).expect("a case");
             assert!(WAYS.contains(&&**way), "a way of {WAYS:?}");
@@ -104,6 +126,12 @@ fn main() {
         // `cargo bench` and `cargo test --benches` come by with arguments of their own.
         _ => {}
     }
+}
+
+/// A function of its own, for `--toggle-collect`.
+#[inline(never)]
+fn frame_to_orders(path: &mut path::HotPath<HostClock>, frame: &[u8]) -> usize {
+    path.run(black_box(frame)).0
 }
 
 /// All cases in turn, many rounds; of each chunk of frames the best time counts, so that what else

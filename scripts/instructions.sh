@@ -10,7 +10,7 @@ count() {
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$binary" "$@" 2>&1 |
         sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
 }
-for case in ${CASES:-binance_depth binance_ticker kraken_book}; do
+for case in ${CASES:-binance_depth binance_ticker kraken_book coinbase_level2 coinbase_ticker}; do
     for way in ${WAYS:-all tier2 plain serde_json simd_json_tape sonic_rs avx2_pass memcpy}; do
         one=$(count "$case" "$way" 1)
         five=$(count "$case" "$way" 5)

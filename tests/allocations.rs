@@ -58,3 +58,116 @@ fn no_hop_from_frame_to_order_allocates() {
         assert_eq!(orders, 400, "{case:?}: every frame makes an order");
     }
 }
+
+/// What a venue does on the hot path by itself: books from frames, bytes from orders.
+#[test]
+fn no_coinbase_update_or_order_allocates() {
+    use secrecy::SecretString;
+    use xarb::types::*;
+    use xarb::venue::*;
+    use xarb::wire::PaddedBuf;
+
+    let endpoint = |url: &str| Endpoint::parse(url).expect("a URL");
+    let product = br#"[{"id":"BTC-USD","base_currency":"BTC","quote_currency":"USD","quote_increment":"0.01","base_increment":"0.00000001"}]"#;
+    for venue in ["coinbase.advanced", "coinbase.exchange"] {
+        let advanced = venue == "coinbase.advanced";
+        let row = find(venue).expect("a venue");
+        let spec =
+            (find("coinbase.exchange").expect("a venue").instruments)(product).expect("a product").remove(0);
+        let mut gateway = row.gateway.expect("a gateway")(&GatewayConfig {
+            venue: VenueId(0),
+            instruments: vec![(InstrumentId(0), spec.clone())],
+            credentials: Credentials {
+                key: "KEY".to_owned(),
+                secret: SecretString::from("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+                passphrase: Some(SecretString::from("PASS")),
+                generation: 0,
+            },
+            transport: Transport::Rest,
+            rest: endpoint("https://127.0.0.1"),
+            orders: endpoint("wss://127.0.0.1"),
+            private: endpoint("wss://127.0.0.1"),
+            window_ms: 1_000,
+            nonce_from: 0,
+            mask_seed: 1,
+        })
+        .expect("a sound key");
+        let (mut out, mut padded) = (GatewayOut::default(), PaddedBuf::default());
+        let mut now = Nanos::from_secs(1_785_060_000);
+        gateway.on(GatewayInput::Opened(Lane::Private), now, &mut out);
+        let granted = match advanced {
+            true => {
+                r#"{"channel":"subscriptions","sequence_num":0,"events":[{"subscriptions":{"user":["u"]}}]}"#
+            }
+            false => r#"{"type":"subscriptions","channels":[{"name":"user"}]}"#,
+        };
+        gateway.on(GatewayInput::Text(Lane::Private, padded.fill(granted.as_bytes())), now, &mut out);
+        assert!(gateway.ready(), "{venue}");
+        let mut bytes = OrderBytes::new();
+        for number in 1..40 {
+            now = now + Nanos::from_millis(100);
+            gateway.on(GatewayInput::Tick, now, &mut out);
+            let draft = Draft {
+                client: ClientId::from_bits(number),
+                venue: VenueId(0),
+                instrument: InstrumentId(0),
+                side: Side::Buy,
+                kind: Kind::Limit,
+                tif: Tif::Ioc,
+                price: Price(6_000_000_000_000),
+                qty: Qty(1_000_000),
+                reduce_only: false,
+            };
+            let before = COUNT.with(Cell::get);
+            gateway.encode(&draft, now, &mut bytes).expect("an order");
+            let allocated = COUNT.with(Cell::get) - before;
+            assert_eq!(allocated, 0, "{venue}: order {number}");
+        }
+
+        let mut feed = (row.feed)(&FeedConfig {
+            books: vec![BookConfig { symbol: spec.symbol, spec: Some(spec) }],
+            discover: false,
+            channels: Channels { depth: true, levels: 100, interval_ms: 0, ticker: true },
+            stream: endpoint("wss://127.0.0.1"),
+            rest: endpoint("https://127.0.0.1"),
+        });
+        let mut out = FeedOut::default();
+        feed.on(FeedInput::Opened, now, &mut out).expect("no message yet");
+        for number in 0..60 {
+            let kind = if number == 0 { "snapshot" } else { "update" };
+            // Sides in order, and mixed, which the first tier leaves to the second.
+            let sides = if number % 2 == 0 { ["bid", "offer", "offer"] } else { ["offer", "bid", "offer"] };
+            let level = |side: &str| {
+                format!(
+                    r#"{{"side":"{side}","event_time":"2026-08-09T21:05:48.1Z","price_level":"65083.66","new_quantity":"0.2"}}"#
+                )
+            };
+            let text = match (advanced, number) {
+                (true, _) => format!(
+                    r#"{{"channel":"l2_data","timestamp":"2026-08-09T21:05:48.48Z","sequence_num":{number},"events":[{{"type":"{kind}","product_id":"BTC-USD","updates":[{}]}}]}}"#,
+                    sides.map(level).join(",")
+                ),
+                (false, 0) => {
+                    r#"{"type":"snapshot","product_id":"BTC-USD","asks":[["2","1"]],"bids":[["1","1"]]}"#
+                        .to_owned()
+                }
+                (false, _) => format!(
+                    r#"{{"type":"l2update","product_id":"BTC-USD","changes":[{}],"time":"2026-08-09T21:05:48.48Z"}}"#,
+                    sides
+                        .map(|side| format!(
+                            r#"["{}","1.5","2"]"#,
+                            if side == "bid" { "buy" } else { "sell" }
+                        ))
+                        .join(",")
+                ),
+            };
+            let text = padded.fill(text.as_bytes());
+            out.clear();
+            let before = COUNT.with(Cell::get);
+            feed.on(FeedInput::Text(text), now, &mut out).expect("a sound message");
+            let allocated = COUNT.with(Cell::get) - before;
+            assert_eq!(out.changes.len(), 1, "{venue}: message {number}");
+            assert!(number < 4 || allocated == 0, "{venue}: {allocated} allocations in message {number}");
+        }
+    }
+}

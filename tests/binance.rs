@@ -7,6 +7,8 @@ mod captures;
 mod common;
 #[path = "binance/dialogue.rs"]
 mod dialogue;
+#[path = "binance/futures.rs"]
+mod futures;
 #[path = "binance/hostile.rs"]
 mod hostile;
 #[path = "binance/market.rs"]

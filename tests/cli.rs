@@ -41,6 +41,7 @@ fn help_teaches() {
     for (args, words) in [
         (&["--help"][..], &["replay", "preview", "Examples:", "Exit codes:"][..]),
         (&["replay", "--help"], &["--until-ns", "--depth", "Examples:", "unsynced"]),
+        (&["instruments", "--help"], &["--venue", "Examples:", "min_notional", "-c FILE"]),
         (&["preview", "--help"], &["order", "sign", "Examples:", "ACME_SECRET"]),
         (&["preview", "order", "--help"], &["--client-id", "--transport", "Examples:"]),
         (&["preview", "sign", "--help"], &["--nonce", "Examples:"]),
@@ -87,6 +88,15 @@ fn wrong_use_is_refused_by_code_and_in_json() {
         (vec!["replay"], None, 2, "FILE"),
         (vec!["replay", "--depth", "x", "f"], None, 2, "--depth"),
         (vec!["replay", "--json", missing], None, 1, "xarb-no-such-file"),
+        (vec!["instruments", "--json", "--venue", "mars.spot"], None, 2, "--venue: `mars.spot`"),
+        (vec!["instruments", "--json", "-c", missing], None, 2, "xarb-no-such-file"),
+        (vec!["instruments", "--json", "--set", "detect.speed=1"], None, 2, "detect.speed"),
+        (
+            vec!["instruments", "--json", "--set", "instrument.BTC-USDT.scale=2"],
+            None,
+            2,
+            "rules.binance.spot.lot",
+        ),
         (order(&[("--venue", "mars.spot")]), KEY, 2, "binance.spot"),
         (order(&[("--side", "hold")]), KEY, 2, "hold"),
         (order(&[("--qty", "-1")]), KEY, 2, "-1"),
@@ -309,4 +319,84 @@ fn an_order_over_a_session_shows_its_login_first() {
     let shown = xarb(&order(&changes), Some(KRAKEN)).json();
     let last = shown["frames"].as_array().unwrap().last().unwrap().as_str().unwrap();
     assert!(last.contains(r#""method":"add_order""#) && last.contains(r#""limit_price":60000.10"#), "{last}");
+}
+
+/// One instrument of an answer.
+#[track_caller]
+fn listed<'a>(answer: &'a Value, venue: &str) -> &'a Value {
+    let rows = answer["instruments"].as_array().unwrap();
+    rows.iter().find(|row| row["venue"] == venue).unwrap_or_else(|| panic!("no {venue} in {answer}"))
+}
+
+#[test]
+fn instruments_are_told_as_the_venues_tell_them() {
+    let ran = xarb(&["instruments", "--json"], None);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let answer = ran.json();
+    for (venue, key, want) in [
+        ("binance.spot", "instrument", Value::from("BTC-USDT")),
+        ("binance.spot", "symbol", "BTCUSDT".into()),
+        ("binance.spot", "tick", "0.01".into()),
+        ("binance.spot", "lot", "0.00001".into()),
+        ("binance.spot", "min_qty", "0.00001".into()),
+        ("binance.spot", "max_qty", "9000".into()),
+        ("binance.spot", "min_notional", "5".into()),
+        ("binance.spot", "contract", "spot".into()),
+        ("binance.spot", "multiplier", "1".into()),
+        ("binance.spot", "settle", "USDT".into()),
+        ("binance.spot", "taker_bps", "7.5".into()),
+        ("binance.spot", "open", true.into()),
+        ("kraken.spot", "symbol", "BTC/USDT".into()),
+        ("kraken.spot", "tick", "0.1".into()),
+        ("kraken.spot", "max_qty", Value::Null),
+        ("kraken.spot", "maker_bps", "8".into()),
+        ("kraken.spot", "scale", 8.into()),
+    ] {
+        assert_eq!(listed(&answer, venue)[key], want, "{venue} {key}");
+    }
+    assert_eq!(
+        (&answer["venues"][0]["environment"], &answer["venues"][0]["listed"]),
+        (&"sim".into(), &1.into())
+    );
+
+    // One venue alone, and for people.
+    let ran = xarb(&["instruments", "--venue", "kraken.spot"], None);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (0, 2), "{}", ran.stdout);
+    assert!(ran.stdout.contains("BTC/USDT") && !ran.stdout.contains("binance"), "{}", ran.stdout);
+}
+
+#[test]
+fn instruments_come_from_the_configured_endpoint() {
+    use xarb::host::{HostClock, ListenConfig, serve};
+    use xarb::types::Clock;
+    let rules = "instrument.BTC-USDT.rules.\"binance.spot\".tick=0.05".to_owned();
+    let config = xarb::config::Config::demo(&[rules]).unwrap();
+    let clock = HostClock::new();
+    let (sim, _) = xarb::sim::setup::simulate(&config, clock.now()).unwrap();
+    let served = serve(sim, ListenConfig::default(), clock).unwrap();
+    let port = served.addresses()[0].port();
+    let file = std::env::temp_dir().join(format!("xarb-instruments-{}.toml", std::process::id()));
+    let text = |symbol: &str, port: u16| {
+        format!(
+            "[venue.\"binance.spot\"]\nenvironment = \"paper\"\nrest = \"http://127.0.0.1:{port}\"\n\
+             stream = \"ws://127.0.0.1:{port}/stream\"\ntaker_bps = 10\nmaker_bps = -0.25\n\
+             [instrument.BTC-USDT]\nsymbols = {{ \"binance.spot\" = \"{symbol}\" }}\n"
+        )
+    };
+    let ask = |symbol, port| {
+        std::fs::write(&file, text(symbol, port)).unwrap();
+        xarb(&["instruments", "--json", "-c", file.to_str().unwrap()], None)
+    };
+    let ran = ask("BTCUSDT", port);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let answer = ran.json();
+    let row = listed(&answer, "binance.spot");
+    assert_eq!((&row["tick"], &row["maker_bps"]), (&"0.05".into(), &"-0.25".into()));
+    assert_eq!(answer["venues"][0]["environment"], "paper");
+    // A symbol that the venue does not list is the configuration's mistake.
+    let ran = ask("BTCMARS", port);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let error = ran.json()["error"].to_string();
+    assert!(error.contains("instrument.BTC-USDT") && error.contains("BTCMARS"), "{error}");
+    std::fs::remove_file(&file).unwrap();
 }

@@ -13,18 +13,20 @@ use messages::{Style, Venue};
 use oorandom::Rand64;
 use proptest::prelude::*;
 use xarb::types::{Level, Scale};
-use xarb::venue::{FeedError, TierUse, binance, kraken};
-use xarb::wire::json::Tier;
+use xarb::venue::{binance, bybit, coinbase, kraken};
 use xarb::wire::json::kernel::Isa;
+use xarb::wire::json::{Error, Tier, TierUse};
 use xarb::wire::{Padded, PaddedBuf};
 
 /// What a message says, levels and all, in words.
-type Told = Result<String, FeedError>;
+type Told = Result<String, Error>;
 
 /// Both decoders of a venue, each by one instruction set.
 enum Decoder {
     Binance(binance::decode::Decoder),
     Kraken(kraken::decode::Decoder),
+    Coinbase(coinbase::decode::Decoder),
+    Bybit(bybit::decode::Decoder),
 }
 
 impl Decoder {
@@ -32,6 +34,8 @@ impl Decoder {
         match venue {
             Venue::Binance => Decoder::Binance(binance::decode::Decoder::with_isa(isa)),
             Venue::Kraken => Decoder::Kraken(kraken::decode::Decoder::with_isa(isa)),
+            Venue::Coinbase => Decoder::Coinbase(coinbase::decode::Decoder::with_isa(isa)),
+            Venue::Bybit => Decoder::Bybit(bybit::decode::Decoder::with_isa(isa)),
         }
     }
 
@@ -53,6 +57,20 @@ impl Decoder {
                 };
                 read.map(|message| kraken_told(message, &levels))
             }
+            Decoder::Coinbase(decoder) => {
+                let read = match tier {
+                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
+                    None => decoder.decode(text, &mut levels),
+                };
+                read.map(|message| coinbase_told(message, &levels))
+            }
+            Decoder::Bybit(decoder) => {
+                let read = match tier {
+                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
+                    None => decoder.decode(text, &mut levels),
+                };
+                read.map(|message| bybit_told(message, &levels))
+            }
         };
         if told.is_err() {
             assert_eq!(levels, [Level::new(1, 2)], "levels are left as they were");
@@ -64,6 +82,8 @@ impl Decoder {
         match self {
             Decoder::Binance(decoder) => decoder.tiers(),
             Decoder::Kraken(decoder) => decoder.tiers(),
+            Decoder::Coinbase(decoder) => decoder.tiers(),
+            Decoder::Bybit(decoder) => decoder.tiers(),
         }
     }
 }
@@ -89,6 +109,31 @@ fn kraken_told(mut message: kraken::decode::Message<'_>, levels: &[Level]) -> St
     let mut sides = (Vec::new(), Vec::new());
     match &mut message {
         kraken::decode::Message::Book(book) => {
+            sides = (side(levels, &book.bids), side(levels, &book.asks));
+            (book.bids, book.asks) = (0..0, 0..0);
+        }
+        _ => assert_eq!(levels.len(), 1, "no levels but for books"),
+    }
+    format!("{message:?} {sides:?}")
+}
+
+fn bybit_told(mut message: bybit::decode::Message<'_>, levels: &[Level]) -> String {
+    let mut sides = (Vec::new(), Vec::new());
+    match &mut message {
+        bybit::decode::Message::Book(book) => {
+            sides = (side(levels, &book.bids), side(levels, &book.asks));
+            (book.bids, book.asks) = (0..0, 0..0);
+        }
+        _ => assert_eq!(levels.len(), 1, "no levels but for books"),
+    }
+    format!("{message:?} {sides:?}")
+}
+
+fn coinbase_told(mut message: coinbase::decode::Message<'_>, levels: &[Level]) -> String {
+    use coinbase::decode::What;
+    let mut sides = (Vec::new(), Vec::new());
+    match &mut message.what {
+        What::Book(book) | What::Ticker(book) => {
             sides = (side(levels, &book.bids), side(levels, &book.asks));
             (book.bids, book.asks) = (0..0, 0..0);
         }
@@ -140,7 +185,7 @@ proptest! {
     #[test]
     fn sound_messages_in_any_spelling_are_told_alike(seed: u64, slack in proptest::collection::vec(any::<u8>(), 0..80)) {
         let mut rand = Rand64::new(u128::from(seed));
-        for venue in [Venue::Binance, Venue::Kraken] {
+        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase, Venue::Bybit] {
             let scale = scale_of(&mut rand);
             let message = messages::sound(venue, &mut rand);
             let usual = message.render(&mut Style::usual(), &mut rand);
@@ -160,7 +205,7 @@ proptest! {
     #[test]
     fn broken_messages_are_told_alike(seed: u64) {
         let mut rand = Rand64::new(u128::from(seed));
-        for venue in [Venue::Binance, Venue::Kraken] {
+        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase, Venue::Bybit] {
             let scale = scale_of(&mut rand);
             let mut style = if rand.rand_range(0..2) == 0 { Style::usual() } else { Style::any(&mut rand) };
             let text = messages::sound(venue, &mut rand).render(&mut style, &mut rand).into_bytes();
@@ -180,7 +225,7 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..120),
         json in r#"[\[\]{}",:a-c0-3eE.+\-\\u tfn ]{0,60}"#,
     ) {
-        for venue in [Venue::Binance, Venue::Kraken] {
+        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase, Venue::Bybit] {
             let _ = agreed(venue, Scale::DEFAULT, &bytes, &[]);
             let _ = agreed(venue, Scale::DEFAULT, json.as_bytes(), &[]);
         }
@@ -255,6 +300,22 @@ fn decimals_in_every_form_are_told_alike() {
                 let _ = agreed(Venue::Kraken, scale, old.as_bytes(), &[]);
                 let ticker = format!(r#"{{"u":1,"s":"S","b":"{price}","B":"{qty}","a":"1","A":"2"}}"#);
                 let _ = agreed(Venue::Binance, scale, ticker.as_bytes(), &[]);
+                let update = |side: &str| {
+                    format!(
+                        r#"{{"side":"{side}","event_time":"t","price_level":"{price}","new_quantity":"{qty}"}}"#
+                    )
+                };
+                let book = format!(
+                    r#"{{"channel":"l2_data","timestamp":"2026-08-09T21:05:48.5Z","sequence_num":14,"events":[{{"type":"update","product_id":"A-B","updates":[{},{}]}}]}}"#,
+                    update("bid"),
+                    update("offer")
+                );
+                let (told, _) = agreed(Venue::Coinbase, scale, book.as_bytes(), &[]);
+                assert_eq!(told.is_ok(), value(price).is_some() && value(qty).is_some());
+                let ticker = format!(
+                    r#"{{"type":"ticker","sequence":1,"product_id":"A-B","best_bid":"{price}","best_bid_size":"{qty}","time":"2026-08-09T21:05:48.5Z"}}"#
+                );
+                let _ = agreed(Venue::Coinbase, scale, ticker.as_bytes(), &[]);
                 let snapshot = format!(r#"{{"lastUpdateId":7,"bids":[["{price}","{qty}"]],"asks":[]}}"#);
                 let mut levels = Vec::new();
                 let read =
@@ -303,6 +364,38 @@ fn oddities_are_told_alike() {
         (Venue::Kraken, r#"[336,{"a":[]},{"b":[],"c":"007"},"book-10","XBT/USD"]"#.to_owned(), true),
         (Venue::Kraken, r#"[336,{"a":[],"c":"1"},{"b":[],"c":"2"},"book-10","XBT/USD"]"#.to_owned(), false),
         (Venue::Kraken, r#"[336,{"a":[],"c":"4294967296"},"book-10","XBT/USD"]"#.to_owned(), false),
+        (Venue::Bybit, deep(64), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A"}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"orderbook.050.A"}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.50."}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.99999999999.A"}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.4294967296.A","type":"delta","ts":1,"data":{"s":"A","b":[],"a":[],"u":1,"seq":1},"cts":1}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A","type":"delta","ts":1,"data":{"s":"A","b":[],"a":[],"u":1,"seq":1}}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A","type":"delta","ts":1,"data":{"s":"A","b":[],"a":[],"u":1,"seq":1,"u":2},"cts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A","type":"delta","ts":1,"data":{"s":"B","b":[],"a":[],"u":1,"seq":1},"cts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A","type":"delta","ts":1,"data":{"s":"A","b":[["1"]],"a":[],"u":1,"seq":1},"cts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"orderbook.50.A","type":"delta","ts":1,"data":[],"cts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":7,"data":{"b":7}}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"","b":[]},"cs":1,"ts":1}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":1},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Price":"1"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"success":"true","op":"subscribe"}"#.to_owned(), true),
+        (Venue::Coinbase, deep(64), true),
+        (Venue::Coinbase, r#"["open","A-B","44","o","sell","1","2","t"]"#.to_owned(), true),
+        (Venue::Coinbase, r#"{"type":"done","order_id":"x"}"#.to_owned(), true),
+        (Venue::Coinbase, r#"{"channel":"x"}"#.to_owned(), false),
+        (Venue::Coinbase, r#"{"channel":7}"#.to_owned(), true),
+        (Venue::Coinbase, r#"{"channel":"x","sequence_num":1,"timestamp":"now"}"#.to_owned(), false),
+        (Venue::Coinbase, r#"{"channel":"l2_data","sequence_num":1,"events":[]}"#.to_owned(), false),
+        (Venue::Coinbase, r#"{"channel":"ticker","sequence_num":1,"events":[]}"#.to_owned(), true),
+        (Venue::Coinbase, r#"{"channel":"ticker","sequence_num":1,"events":[{"tickers":[{},{}]}]}"#.to_owned(), true),
+        (Venue::Coinbase, r#"{"channel":"ticker","sequence_num":1,"events":[{"tickers":[{}]}]}"#.to_owned(), false),
+        (Venue::Coinbase, r#"{"type":"l2update","changes":[["buy","1","2"]],"channel":"heartbeats","sequence_num":1}"#.to_owned(), true),
+        (Venue::Coinbase, r#"{"type":"l2update","changes":[["buy","1","2"]],"channel":"candles","sequence_num":1,"events":[]}"#.to_owned(), true),
+        (Venue::Coinbase, r#"{"type":"l2update","product_id":"A-B","changes":[["buy","1"]]}"#.to_owned(), false),
+        (Venue::Coinbase, r#"{"type":"l2update","product_id":"A-B","changes":[["hold","1","2"]]}"#.to_owned(), false),
+        (Venue::Coinbase, r#"{"type":"snapshot","product_id":"A-B","bids":[]}"#.to_owned(), false),
+        (Venue::Coinbase, r#"{"type":"error","message":"x"}"#.to_owned(), true),
     ] {
         let (told, _) = agreed(venue, Scale::DEFAULT, text.as_bytes(), b"7");
         assert_eq!(told.is_ok(), sound, "{told:?}: {text}");

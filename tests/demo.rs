@@ -89,6 +89,41 @@ fn every_transport_trades_and_survives_faults() {
     }
 }
 
+/// Spot against a contract: whatever goes wrong, positions, wallets and fills agree with the venues'.
+#[test]
+fn spot_trades_against_a_contract() {
+    let perp = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-perp.toml");
+    let faults = [
+        "sim.reject_ppm=50000",
+        "sim.partial_ppm=200000",
+        "sim.disconnect_ppm=100000",
+        "sim.gap_ppm=5000",
+        "sim.latency_us=300",
+        "sim.jitter_us=700",
+    ];
+    for transport in ["ws", "rest"] {
+        let change = format!("venue.\"binance.usdm\".transport=\"{transport}\"");
+        let args = ["demo", "-c", perp, "--stepped", "--seconds", "20", "--set", &change];
+        let fair = [&args[..], &["--seed", "7"]].concat();
+        let (code, report, talk) = xarb(&fair);
+        check_shape(&report);
+        assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "{transport}: {report} {talk}");
+        assert!(sum(&report, "fills") > 4, "{transport}: {report}");
+        let left = Money::parse(report["net_exposure"]["BTC"].as_str().unwrap()).unwrap();
+        assert!(left.abs() < Money::parse("0.0001").unwrap(), "{transport}: {report}");
+        assert_eq!(report["journal_sha256"], xarb(&fair).1["journal_sha256"], "{transport}");
+        for seed in ["1", "2", "3"] {
+            let mut args = [&args[..], &["--seed", seed]].concat();
+            for change in faults {
+                args.extend(["--set", change]);
+            }
+            let (_, report, talk) = xarb(&args);
+            assert_eq!(report["violations"], 0, "{transport} seed {seed}: {report} {talk}");
+            assert!(sum(&report, "orders") > 0, "{transport} seed {seed}: {report} {talk}");
+        }
+    }
+}
+
 #[test]
 fn a_demo_trades_over_loopback_sockets() {
     let (code, report, talk) = xarb(&["demo", "--seconds", "6"]);
@@ -102,21 +137,34 @@ fn a_demo_trades_over_loopback_sockets() {
 
 #[test]
 fn paper_orders_meet_the_books_of_configured_endpoints() {
-    // Simulated venues stand in for public ones: the program sees endpoints and nothing else.
+    let perp =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-perp.toml")).unwrap();
+    // A contract is known for one by the venue's own metadata.
+    for (demo, venue, stream) in [
+        (Config::demo(&[]).unwrap(), "binance.spot", "stream"),
+        (Config::parse("demo-perp.toml", &perp, &[]).unwrap(), "binance.usdm", "public/stream"),
+    ] {
+        on_paper(&demo, venue, stream);
+    }
+}
+
+/// Trades on paper at the simulated venues of a demo, which stand in for public ones: the program sees
+/// endpoints and nothing else.
+fn on_paper(demo: &Config, venue: &str, stream: &str) {
     let clock = HostClock::new();
-    let demo = Config::demo(&[]).unwrap();
-    let (sim, _) = simulate(&demo, clock.now()).unwrap();
+    let (sim, _) = simulate(demo, clock.now()).unwrap();
     let served = serve(sim, ListenConfig::default(), clock).unwrap();
     let ports: Vec<u16> = served.addresses().iter().map(|address| address.port()).collect();
     let text = format!(
         r#"
 [run]
 mode = "shared"
-[venue."binance.spot"]
+[venue."{venue}"]
 environment = "paper"
-stream = "ws://127.0.0.1:{0}/stream"
+stream = "ws://127.0.0.1:{0}/{stream}"
 rest = "http://127.0.0.1:{0}/"
 channels = ["depth"]
+interval_ms = 100
 taker_bps = 0
 maker_bps = 0
 [venue."kraken.spot"]
@@ -128,7 +176,7 @@ levels = 100
 taker_bps = 0
 maker_bps = 0
 [instrument.BTC-USDT]
-symbols = {{ "binance.spot" = "BTCUSDT", "kraken.spot" = "BTC/USDT" }}
+symbols = {{ "{venue}" = "BTCUSDT", "kraken.spot" = "BTC/USDT" }}
 [detect]
 min_edge_bps = 0.1
 max_notional = 1000

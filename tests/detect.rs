@@ -146,9 +146,9 @@ proptest! {
                 let found = taken.opportunity(&pair, InstrumentId(3), Nanos(7), (4, 5)).unwrap();
                 let net = (sold - bought) * 100_000_000 - bought * i128::from(fees.0) - sold * i128::from(fees.1);
                 let cost = bought * (100_000_000 + i128::from(fees.0));
-                prop_assert_eq!(found.net_quote.0, net * 10i128.pow(16));
-                prop_assert_eq!(i128::from(found.net_bps.0), (net * 10_000_000_000).div_euclid(cost));
-                prop_assert_eq!(i128::from(found.gross_bps.0), ((sold - bought) * 10_000_000_000).div_euclid(bought));
+                prop_assert_eq!(found.sums.net().0, net * 10i128.pow(16));
+                prop_assert_eq!(i128::from(found.sums.net_bps().0), (net * 10_000_000_000).div_euclid(cost));
+                prop_assert_eq!(i128::from(found.sums.gross_bps().0), ((sold - bought) * 10_000_000_000).div_euclid(bought));
             }
             (got, want) => prop_assert_eq!(got.map(|_| ()), want.map(|_| ())),
         }
@@ -203,8 +203,8 @@ fn a_pair_of_books_is_worth_what_can_be_worked_out_by_hand() {
     };
     let shown = |found: Result<Opportunity, Refused>| {
         found.map(|o| {
-            let buy = o.legs().next().unwrap().qty.0;
-            format!("{buy} {} {} {} {}", o.gross_bps, o.net_bps, o.net_quote, o.depth_limited)
+            let buy = o.legs()[0].qty.0;
+            format!("{buy} {} {} {} {}", o.sums.gross_bps(), o.sums.net_bps(), o.sums.net(), o.depth_limited)
         })
     };
     for (min_edge, cap, want) in [
@@ -316,8 +316,11 @@ fn a_detector_looks_both_ways_and_counts_what_it_refuses() {
     desk.set(1, level(102, 500), level(103, 1_000), true, 20);
     let found = desk.moved(1, 30);
     let [found] = found.as_slice() else { panic!("{found:?}") };
-    let legs: Vec<_> =
-        found.legs().map(|leg| (leg.venue.0, leg.side, leg.price, leg.qty, leg.book_version)).collect();
+    let legs: Vec<_> = found
+        .legs()
+        .iter()
+        .map(|leg| (leg.venue.0, leg.side, leg.price, leg.qty, leg.book_version))
+        .collect();
     assert_eq!(
         legs,
         [

@@ -110,6 +110,64 @@ fn a_hedge_goes_where_its_policy_says_and_within_its_bound() {
 }
 
 #[test]
+fn what_is_too_small_for_the_policys_venue_is_hedged_elsewhere() {
+    let mut config = config();
+    config.hedge.policy = Policy::Finish;
+    config.markets[1].2.min_qty = Qty(QTY);
+    let mut world = world_of(config);
+    world.desk.venues[1].fates = vec![Fate::Half];
+    world.fire(QTY).unwrap();
+    world.step(5);
+    let (at, draft) = world.desk.sent[2];
+    assert_eq!((at, draft.side, draft.qty), (VenueId(0), Side::Sell, Qty(QTY / 2)));
+    assert_eq!(world.intent_outcomes(), [0, 1, 0, 0]);
+}
+
+#[test]
+fn a_hedge_that_closes_a_position_can_do_no_more() {
+    for (policy, venue, reduce_only) in [(Policy::Reverse, 0, true), (Policy::Flatten, 1, false)] {
+        let mut config = config();
+        config.hedge.policy = policy;
+        config.markets[0].2.contract.kind = ContractKind::Linear;
+        let mut world = world_of(config);
+        world.desk.venues[1].fates = vec![Fate::Nothing];
+        world.fire(QTY).unwrap();
+        assert!(world.desk.sent.iter().all(|(_, draft)| !draft.reduce_only), "legs may open");
+        world.step(5);
+        let (at, draft) = world.desk.sent[2];
+        assert_eq!((at, draft.side, draft.qty), (VenueId(venue), Side::Sell, Qty(QTY)), "{policy:?}");
+        assert_eq!(draft.reduce_only, reduce_only, "{policy:?}");
+        let held = world.exec.ledger().contract(VenueId(0), BTC_USDT).qty;
+        assert_eq!(held, Qty(if reduce_only { 0 } else { QTY }), "{policy:?}");
+        assert_eq!(world.intent_outcomes(), [0, 1, 0, 0]);
+    }
+}
+
+#[test]
+fn positions_and_funding_are_told_and_kept() {
+    let mut config = config();
+    config.markets[0].2.contract.kind = ContractKind::Linear;
+    let mut world = world_of(config);
+    let usdt = world.exec.ledger().find(asset("USDT")).unwrap();
+    let before = world.exec.ledger().position(VenueId(0), usdt);
+    let funding = Report::Funding { asset: asset("USDT"), amount: money("-1.5"), at: world.now };
+    let now = world.now;
+    world.exec.on_report(VenueId(0), &funding, now, &mut world.desk);
+    assert_eq!(world.exec.ledger().position(VenueId(0), usdt), before - money("1.5"));
+    world.exec.check().unwrap();
+    // A position that is ours is confirmed; one without its entry price is nothing to go by.
+    world.fire(QTY).unwrap();
+    world.step(5);
+    let symbol = spec().symbol;
+    let position = |qty, entry| Report::Position { symbol, qty: Qty(qty), entry };
+    let (now, entry) = (world.now, Some(Price(6_000_000_000_000)));
+    world.exec.on_report(VenueId(0), &position(QTY, entry), now, &mut world.desk);
+    assert!(world.exec.ledger().contract_confirmed(VenueId(0), BTC_USDT, Nanos::ZERO));
+    world.exec.on_report(VenueId(0), &position(3 * QTY, None), now, &mut world.desk);
+    assert_eq!(world.exec.counts().malformed, 1, "no entry price");
+}
+
+#[test]
 fn hedges_are_bounded_and_then_it_is_said() {
     // Refused every time: so many attempts, then a halt.
     let mut world = world();

@@ -14,7 +14,7 @@ mod sync {
 }
 
 mod types {
-    pub use xarb::types::{Level, Nanos, Price, Qty};
+    pub use xarb::types::{Level, Nanos, Price, Qty, Side};
 }
 
 pub const LEVELS: usize = 1;

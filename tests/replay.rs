@@ -256,21 +256,21 @@ fn a_false_checksum_is_an_integrity_failure() {
 
 #[test]
 fn what_is_not_supported_is_named() {
-    let bybit = |kind: &str, more: Value| {
-        let mut record = serde_json::json!({"t": kind, "conn": "ws", "ts": 1700000000.5, "addr": "wss://stream.bybit.com/v5/public/linear"});
+    let futures = |kind: &str, more: Value| {
+        let mut record = serde_json::json!({"t": kind, "conn": "ws", "ts": 1700000000.5, "addr": "wss://futures.kraken.com/ws/v1"});
         record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         record
     };
-    let dialogue = "wss://ws-feed.pro.coinbase.com <-> 1618677816.8434298\n1618677817.1: {\"type\":\"l2update\",\"product_id\":\"A-B\"}\n";
+    let dialogue = "wss://futures.kraken.com/ws/v1 <-> 1618677816.8434298\n1618677817.1: {\"feed\":\"book\",\"product_id\":\"PI_X\"}\n";
     for (content, word) in [
         (
             jsonl(&[
-                bybit("connect", serde_json::json!({})),
-                bybit("recv", serde_json::json!({"data": "{}"})),
+                futures("connect", serde_json::json!({})),
+                futures("recv", serde_json::json!({"data": "{}"})),
             ]),
-            "bybit.linear",
+            "kraken.futures",
         ),
-        (dialogue.as_bytes().to_vec(), "coinbase.exchange"),
+        (dialogue.as_bytes().to_vec(), "kraken.futures"),
         (b"".to_vec(), "empty"),
         (b"\n\n".to_vec(), "empty"),
         (b"hello\nworld\n".to_vec(), "not a capture in a known format"),
@@ -397,6 +397,7 @@ fn recorded_checksums_match() {
     for (name, messages, books, ok) in [
         ("binance/cryptofeed-BINANCE.jsonl.zst", 265, 4, 0),
         ("binance/cryptofeed-BINANCE_FUTURES.jsonl.zst", 1_535, 4, 0),
+        ("bybit/cryptofeed-BYBIT.jsonl.zst", 3_227, 6, 0),
         ("kraken/cryptofeed-KRAKEN.jsonl.zst", 4_430, 10, 4_269),
         ("kraken/python-kraken-sdk-orderbook-v1.json", 1_150, 1, 979),
         ("kraken/python-kraken-sdk-orderbook-v2.json", 510, 1, 510),
@@ -405,5 +406,71 @@ fn recorded_checksums_match() {
         assert_eq!((outcome.messages(), outcome.books.len()), (messages, books), "{name}");
         assert_eq!(outcome.books.iter().map(|book| book.checksums.ok).sum::<u64>(), ok, "{name}");
         assert!(outcome.books.iter().all(|book| book.state == xarb::capture::State::Live), "{name}");
+    }
+}
+
+/// Order by order, from a subscription, a fetched book and what follows; then with one missing.
+#[test]
+fn a_book_is_rebuilt_order_by_order() {
+    let ws = "wss://ws-feed.exchange.coinbase.com";
+    let url = "https://api.exchange.coinbase.com/products/BTC-USD/book?level=3";
+    let mut at = 1_700_000_000;
+    let mut recv = |data: &str| {
+        at += 1;
+        serde_json::json!({"t": "recv", "conn": "ws.1", "ts": f64::from(at), "data": data})
+    };
+    let open = |sequence: u64, price: &str| {
+        format!(
+            r#"{{"type":"open","product_id":"BTC-USD","sequence":{sequence},"order_id":"o{sequence}","side":"buy","price":"{price}","remaining_size":"2","time":"2026-07-26T10:11:12.123456Z"}}"#
+        )
+    };
+    let book = r#"{"bids":[["100","1","b1"]],"asks":[["101","4","a1"]],"sequence":10}"#;
+    let mut records = vec![
+        serde_json::json!({"t": "connect", "conn": "ws.1", "ts": 1_700_000_000.0, "addr": ws}),
+        recv(r#"{"type":"subscriptions","channels":[{"name":"full","product_ids":["BTC-USD"]}]}"#),
+        recv(&open(10, "97")),
+        recv(&open(11, "99")),
+        serde_json::json!({"t": "http", "conn": "http.0", "ts": 1_700_000_003.5, "url": url, "data": book}),
+        recv(
+            r#"{"type":"match","trade_id":2,"product_id":"BTC-USD","sequence":12,"maker_order_id":"b1","taker_order_id":"t","size":"1","price":"100","side":"buy"}"#,
+        ),
+        recv(&open(13, "98")),
+    ];
+    let (code, got, stderr) = replay(&[jsonl(&records)], &[]);
+    let told = &got["books"][0];
+    assert_eq!((code, &told["state"], &told["gaps"]), (0, &"live".into(), &0.into()), "{stderr} {got}");
+    assert_eq!(told["bids"], serde_json::json!([["99", "2"], ["98", "2"]]));
+    assert_eq!((&told["snapshots"], &told["updates"]), (&1.into(), &3.into()));
+    records.push(recv(&open(15, "96")));
+    let (code, got, _) = replay(&[jsonl(&records)], &[]);
+    let told = &got["books"][0];
+    assert_eq!((code, &told["state"], &told["gaps"]), (3, &"unsynced".into(), &1.into()), "{got}");
+}
+
+/// Numbered messages without a gap, and the books as another program rebuilt them.
+#[test]
+fn recorded_numbered_books_end_as_they_should() {
+    let Some(outcome) = sound(&["coinbase/cryptofeed-COINBASE.jsonl.zst"]) else { return };
+    assert_eq!((outcome.messages(), outcome.books.len()), (1_030, 2));
+    for (book, symbol, updates, touch, levels) in [
+        (&outcome.books[0], "BTC-USD", 399, ["65083.66", "65083.67"], (18_769, 27_238)),
+        (&outcome.books[1], "ETH-USD", 374, ["1919.28", "1919.38"], (6_925, 16_403)),
+    ] {
+        assert_eq!((book.symbol.as_str(), book.snapshots, book.updates), (symbol, 1, updates));
+        assert_eq!([&book.best_bid, &book.best_ask].map(|best| best.as_deref()), touch.map(Some), "{symbol}");
+        assert_eq!((book.levels.bids, book.levels.asks), levels, "{symbol}");
+        assert_eq!(book.instrument.as_deref(), Some(symbol), "rules came with the recording");
+        assert_eq!((book.venue, book.state), ("coinbase.advanced", xarb::capture::State::Live));
+    }
+}
+
+#[test]
+fn recorded_books_without_numbers_are_never_crossed() {
+    let Some(outcome) = sound(&["coinbase/cryptofeed-COINBASE.ws.28.0"]) else { return };
+    assert_eq!((outcome.messages(), outcome.books.len()), (9_946, 10));
+    assert_eq!(outcome.books.iter().map(|book| book.snapshots).sum::<u64>(), 10);
+    assert_eq!(outcome.books.iter().map(|book| book.updates).sum::<u64>(), 9_719);
+    for book in &outcome.books {
+        assert_eq!((book.venue, book.state), ("coinbase.exchange", xarb::capture::State::Live));
     }
 }

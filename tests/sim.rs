@@ -2,7 +2,7 @@
 //! the engine says that it did must be what the venues say, whatever the network and the venues do.
 
 use xarb::book::Trust;
-use xarb::config::Config;
+use xarb::config::{Config, DEMO};
 use xarb::engine::{Control, Crew, Helm, Identity, Plan, RunReport};
 use xarb::sim::audit::engine_view;
 use xarb::sim::checks::{OrderCaps, Violation, check};
@@ -10,7 +10,7 @@ use xarb::sim::net::Path;
 use xarb::sim::setup::simulate;
 use xarb::sim::venue::Faults;
 use xarb::sim::world::World;
-use xarb::types::{BookId, Level, Nanos, Side, Stopwatch};
+use xarb::types::{Asset, BookId, InstrumentId, Level, Money, Nanos, Side, Stopwatch};
 use xarb::venue::Exchange;
 
 /// Virtual time measures nothing.
@@ -37,11 +37,18 @@ struct Run {
 
 const START: Nanos = Nanos::from_secs(1_800_000_000);
 
+/// Spot against a linear contract.
+const PERP: &str = include_str!("../configs/demo-perp.toml");
+
 impl Run {
     fn new(seed: u64, path: Path, changes: &[&str]) -> Run {
+        Run::of(DEMO, seed, path, changes)
+    }
+
+    fn of(text: &str, seed: u64, path: Path, changes: &[&str]) -> Run {
         let mut changes: Vec<String> = changes.iter().map(|change| change.to_string()).collect();
         changes.push(format!("run.seed={seed}"));
-        let config = Config::demo(&changes).unwrap();
+        let config = Config::parse("a demo", text, &changes).unwrap();
         let (sim, keys) = simulate(&config, START).unwrap();
         let world = World::new(sim, path, seed, START);
         let rows = config.venues.iter().map(|venue| xarb::venue::find(&venue.id).unwrap());
@@ -96,6 +103,12 @@ impl Run {
         let (report, _) = self.crew.report(&self.plan, now);
         assert_eq!(self.violations(), [], "seed {seed}: {:#?}", report);
         assert_eq!(report.unresolved, 0, "seed {seed}: {:#?}", report);
+        // Flat, or as good as; else the instrument is halted, and somebody was told.
+        let left = report.net_exposure.get(&Asset::new("BTC").unwrap()).copied().unwrap_or_default();
+        let halted = self.crew.exec.stage().executor().is_halted(InstrumentId(0));
+        let told = report.alerts.iter().any(|alert| alert.contains("halted"));
+        let dust = Money::parse("0.0002").unwrap();
+        assert!(left.abs() <= dust || (halted && told), "seed {seed}: {left} BTC left over: {:#?}", report);
         report
     }
 }
@@ -103,8 +116,8 @@ impl Run {
 #[test]
 fn a_fair_wind_brings_trades_and_no_violation() {
     let path = Path { latency: Nanos::from_micros(500), ..Path::default() };
-    for seed in 0..3 {
-        let mut run = Run::new(seed, path, &["sim.offset_bps=30"]);
+    for (text, seed) in [(DEMO, 0), (DEMO, 1), (DEMO, 2), (PERP, 3), (PERP, 4)] {
+        let mut run = Run::of(text, seed, path, &["sim.offset_bps=30"]);
         run.on(Nanos::from_secs(10));
         assert_eq!(run.violations(), [], "seed {seed}");
         let report = run.must_settle();
@@ -133,8 +146,9 @@ fn no_storm_makes_the_engine_and_the_venues_disagree() {
         "sim.partial_ppm=300000",
     ];
     let (mut resyncs, mut lost, mut fills) = (0, 0, 0);
-    for seed in 100..106 {
-        let mut run = Run::new(seed, path, &faults);
+    for seed in 100..110 {
+        let text = if seed < 106 { DEMO } else { PERP };
+        let mut run = Run::of(text, seed, path, &faults);
         run.on(Nanos::from_secs(4));
         run.world.net_mut().stall(0, START + Nanos::from_secs(6));
         for _ in 0..12 {

@@ -12,16 +12,28 @@ pub enum Case {
     BinanceTicker,
     /// Kraken v2 `book` update, 2.2 levels.
     KrakenBook,
+    /// Coinbase Advanced Trade `l2_data` update, 1 to 12 levels.
+    CoinbaseLevel2,
+    /// Coinbase Advanced Trade `ticker`.
+    CoinbaseTicker,
 }
 
 impl Case {
-    pub const ALL: [Case; 3] = [Case::BinanceDepth, Case::BinanceTicker, Case::KrakenBook];
+    pub const ALL: [Case; 5] = [
+        Case::BinanceDepth,
+        Case::BinanceTicker,
+        Case::KrakenBook,
+        Case::CoinbaseLevel2,
+        Case::CoinbaseTicker,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Case::BinanceDepth => "binance_depth",
             Case::BinanceTicker => "binance_ticker",
             Case::KrakenBook => "kraken_book",
+            Case::CoinbaseLevel2 => "coinbase_level2",
+            Case::CoinbaseTicker => "coinbase_ticker",
         }
     }
 }
@@ -63,6 +75,8 @@ pub fn frames(case: Case, count: usize) -> Vec<Frame> {
                 Case::BinanceDepth => binance_depth(&mut rand, mid, id, time_ms),
                 Case::BinanceTicker => binance_ticker(&mut rand, mid, id),
                 Case::KrakenBook => kraken_book(&mut rand, mid / 10, time_ms),
+                Case::CoinbaseLevel2 => coinbase_level2(&mut rand, mid, id, time_ms),
+                Case::CoinbaseTicker => coinbase_ticker(&mut rand, mid, id, time_ms),
             })
         })
         .collect()
@@ -138,5 +152,50 @@ fn kraken_book(rand: &mut Rand64, mid: i64, time_ms: u64) -> String {
     let (second, micros) = (time_ms / 1_000 % 60, rand.rand_range(0..1_000_000));
     format!(
         r#"{{"channel":"book","type":"update","data":[{{"symbol":"BTC/USD","bids":[{bids}],"asks":[{asks}],"checksum":{checksum},"timestamp":"2026-07-26T17:35:{second:02}.{micros:06}Z"}}]}}"#
+    )
+}
+
+/// As much of the venue's wrapper as stands before the event's own fields.
+fn coinbase_head(rand: &mut Rand64, channel: &str, id: u64, time_ms: u64) -> String {
+    let (second, nanos) = (time_ms / 1_000 % 60, rand.rand_range(0..1_000_000_000));
+    format!(
+        r#"{{"channel":"{channel}","timestamp":"2026-08-09T21:05:{second:02}.{nanos:09}Z","sequence_num":{id},"events":[{{"type":"update","#
+    )
+}
+
+fn coinbase_level2(rand: &mut Rand64, mid: i64, id: u64, time_ms: u64) -> String {
+    let (second, micros) = (time_ms / 1_000 % 60, rand.rand_range(0..1_000_000));
+    let mut side = |name: &str, sign: i64, count: u64| -> Vec<String> {
+        let level = |_| {
+            let price = (mid + sign * distance(rand)) as u64;
+            let qty = match quantity(rand) {
+                0 => "0".to_owned(),
+                qty => fixed(qty * 1_000 + rand.rand_range(0..1_000), 8),
+            };
+            format!(
+                r#"{{"side":"{name}","event_time":"2026-08-09T21:05:{second:02}.{micros:06}Z","price_level":"{}","new_quantity":"{qty}"}}"#,
+                fixed(price, 2)
+            )
+        };
+        (0..count).map(level).collect()
+    };
+    let (bids, asks) = match time_ms / 100 % 10 {
+        0..4 => (2, 0),
+        4..8 => (0, 2),
+        8 => (1, 1),
+        _ => (6, 6),
+    };
+    let mut levels = side("bid", -1, bids);
+    levels.extend(side("offer", 1, asks));
+    let head = coinbase_head(rand, "l2_data", id, time_ms);
+    format!(r#"{head}"product_id":"BTC-USD","updates":[{}]}}]}}"#, levels.join(","))
+}
+
+fn coinbase_ticker(rand: &mut Rand64, mid: i64, id: u64, time_ms: u64) -> String {
+    let (bid, ask) = (fixed(mid as u64, 2), fixed(mid as u64 + 1, 2));
+    let (bid_qty, ask_qty) = (fixed(quantity(rand) * 1_000 + 1, 8), fixed(quantity(rand) * 1_000 + 1, 8));
+    let head = coinbase_head(rand, "ticker", id, time_ms);
+    format!(
+        r#"{head}"tickers":[{{"type":"ticker","product_id":"BTC-USD","price":"{bid}","volume_24_h":"2867.54532609","low_24_h":"64675.22","high_24_h":"65252.99","low_52_w":"57717.55","high_52_w":"126296","price_percent_chg_24_h":"0.09601107","best_bid":"{bid}","best_ask":"{ask}","best_bid_quantity":"{bid_qty}","best_ask_quantity":"{ask_qty}"}}]}}]}}"#
     )
 }

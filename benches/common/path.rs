@@ -4,6 +4,11 @@
 //! are live; then its stages are turned by hand with frames that change the top of a book. The least
 //! edge asked for lies between the two directions' edges, so that each frame is one opportunity.
 
+#[path = "socket.rs"]
+mod socket;
+
+use socket::open_socket;
+pub use socket::server_frame;
 use xarb::config::Config;
 use xarb::engine::{Crew, Helm, Identity, Plan, Status};
 use xarb::sim::net::Path as Wire;
@@ -12,7 +17,7 @@ use xarb::sim::world::World;
 use xarb::telemetry::{Hop, Stamps};
 use xarb::types::{BookId, Bps, Fixed, Level, Nanos, Scale, Side, Stopwatch};
 use xarb::venue::FeedInput;
-use xarb::wire::ws::{Limits, Message, Ws};
+use xarb::wire::ws::{Message, Ws};
 
 /// Which frames are fed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -160,12 +165,12 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         (size, journey)
     }
 
-    /// What stands between two frames: hashing, wiping, new ids. Not part of the path.
+    /// What stands between two frames: histograms, hashing, wiping, new ids. Not part of the path.
     pub fn rest(&mut self) {
         let now = self.now;
-        for _ in 0..8 {
-            self.crew.exec.stage().idle(now);
-        }
+        self.crew.feeds[self.case.venue()].stage_mut().settle(&self.watch);
+        self.crew.detect.stage_mut().settle(&self.watch);
+        while self.crew.exec.stage().idle(now) {}
     }
 }
 
@@ -218,36 +223,6 @@ fn start<W: Stopwatch + Clone + Send + 'static>(case: Case, min_edge: Bps, watch
         _helm: helm,
     };
     (path, world)
-}
-
-/// A client whose handshake is done.
-fn open_socket() -> Ws {
-    let to = xarb::types::Endpoint::parse("ws://127.0.0.1/").unwrap();
-    let mut client = Ws::client(&to, &[], 1, Limits::DEFAULT).expect("a client");
-    let mut server = Ws::server(Limits::DEFAULT);
-    server.receive(client.out());
-    assert!(server.next().expect("an upgrade").is_none() || server.upgrade().is_some());
-    server.accept();
-    client.receive(server.out());
-    assert!(matches!(client.next(), Ok(Some(Message::Open))));
-    client
-}
-
-pub fn server_frame(payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match payload.len() {
-        length @ 0..126 => frame.push(length as u8),
-        length @ 126..65_536 => {
-            frame.push(126);
-            frame.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            frame.push(127);
-            frame.extend((length as u64).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(payload);
-    frame
 }
 
 /// Eight decimals, as the exchange writes them.

@@ -84,6 +84,67 @@ struct KrakenBook<'a> {
     data: Vec<KrakenData<'a>>,
 }
 
+/// Advanced Trade's wrapper.
+#[derive(Deserialize)]
+struct Coinbase<'a, T> {
+    channel: &'a str,
+    timestamp: &'a str,
+    sequence_num: u64,
+    events: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct CoinbaseBook<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    product_id: &'a str,
+    #[serde(borrow)]
+    updates: Vec<CoinbaseLevel<'a>>,
+}
+
+#[derive(Deserialize)]
+struct CoinbaseLevel<'a> {
+    side: &'a str,
+    price_level: &'a str,
+    new_quantity: &'a str,
+}
+
+#[derive(Deserialize)]
+struct CoinbaseTickers<'a> {
+    #[serde(borrow)]
+    tickers: Vec<CoinbaseTicker<'a>>,
+}
+
+#[derive(Deserialize)]
+struct CoinbaseTicker<'a> {
+    product_id: &'a str,
+    best_bid: &'a str,
+    best_bid_quantity: &'a str,
+    best_ask: &'a str,
+    best_ask_quantity: &'a str,
+}
+
+fn coinbase_sum<T>(message: &Coinbase<'_, T>) -> u64 {
+    message.sequence_num ^ (message.channel.len() + message.timestamp.len()) as u64
+}
+
+fn level2_out(message: &Coinbase<'_, CoinbaseBook<'_>>, levels: &mut Vec<Level>) -> u64 {
+    let book = &message.events[0];
+    for side in ["bid", "offer"] {
+        for level in book.updates.iter().filter(|level| level.side == side) {
+            levels.push(Level::new(decimal(level.price_level), decimal(level.new_quantity)));
+        }
+    }
+    coinbase_sum(message) ^ (book.kind.len() + book.product_id.len()) as u64
+}
+
+fn coinbase_ticker_out(message: &Coinbase<'_, CoinbaseTickers<'_>>, levels: &mut Vec<Level>) -> u64 {
+    let ticker = &message.events[0].tickers[0];
+    levels.push(Level::new(decimal(ticker.best_bid), decimal(ticker.best_bid_quantity)));
+    levels.push(Level::new(decimal(ticker.best_ask), decimal(ticker.best_ask_quantity)));
+    coinbase_sum(message) ^ ticker.product_id.len() as u64
+}
+
 fn depth_out(depth: &BinanceDepth<'_>, levels: &mut Vec<Level>) -> u64 {
     for (price, qty) in depth.bids.iter().chain(&depth.asks) {
         levels.push(Level::new(decimal(price), decimal(qty)));
@@ -112,6 +173,8 @@ pub fn serde_json(case: Case, text: &[u8], levels: &mut Vec<Level>) -> u64 {
         Case::BinanceDepth => depth_out(&serde_json::from_slice(text).expect("sound"), levels),
         Case::BinanceTicker => ticker_out(&serde_json::from_slice(text).expect("sound"), levels),
         Case::KrakenBook => book_out(&serde_json::from_slice(text).expect("sound"), levels),
+        Case::CoinbaseLevel2 => level2_out(&serde_json::from_slice(text).expect("sound"), levels),
+        Case::CoinbaseTicker => coinbase_ticker_out(&serde_json::from_slice(text).expect("sound"), levels),
     }
 }
 
@@ -121,6 +184,8 @@ pub fn sonic_rs(case: Case, text: &[u8], levels: &mut Vec<Level>) -> u64 {
         Case::BinanceDepth => depth_out(&sonic_rs::from_slice(text).expect("sound"), levels),
         Case::BinanceTicker => ticker_out(&sonic_rs::from_slice(text).expect("sound"), levels),
         Case::KrakenBook => book_out(&sonic_rs::from_slice(text).expect("sound"), levels),
+        Case::CoinbaseLevel2 => level2_out(&sonic_rs::from_slice(text).expect("sound"), levels),
+        Case::CoinbaseTicker => coinbase_ticker_out(&sonic_rs::from_slice(text).expect("sound"), levels),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Each venue has a target share of what we own of an instrument's base asset. The distance from
 //! target is half the sum of the differences, so 0 is on target and 1 is all of it in the wrong
 //! place. A trade that brings us nearer may earn less than the usual minimum, one that leads away
-//! must earn more: the threshold moves by a configured slope per unit of distance.
+//! must earn more: the threshold moves by a configured slope per unit of distance. Positions in
+//! contracts are not owned, and do not count.
 
 use super::{Ledger, Markets};
 use crate::types::{Bps, InstrumentId, Money, VenueId};

@@ -4,8 +4,12 @@
 //! less fees, is the position. Nothing else moves a position: a balance that a venue reports is
 //! compared with it, and a difference is reported as [`Drift`], never absorbed. What open orders
 //! may still spend is held, so that two orders never count on the same money.
+//!
+//! A fill of a linear contract moves a position and not the base asset. The asset that it settles in
+//! then holds what was realised: its account is the wallet that the venue reports.
 
-use crate::types::{Asset, InstrumentId, Money, Nanos, Price, Scale, Side, VenueId};
+use super::contracts::{Contracts, Row};
+use crate::types::{Asset, InstrumentId, Money, Nanos, Position, Price, Qty, Scale, Side, VenueId};
 
 /// An asset's row in the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -39,7 +43,7 @@ struct Account {
     /// The start is known.
     opened: bool,
     start: Money,
-    /// Fills, signed, before fees.
+    /// Fills and funding, signed, before fees.
     flow: Money,
     fees: Money,
     /// Moved with each fill, apart from the three above, so that they judge it.
@@ -60,10 +64,12 @@ pub struct Fill {
     pub side: Side,
     /// What changed hands.
     pub base: AssetId,
-    /// What it was paid in.
+    /// What it was paid in, or what the contract settles in.
     pub quote: AssetId,
     /// How much of the base asset.
     pub qty: Money,
+    /// For a contract, the quantity that its position moves by; the base asset then stays.
+    pub contracts: Option<Qty>,
     /// How much of the quote asset.
     pub value: Money,
     /// The fee; negative = rebate.
@@ -117,6 +123,7 @@ pub struct Ledger {
     venues: usize,
     accounts: Vec<Account>,
     flows: Vec<Flow>,
+    contracts: Contracts,
     /// Venues whose opening balances are closed: what they report later is only compared.
     closed: Vec<bool>,
 }
@@ -129,6 +136,7 @@ impl Ledger {
             venues,
             accounts: vec![Account::default(); venues * ASSETS_MAX],
             flows: vec![Flow::default(); instruments],
+            contracts: Contracts::new(venues, instruments),
             closed: vec![false; venues],
         }
     }
@@ -188,7 +196,15 @@ impl Ledger {
     pub fn book(&mut self, fill: &Fill) {
         let sign = |amount: Money, plus: bool| if plus { amount } else { -amount };
         let buys = fill.side == Side::Buy;
-        for (asset, change) in [(fill.base, sign(fill.qty, buys)), (fill.quote, sign(fill.value, !buys))] {
+        let row = self.contracts.get_mut(fill.venue, fill.instrument);
+        let changes = match (fill.contracts, row) {
+            (Some(qty), Some(row)) => {
+                let realised = row.fill(fill.side, qty, fill.value);
+                [(fill.base, Money::ZERO), (fill.quote, realised)]
+            }
+            _ => [(fill.base, sign(fill.qty, buys)), (fill.quote, sign(fill.value, !buys))],
+        };
+        for (asset, change) in changes {
             let account = self.at_mut(fill.venue, asset);
             account.flow += change;
             account.position += change;
@@ -208,15 +224,87 @@ impl Ledger {
         }
     }
 
+    /// Books what a venue moved otherwise than by trades: the funding of positions.
+    pub fn fund(&mut self, venue: VenueId, asset: AssetId, amount: Money) {
+        let account = self.at_mut(venue, asset);
+        account.flow += amount;
+        account.position += amount;
+    }
+
+    /// Enters a contract, of which one unit of quantity stands for `unit` of the base asset.
+    pub(super) fn enter_contract(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        (base, settle): (AssetId, AssetId),
+        unit: Money,
+    ) {
+        self.contracts.enter(venue, instrument, base, settle, unit);
+    }
+
+    /// The position in a contract; flat for what is none.
+    pub fn contract(&self, venue: VenueId, instrument: InstrumentId) -> Position {
+        self.contracts.get(venue, instrument).map_or(Position::FLAT, |row| row.position)
+    }
+
+    /// Takes a position that a venue reports. Before the venue's first order the first one opens the
+    /// row; later ones are only compared.
+    pub fn report_contract(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        theirs: Position,
+        now: Nanos,
+    ) {
+        let closed = self.closed[usize::from(venue.0)];
+        if let Some(row) = self.contracts.get_mut(venue, instrument) {
+            row.report(theirs, closed, now);
+        }
+    }
+
+    /// Whether a position that came after `since` is ours.
+    pub fn contract_confirmed(&self, venue: VenueId, instrument: InstrumentId, since: Nanos) -> bool {
+        self.contracts.get(venue, instrument).is_some_and(|row| row.confirmed(since))
+    }
+
+    /// The venue's position differed from ours when last compared.
+    pub fn contract_drifted(&self, venue: VenueId, instrument: InstrumentId) -> bool {
+        self.contracts.get(venue, instrument).is_some_and(|row| row.drifted)
+    }
+
+    /// What a further order in a contract may be worth, fee included: what is free, and what it
+    /// would close of the position.
+    pub fn contract_room(&self, venue: VenueId, instrument: InstrumentId, side: Side) -> Money {
+        let row = self.contracts.get(venue, instrument);
+        row.map_or(Money::ZERO, |row| row.room(side, self.free(venue, row.settle)))
+    }
+
+    /// How much an order may be to only reduce our position, whatever else happens; zero while other
+    /// orders of ours are open on that side.
+    pub fn contract_closable(&self, venue: VenueId, instrument: InstrumentId, side: Side) -> Qty {
+        let row = self.contracts.get(venue, instrument).filter(|row| row.is_quiet(side));
+        row.map_or(Qty::ZERO, |row| row.position.closable(side))
+    }
+
+    /// Counts what an open order in a contract may still be worth; less than zero when it is worth
+    /// less than it was.
+    pub fn hold_contract(&mut self, venue: VenueId, instrument: InstrumentId, side: Side, more: Money) {
+        if let Some(row) = self.contracts.get_mut(venue, instrument) {
+            row.hold(side, more);
+        }
+    }
+
     /// What we own.
     pub fn position(&self, venue: VenueId, asset: AssetId) -> Money {
         self.at(venue, asset).position
     }
 
-    /// What we own and no open order may still spend. Never negative.
+    /// What we own and neither an open order may still spend nor a contract needs. Never negative.
     pub fn free(&self, venue: VenueId, asset: AssetId) -> Money {
         let account = self.at(venue, asset);
-        (account.position - account.held).max(Money::ZERO)
+        let contracts = self.contracts.of(venue).filter(|row| row.settle == asset);
+        let margin: Money = contracts.map(Row::margin).sum();
+        (account.position - account.held - margin).max(Money::ZERO)
     }
 
     /// Sets aside what an open order may spend.
@@ -241,24 +329,36 @@ impl Ledger {
         self.at(venue, asset).reported
     }
 
-    /// Whether any of a venue's balances, as last reported at or after `since`, differs from ours
-    /// by more than `tolerance`, and has not been told as drift yet.
-    pub fn differs(&self, venue: VenueId, since: Nanos, tolerance: Money) -> bool {
-        (0..self.assets.len()).any(|asset| {
-            let account = self.at(venue, AssetId(asset as u8));
-            !account.drifted
-                && account.reported.is_some_and(|(theirs, when)| {
-                    when >= since && (theirs - account.position).abs() > tolerance
-                })
-        })
+    /// How far a venue's balance may be from ours: `plain`, and more where contracts settle in it,
+    /// whose profits each venue rounds in its own way.
+    pub fn tolerance(&self, venue: VenueId, asset: AssetId, plain: Money) -> Money {
+        let contracts = self.contracts.of(venue).filter(|row| row.settle == asset);
+        plain + contracts.map(Row::rounding).sum()
     }
 
-    /// Compares a venue's balances, as last reported at or after `since`, with ours. Call it only
-    /// while nothing is in flight there. A difference above `tolerance` is handed out once, when it
+    /// Whether any of a venue's balances or positions, as last reported at or after `since`, differs
+    /// from ours, balances by more than `tolerance`, and has not been told as drift yet.
+    pub fn differs(&self, venue: VenueId, since: Nanos, tolerance: Money) -> bool {
+        let contracts = self.contracts.of(venue).any(|row| !row.drifted && row.differs(since));
+        contracts
+            || (0..self.assets.len()).any(|asset| {
+                let account = self.at(venue, AssetId(asset as u8));
+                !account.drifted
+                    && account.reported.is_some_and(|(theirs, when)| {
+                        when >= since
+                            && (theirs - account.position).abs()
+                                > self.tolerance(venue, AssetId(asset as u8), tolerance)
+                    })
+            })
+    }
+
+    /// Compares a venue's balances and positions, as last reported at or after `since`, with ours. Call it only
+    /// while nothing is in flight there. A difference, of balances above `tolerance`, is handed out once, when it
     /// appears, and marks the account until a later report agrees.
     pub fn compare(&mut self, venue: VenueId, since: Nanos, tolerance: Money, mut found: impl FnMut(Drift)) {
         for at in 0..self.assets.len() {
             let asset = self.assets[at];
+            let tolerance = self.tolerance(venue, AssetId(at as u8), tolerance);
             let account = &mut self.accounts[usize::from(venue.0) * ASSETS_MAX + at];
             let Some((theirs, when)) = account.reported else { continue };
             if when < since {
@@ -269,6 +369,15 @@ impl Ledger {
                 found(Drift { venue, asset, ours: account.position, theirs });
             }
             account.drifted = drifted;
+        }
+        for row in self.contracts.of_mut(venue) {
+            let Some(theirs) = row.reported(since) else { continue };
+            let drifted = theirs != row.position.qty;
+            if drifted && !row.drifted {
+                let asset = self.assets[usize::from(row.base.0)];
+                found(Drift { venue, asset, ours: row.amount(row.position.qty), theirs: row.amount(theirs) });
+            }
+            row.drifted = drifted;
         }
     }
 
@@ -298,9 +407,20 @@ impl Ledger {
         all
     }
 
-    /// End minus start, by asset, over all venues. Sorted by name.
+    /// End minus start, by asset, over all venues. A contract counts as what it stands for of its
+    /// base asset, and as what it cost. Sorted by name.
     pub fn net_exposure(&self) -> Vec<(Asset, Money)> {
-        self.by_asset(|account| account.position - account.start)
+        let mut all = self.by_asset(|account| account.position - account.start);
+        for row in self.contracts.all() {
+            let (base, settle) = row.exposure();
+            for (asset, change) in [(row.base, base), (row.settle, settle)] {
+                let name = self.name(asset);
+                if let Some(sum) = all.iter_mut().find(|sum| sum.0 == name) {
+                    sum.1 += change;
+                }
+            }
+        }
+        all
     }
 
     /// Fees paid, by asset, over all venues. Sorted by name.
@@ -320,7 +440,7 @@ impl Ledger {
         Some(Pnl { cash: flow.quote, residual: flow.base, mark: mark(flow.base, price, scale)? })
     }
 
-    /// Whether every position is its start plus fills less fees.
+    /// Whether every account is its start plus fills and funding less fees.
     ///
     /// # Errors
     /// [`LedgerError::Unbalanced`] names the first that is not.
@@ -383,6 +503,7 @@ mod tests {
             base: ids[0],
             quote: ids[1],
             qty: money(qty),
+            contracts: None,
             value: money(value),
             fee: money(fee.0),
             fee_asset: ids[fee.1],
@@ -451,6 +572,112 @@ mod tests {
         assert_eq!(ledger.free(VenueId(0), ids[1]), money("50000"));
     }
 
+    /// A ledger with a contract of 0.1 BTC a unit of quantity at both venues.
+    fn contracts() -> (Ledger, [AssetId; 3]) {
+        let (mut ledger, ids) = opened();
+        for venue in [VenueId(0), VenueId(1)] {
+            ledger.enter_contract(venue, InstrumentId(0), (ids[0], ids[1]), money("0.1"));
+        }
+        (ledger, ids)
+    }
+
+    fn contract(ids: [AssetId; 3], venue: u8, side: Side, contracts: i64, value: &str) -> Fill {
+        let qty = Money(money("0.1").0 * i128::from(contracts));
+        Fill { qty, contracts: Some(Qty(contracts)), ..fill(ids, venue, side, "0", value, ("1", 1)) }
+    }
+
+    #[test]
+    fn a_contract_moves_a_position_and_profits_only() {
+        let (mut ledger, ids) = contracts();
+        let (venue, instrument) = (VenueId(0), InstrumentId(0));
+        ledger.book(&contract(ids, 0, Side::Buy, 4, "20000"));
+        assert_eq!(ledger.contract(venue, instrument), Position { qty: Qty(4), cost: money("20000") });
+        assert_eq!(ledger.position(venue, ids[0]), money("1"), "the base asset stays");
+        assert_eq!(ledger.position(venue, ids[1]), money("49999"));
+        assert_eq!(ledger.free(venue, ids[1]), money("29999"));
+        assert_eq!(ledger.residual(instrument), money("0.4"));
+        ledger.book(&contract(ids, 1, Side::Sell, 4, "20200"));
+        assert_eq!(ledger.residual(instrument), Money::ZERO);
+        let exposure = |ledger: &Ledger| -> Vec<String> {
+            ledger.net_exposure().iter().map(|(asset, sum)| format!("{asset} {sum}")).collect()
+        };
+        let want = ["BNB 0", "BTC 0", "USDT 198"];
+        assert_eq!(exposure(&ledger), want, "bought and sold, with what it earned tied up in positions");
+        ledger.book(&contract(ids, 0, Side::Sell, 4, "21000"));
+        ledger.book(&contract(ids, 1, Side::Buy, 4, "21000"));
+        assert_eq!(ledger.position(venue, ids[1]), money("50998"));
+        assert_eq!(ledger.position(VenueId(1), ids[1]), money("49198"));
+        assert_eq!(exposure(&ledger), ["BNB 0", "BTC 0", "USDT 196"]);
+        ledger.fund(venue, ids[1], money("-3"));
+        assert_eq!(ledger.position(venue, ids[1]), money("50995"));
+        ledger.check().unwrap();
+    }
+
+    #[test]
+    fn a_contract_is_paid_for_in_full_but_what_it_closes_is_not() {
+        let (mut ledger, ids) = contracts();
+        let (venue, instrument) = (VenueId(0), InstrumentId(0));
+        let room = |ledger: &Ledger| {
+            [Side::Buy, Side::Sell].map(|side| ledger.contract_room(venue, instrument, side).to_string())
+        };
+        assert_eq!(room(&ledger), ["50000", "50000"]);
+        ledger.hold_contract(venue, instrument, Side::Buy, money("30000"));
+        assert_eq!(room(&ledger), ["20000", "50000"], "only one side can come to be");
+        ledger.hold_contract(venue, instrument, Side::Buy, money("-30000"));
+        ledger.book(&contract(ids, 0, Side::Buy, 4, "20000"));
+        assert_eq!(room(&ledger), ["29999", "69999"]);
+        assert_eq!(ledger.contract_closable(venue, instrument, Side::Sell), Qty(4));
+        assert_eq!(ledger.contract_closable(venue, instrument, Side::Buy), Qty(0));
+        ledger.hold_contract(venue, instrument, Side::Sell, money("1"));
+        assert_eq!(ledger.contract_closable(venue, instrument, Side::Sell), Qty(0));
+    }
+
+    #[test]
+    fn a_venues_rounding_of_profits_is_no_drift() {
+        let (mut ledger, ids) = contracts();
+        let venue = VenueId(0);
+        ledger.book(&contract(ids, 0, Side::Buy, 3, "10000"));
+        ledger.book(&contract(ids, 0, Side::Sell, 1, "3333"));
+        let drifts = |ledger: &mut Ledger, theirs: &str, at: i64| {
+            ledger.report(venue, ids[1], money(theirs), Nanos(at));
+            let mut drifts = 0;
+            ledger.compare(venue, Nanos(at), Money::ZERO, |_| drifts += 1);
+            drifts
+        };
+        // Ours is 49997.6666..., with 24 digits.
+        assert_eq!(drifts(&mut ledger, "49997.66666667", 5), 0);
+        assert_eq!(drifts(&mut ledger, "49997.66667", 6), 1);
+        // What trades no contract has no such room.
+        ledger.report(venue, ids[0], money("1.0000001"), Nanos(7));
+        assert!(ledger.differs(venue, Nanos(7), Money::ZERO));
+    }
+
+    #[test]
+    fn a_position_that_differs_is_drift() {
+        let (mut ledger, _) = contracts();
+        let (venue, instrument) = (VenueId(0), InstrumentId(0));
+        let theirs = Position { qty: Qty(-2), cost: money("-10000") };
+        ledger.report_contract(venue, instrument, theirs, Nanos(5));
+        assert!(ledger.differs(venue, Nanos(5), Money::ZERO), "it opens nothing once trading began");
+        assert!(!ledger.contract_confirmed(venue, instrument, Nanos(4)));
+        let mut drifts = Vec::new();
+        ledger.compare(venue, Nanos(5), Money::ZERO, |drift| drifts.push((drift.ours, drift.theirs)));
+        ledger.compare(venue, Nanos(5), Money::ZERO, |drift| panic!("{drift:?}"));
+        assert_eq!(drifts, [(Money::ZERO, money("-0.2"))]);
+        assert!(ledger.contract_drifted(venue, instrument));
+        ledger.report_contract(venue, instrument, Position::FLAT, Nanos(6));
+        ledger.compare(venue, Nanos(5), Money::ZERO, |drift| panic!("{drift:?}"));
+        assert!(!ledger.contract_drifted(venue, instrument));
+        assert!(ledger.contract_confirmed(venue, instrument, Nanos(5)));
+
+        let mut fresh = Ledger::new(1, 1);
+        let ids = ["BTC", "USDT"].map(|name| fresh.asset(asset(name)).unwrap());
+        fresh.enter_contract(venue, instrument, (ids[0], ids[1]), money("0.1"));
+        fresh.report_contract(venue, instrument, theirs, Nanos(1));
+        assert_eq!(fresh.contract(venue, instrument), theirs, "what was there before is where it starts");
+        assert!(fresh.net_exposure().iter().all(|(_, sum)| *sum == Money::ZERO));
+    }
+
     #[test]
     fn the_ledger_refuses_a_65th_asset() {
         let mut ledger = Ledger::new(1, 1);
@@ -478,7 +705,7 @@ mod tests {
                 let fee = Money::from_scaled(fee, e8);
                 ledger.book(&Fill {
                     venue: VenueId(venue), instrument: InstrumentId(0), side, base: ids[0], quote: ids[1],
-                    qty: qty_amount, value, fee, fee_asset: ids[fee_asset],
+                    qty: qty_amount, contracts: None, value, fee, fee_asset: ids[fee_asset],
                 });
                 let signed = |m: Money, plus: bool| if plus { m } else { -m };
                 base += signed(qty_amount, buys);

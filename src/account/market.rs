@@ -2,7 +2,9 @@
 //! the hot path would otherwise compute again for every order.
 
 use super::{AssetId, Ledger, LedgerError};
-use crate::types::{ContractKind, FeeRate, InstrumentId, InstrumentSpec, Money, Price, Qty, VenueId};
+use crate::types::{
+    ContractKind, FeeRate, InstrumentId, InstrumentSpec, Money, Position, Price, Qty, Side, VenueId, times,
+};
 
 /// One instrument on one venue.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,10 +19,12 @@ pub struct Market {
     pub taker: FeeRate,
     /// What is bought, in the ledger.
     pub base: AssetId,
-    /// What is paid, in the ledger.
+    /// What is paid, in the ledger: the quote asset, or what a contract settles in.
     pub quote: AssetId,
     /// What one unit of price times one unit of quantity is worth, in [`Money`] units.
     unit: i128,
+    /// How much of the base asset one unit of quantity is.
+    lot_of_one: i128,
     /// The fee on 2^20 units of value, rounded up: an upper bound without a division.
     fee_bound: i128,
 }
@@ -28,17 +32,20 @@ pub struct Market {
 /// Why an instrument cannot be traded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MarketError {
-    /// Only spot instruments are traded so far.
-    #[error("{0}: only spot instruments can be traded")]
-    NotSpot(String),
+    /// An edge of inverse contracts is not linear in their quantity.
+    #[error("{0}: inverse contracts cannot be traded")]
+    Inverse(String),
+    /// Quantities of one instrument must mean the same everywhere: legs are matched by them.
+    #[error("{0}: a unit of quantity is not the same amount on all its venues")]
+    Units(String),
     /// The venue's number is beyond the number of venues.
     #[error("{0}: no such venue")]
     UnknownVenue(String),
     /// Listed twice on a venue.
     #[error("{0}: listed twice on one venue")]
     Twice(String),
-    /// Tick, lot or fee make no sense.
-    #[error("{0}: tick and lot must be positive, and the fee between -10 % and 10 %")]
+    /// Tick, lot, multiplier or fee make no sense.
+    #[error("{0}: tick, lot and multiplier must be positive, and the fee between -10 % and 10 %")]
     Rules(String),
     /// The ledger is full.
     #[error(transparent)]
@@ -47,25 +54,60 @@ pub enum MarketError {
 
 impl Market {
     /// The value of `qty` at `price` in the quote asset; `None` beyond 1e14 units.
+    #[inline]
     pub fn value(&self, price: Price, qty: Qty) -> Option<Money> {
-        let product = i128::from(price.0) * i128::from(qty.0);
-        product.checked_mul(self.unit).map(Money)
+        times(i128::from(price.0) * i128::from(qty.0), self.unit).map(Money)
     }
 
     /// At least the taker fee on `value`, and at most a few parts in a million more: what to set
     /// aside, without the division that the exact fee costs.
+    #[inline]
     pub fn fee_at_most(&self, value: Money) -> Money {
-        Money(((value.0 >> 20) + 1).saturating_mul(self.fee_bound))
+        Money(times((value.0 >> 20) + 1, self.fee_bound).unwrap_or(i128::MAX))
     }
 
     /// An amount of the base asset as a quantity; `None` when it has more digits than the scale.
     pub fn qty(&self, base: Money) -> Option<Qty> {
-        base.to_scaled(self.spec.scale).map(Qty)
+        (base.0 % self.lot_of_one == 0).then(|| i64::try_from(base.0 / self.lot_of_one).ok().map(Qty))?
     }
 
     /// A quantity as an amount of the base asset.
+    #[inline]
     pub fn amount(&self, qty: Qty) -> Money {
-        Money::from_scaled(qty.0, self.spec.scale)
+        Money(i128::from(qty.0) * self.lot_of_one)
+    }
+
+    /// Trades move a position, and not the base asset.
+    pub fn is_contract(&self) -> bool {
+        self.spec.contract.kind != ContractKind::Spot
+    }
+
+    /// How much an order of this side may spend: of what pays for it, fee included, or, for sells of
+    /// a base asset, of that.
+    ///
+    /// A position that the order adds to is valued at `price`: what it lost and what it grew by since it
+    /// was opened is not there to be spent.
+    pub fn budget(&self, ledger: &Ledger, side: Side, price: Price) -> Money {
+        match side {
+            _ if self.is_contract() => {
+                let room = ledger.contract_room(self.venue, self.instrument, side);
+                let Position { qty, cost } = ledger.contract(self.venue, self.instrument);
+                if qty.0.signum() != side.sign() {
+                    return room;
+                }
+                // Beyond what money can hold there is nothing to spend.
+                let Some(worth) = self.value(price, Qty(qty.0.saturating_abs())) else { return Money::ZERO };
+                let lost = if side == Side::Buy { cost - worth } else { cost + worth };
+                room - lost.max(Money::ZERO) - (worth - cost.abs()).max(Money::ZERO)
+            }
+            Side::Buy => ledger.free(self.venue, self.quote),
+            Side::Sell => ledger.free(self.venue, self.base),
+        }
+    }
+
+    /// Whether [`Market::budget`] of this side is in value, rather than in the base asset.
+    pub fn pays_value(&self, side: Side) -> bool {
+        side == Side::Buy || self.is_contract()
     }
 }
 
@@ -91,8 +133,8 @@ impl Markets {
         let mut own = Markets { rows: vec![None; venues * instruments], venues, instruments };
         for (venue, instrument, spec, taker) in rows {
             let name = || spec.name.to_string();
-            if spec.contract.kind != ContractKind::Spot {
-                return Err(MarketError::NotSpot(name()));
+            if spec.contract.kind == ContractKind::Inverse {
+                return Err(MarketError::Inverse(name()));
             }
             let tenth = FeeRate::ONE / 10;
             if spec.tick.0 <= 0 || spec.lot.0 <= 0 || !(-tenth..=tenth).contains(&taker.0) {
@@ -101,20 +143,29 @@ impl Markets {
             if usize::from(venue.0) >= venues {
                 return Err(MarketError::UnknownVenue(name()));
             }
-            let slot = &mut own.rows[usize::from(instrument.0) * venues + usize::from(venue.0)];
-            if slot.is_some() {
+            let at = usize::from(instrument.0) * venues + usize::from(venue.0);
+            if own.rows[at].is_some() {
                 return Err(MarketError::Twice(name()));
+            }
+            let (unit, lot_of_one) = units(spec).ok_or_else(|| MarketError::Rules(name()))?;
+            if own.of(*instrument).any(|other| other.lot_of_one != lot_of_one) {
+                return Err(MarketError::Units(name()));
+            }
+            let (base, quote) = (ledger.asset(spec.base)?, ledger.asset(spec.contract.settle)?);
+            if spec.contract.kind == ContractKind::Linear {
+                ledger.enter_contract(*venue, *instrument, (base, quote), Money(lot_of_one));
             }
             let rate = i128::from(taker.0.max(0));
             let one = i128::from(FeeRate::ONE);
-            *slot = Some(Market {
+            own.rows[at] = Some(Market {
                 venue: *venue,
                 instrument: *instrument,
                 spec: spec.clone(),
                 taker: *taker,
-                base: ledger.asset(spec.base)?,
-                quote: ledger.asset(spec.quote)?,
-                unit: 10i128.pow(24 - 2 * u32::from(spec.scale.digits())),
+                base,
+                quote,
+                unit,
+                lot_of_one,
                 fee_bound: ((rate << 20) + one - 1) / one,
             });
         }
@@ -150,6 +201,19 @@ impl Markets {
     pub fn instruments(&self) -> usize {
         self.instruments
     }
+}
+
+/// What one unit of price times one of quantity is worth, and how much of the base asset one unit of
+/// quantity is; `None` when that is nothing, or finer than money is.
+fn units(spec: &InstrumentSpec) -> Option<(i128, i128)> {
+    let digits = u32::from(spec.scale.digits());
+    if spec.contract.kind == ContractKind::Spot {
+        return Some((10i128.pow(24 - 2 * digits), 10i128.pow(24 - digits)));
+    }
+    let multiplier = i128::from(spec.contract.multiplier);
+    let lifted = multiplier * 10i128.pow(24 - 2 * digits);
+    let one = i128::from(spec.scale.one());
+    (multiplier > 0 && lifted % one == 0).then_some((lifted / one, lifted))
 }
 
 #[cfg(test)]
@@ -196,9 +260,21 @@ pub(crate) mod tests {
         assert_eq!(twice.unwrap_err(), MarketError::Twice("BTC-USDT".into()));
         let far = Markets::new(2, &[row(2, 0, "BTC")], &mut ledger);
         assert_eq!(far.unwrap_err(), MarketError::UnknownVenue("BTC-USDT".into()));
+        let mut inverse = row(0, 0, "BTC");
+        inverse.2.contract.kind = ContractKind::Inverse;
+        assert!(matches!(Markets::new(2, &[inverse], &mut ledger), Err(MarketError::Inverse(_))));
         let mut linear = row(0, 0, "BTC");
         linear.2.contract.kind = ContractKind::Linear;
-        assert!(matches!(Markets::new(2, &[linear], &mut ledger), Err(MarketError::NotSpot(_))));
+        linear.2.contract.multiplier /= 100;
+        let unlike = Markets::new(2, &[row(1, 0, "BTC"), linear.clone()], &mut ledger);
+        assert_eq!(unlike.unwrap_err(), MarketError::Units("BTC-USDT".into()));
+        let markets = Markets::new(2, &[linear], &mut ledger).unwrap();
+        let market = markets.get(VenueId(0), InstrumentId(0)).unwrap();
+        let (price, qty) = (Price(50_000 * 100_000_000), Qty(3 * 100_000_000));
+        assert_eq!(market.value(price, qty), market.spec.contract.value(price, qty, Scale::DEFAULT));
+        assert_eq!(market.amount(qty).to_string(), "0.03");
+        assert_eq!(market.qty(market.amount(qty)), Some(qty));
+        assert_eq!(market.qty(Money(1)), None);
     }
 
     #[test]

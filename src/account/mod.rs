@@ -1,5 +1,6 @@
 //! What we own and earned: positions, fees, profit and loss, and where assets should stand.
 
+mod contracts;
 mod inventory;
 mod ledger;
 mod market;

@@ -75,9 +75,20 @@ struct Overlay {
     best: [Option<Level>; 2],
 }
 
+/// The best levels of a side of the ladder, as last gathered.
+#[derive(Clone, Copy, Default)]
+struct Near {
+    levels: [Level; LEVELS],
+    count: usize,
+    /// The ladder has not changed among them since.
+    fresh: bool,
+}
+
 /// A book with its trust, overlay and counters.
 pub struct Book {
     ladder: Ladder,
+    /// Bids, then asks.
+    near: [Near; 2],
     trust: Trust,
     stamp: Stamp,
     /// Counts what was applied: its version, for readers on the same thread.
@@ -95,6 +106,7 @@ impl Book {
     pub fn new(config: BookConfig) -> Book {
         Book {
             ladder: Ladder::new(config.ladder),
+            near: Default::default(),
             trust: Trust::Waiting,
             stamp: Stamp::default(),
             version: 0,
@@ -160,6 +172,15 @@ impl Book {
         if keep > 0 {
             self.ladder.truncate(keep);
         }
+        for (near, side) in self.near.iter_mut().zip(Side::BOTH) {
+            let worst = near.levels[LEVELS - 1].price;
+            let within = match side {
+                _ if near.count < LEVELS || keep > 0 && keep < LEVELS => true,
+                Side::Buy => touched.bid >= worst,
+                Side::Sell => touched.ask <= worst,
+            };
+            near.fresh &= !within;
+        }
         if trust != self.trust {
             touched = Touched::ALL;
         }
@@ -206,6 +227,7 @@ impl Book {
         self.trust = Trust::Lost;
         self.overlay = None;
         self.crossed_since = None;
+        self.near = Default::default();
     }
 
     /// Counts a comparison with the venue's checksum: `None` when it sent none. A false one makes
@@ -226,10 +248,8 @@ impl Book {
     fn look_for_a_cross(&mut self) {
         let crossed = match self.overlay {
             None => self.ladder.is_crossed(),
-            Some(_) => match Side::BOTH.map(|side| self.levels(side).next()) {
-                [Some(bid), Some(ask)] => bid.price >= ask.price,
-                _ => false,
-            },
+            Some(Overlay { best: [Some(bid), Some(ask)], .. }) => bid.price >= ask.price,
+            Some(_) => false,
         };
         if crossed {
             self.counters.crossed += 1;
@@ -258,19 +278,24 @@ impl Book {
     /// The best levels, as they would be published.
     #[inline]
     pub fn gather(&mut self) -> &Top {
+        for (near, side) in self.near.iter_mut().zip(Side::BOTH) {
+            if !near.fresh {
+                (near.count, near.fresh) = (self.ladder.best(side, &mut near.levels), true);
+            }
+        }
         let top = &mut self.top;
-        if self.overlay.is_none() {
-            top.bid_count = self.ladder.best(Side::Buy, &mut top.bids);
-            top.ask_count = self.ladder.best(Side::Sell, &mut top.asks);
+        let [bids, asks] = &self.near;
+        if let Some(overlay) = self.overlay {
+            let (ladder, best) = (&self.ladder, overlay.best);
+            top.bid_count = overlaid(bids, best[0], Side::Buy, &mut top.bids, || {
+                levels(ladder, Some(overlay), Side::Buy)
+            });
+            top.ask_count = overlaid(asks, best[1], Side::Sell, &mut top.asks, || {
+                levels(ladder, Some(overlay), Side::Sell)
+            });
         } else {
-            (top.bid_count, top.ask_count) = (0, 0);
-            let levels = |side| levels(&self.ladder, self.overlay, side).take(LEVELS);
-            for (slot, level) in top.bids.iter_mut().zip(levels(Side::Buy)) {
-                (*slot, top.bid_count) = (level, top.bid_count + 1);
-            }
-            for (slot, level) in top.asks.iter_mut().zip(levels(Side::Sell)) {
-                (*slot, top.ask_count) = (level, top.ask_count + 1);
-            }
+            (top.bids, top.bid_count) = (bids.levels, bids.count);
+            (top.asks, top.ask_count) = (asks.levels, asks.count);
         }
         top.trust = self.trust;
         top.crossed = self.crossed_since.is_some();
@@ -323,6 +348,36 @@ impl Book {
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
+}
+
+/// The best levels of a side with the ticker's level before them; how many. Those at hand are
+/// enough as long as the ticker hides no more than one of them; else `walk` goes through the ladder.
+#[inline]
+fn overlaid<'a>(
+    near: &Near,
+    best: Option<Level>,
+    side: Side,
+    out: &mut [Level; LEVELS],
+    walk: impl FnOnce() -> BookLevels<'a>,
+) -> usize {
+    let Some(best) = best else { return 0 };
+    let known = &near.levels[..near.count.min(LEVELS)];
+    let hidden = known.iter().take_while(|level| match side {
+        Side::Buy => level.price >= best.price,
+        Side::Sell => level.price <= best.price,
+    });
+    let hidden = hidden.count();
+    if hidden > 1 && known.len() == LEVELS {
+        let mut count = 0;
+        for (slot, level) in out.iter_mut().zip(walk()) {
+            (*slot, count) = (level, count + 1);
+        }
+        return count;
+    }
+    let rest = &known[hidden..known.len().min(hidden + LEVELS - 1)];
+    out[0] = best;
+    out[1..=rest.len()].copy_from_slice(rest);
+    1 + rest.len()
 }
 
 #[inline]

@@ -8,7 +8,7 @@
 
 use super::LEVELS;
 use crate::sync::{Arc, AtomicU64, Ordering::*, fence};
-use crate::types::{Level, Nanos, Price, Qty};
+use crate::types::{Level, Nanos, Price, Qty, Side};
 
 /// Whether a book may be traded on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -219,18 +219,7 @@ impl Reader {
     #[inline]
     pub fn glance(&self) -> Option<Glance> {
         let heard = self.heard();
-        self.whole(|version, words| {
-            let [state, bid_price, bid_qty, ask_price, ask_qty] =
-                std::array::from_fn(|i| words[STATE + i].load(Relaxed));
-            Glance {
-                version,
-                trust: trust(state),
-                crossed: state & 4 != 0,
-                heard,
-                bid: (bid_count(state) > 0).then_some(Level::new(bid_price as i64, bid_qty as i64)),
-                ask: (ask_count(state) > 0).then_some(Level::new(ask_price as i64, ask_qty as i64)),
-            }
-        })
+        self.whole(|version, words| glance(version, heard, words))
     }
 
     /// Copies the newest whole top into `out`; false while a publication is under way (`out` is
@@ -260,6 +249,31 @@ impl Reader {
         .is_some()
     }
 
+    /// As [`Reader::glance`], with the best levels of one side copied to the front of `out`, and how
+    /// many there were.
+    #[inline]
+    pub fn side(&self, side: Side, out: &mut [Level; LEVELS]) -> Option<(Glance, usize)> {
+        let heard = self.heard();
+        self.whole(|version, words| {
+            let glance = glance(version, heard, words);
+            let (count, from) = match side {
+                Side::Buy => (bid_count(words[STATE].load(Relaxed)), 0),
+                Side::Sell => (ask_count(words[STATE].load(Relaxed)), 2),
+            };
+            let level = |words: &[AtomicU64; 4]| {
+                Level::new(words[from].load(Relaxed) as i64, words[from + 1].load(Relaxed) as i64)
+            };
+            if let Some(best) = if side == Side::Buy { glance.bid } else { glance.ask } {
+                out[0] = best;
+            }
+            let rest = words[REST..].as_chunks::<4>().0;
+            for (to, words) in out[1..].iter_mut().zip(rest).take(count.saturating_sub(1)) {
+                *to = level(words);
+            }
+            (glance, count.min(LEVELS))
+        })
+    }
+
     /// Local time of the last message that left the book current. Taken before a top is read, it
     /// is never later than what that top shows.
     #[inline]
@@ -279,6 +293,20 @@ impl Reader {
         // look at the version.
         fence(Acquire);
         (self.0.version.load(Relaxed) == before).then_some(copied)
+    }
+}
+
+#[inline]
+fn glance(version: u64, heard: Nanos, words: &[AtomicU64; WORDS]) -> Glance {
+    let [state, bid_price, bid_qty, ask_price, ask_qty] =
+        std::array::from_fn(|i| words[STATE + i].load(Relaxed));
+    Glance {
+        version,
+        trust: trust(state),
+        crossed: state & 4 != 0,
+        heard,
+        bid: (bid_count(state) > 0).then_some(Level::new(bid_price as i64, bid_qty as i64)),
+        ask: (ask_count(state) > 0).then_some(Level::new(ask_price as i64, ask_qty as i64)),
     }
 }
 

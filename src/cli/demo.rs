@@ -91,7 +91,11 @@ fn identity(config: &Config) -> Identity {
     }
 }
 
-fn rows(config: &Config) -> Result<Vec<&'static Venue>, Failure> {
+/// The registry's rows of a configuration's venues.
+///
+/// # Errors
+/// [`Failure`] names the venue that is in no row.
+pub fn rows(config: &Config) -> Result<Vec<&'static Venue>, Failure> {
     let find = |id: &String| {
         crate::venue::find(id).ok_or_else(|| Failure::usage(format!("venue.{id}: no such venue")))
     };

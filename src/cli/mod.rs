@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod config;
 mod demo;
+mod instruments;
 mod out;
 mod preview;
 mod replay;
@@ -69,6 +70,7 @@ const AFTER_HELP: &str = "\
 Examples:
   xarb demo --seconds 20
   xarb replay --depth 5 captures/btcusdt_20240808.gz captures/btcusdt_20240809.gz
+  xarb instruments
   xarb preview order --help
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 integrity (a book, capture or journal
@@ -89,6 +91,7 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Run(run::Args),
+    Instruments(instruments::Args),
     /// Rebuild order books from captured feeds and check them
     Replay(replay::Args),
     /// Show the exact bytes of an order or a signature, and send nothing
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Demo(args) => demo::run(args, cli.json),
         Command::Run(args) => run::run(args, cli.json),
+        Command::Instruments(args) => instruments::run(args, cli.json),
         Command::Replay(args) => replay::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };

@@ -128,7 +128,10 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
 }
 
 /// Where a venue's public side is: the configuration's words, else the venue's own.
-fn public_endpoints(venue: &VenueConfig, row: &Venue) -> Result<Endpoints, Failure> {
+///
+/// # Errors
+/// [`Failure`] names the venue whose endpoint is none.
+pub fn public_endpoints(venue: &VenueConfig, row: &Venue) -> Result<Endpoints, Failure> {
     let known = |url: &str| {
         Endpoint::parse(url).map_err(|error| Failure::usage(format!("venue.{}: {error}", venue.id)))
     };

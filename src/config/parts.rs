@@ -121,6 +121,8 @@ pub struct Rules {
     pub max_qty: Qty,
     /// Smallest value of an order.
     pub min_notional: Money,
+    /// What trades there, where the instrument's name does not tell.
+    pub contract: Option<ContractKind>,
 }
 
 impl InstrumentConfig {
@@ -133,7 +135,8 @@ impl InstrumentConfig {
                 if value % 10 == 0 { (value / 10, digits - 1) } else { (value, digits) }
             })
         };
-        let settle = if self.kind == ContractKind::Inverse { self.base } else { self.quote };
+        let kind = rules.contract.unwrap_or(self.kind);
+        let settle = if kind == ContractKind::Inverse { self.base } else { self.quote };
         Some(InstrumentSpec {
             name: self.name,
             symbol: listing.symbol,
@@ -147,7 +150,7 @@ impl InstrumentConfig {
             min_notional: rules.min_notional,
             price_digits: places(rules.tick.0).1,
             qty_digits: places(rules.lot.0).1,
-            contract: Contract { kind: self.kind, multiplier: self.scale.one(), settle },
+            contract: Contract { kind, multiplier: self.scale.one(), settle },
             open: true,
         })
     }
@@ -267,6 +270,8 @@ pub struct SimConfig {
     pub requote: (Nanos, Nanos),
     /// Market updates a second on each venue.
     pub updates_per_s: u32,
+    /// What positions in contracts are worth at most, as a multiple of their margin.
+    pub leverage: u32,
 }
 
 /// `[latency]`

@@ -342,6 +342,13 @@ fn instrument(name: &str, s: Section<'_>, venues: &[VenueConfig]) -> Result<Inst
     Ok(InstrumentConfig { name: full_name, base, quote, kind, scale, listings })
 }
 
+/// What trades at a venue, where the instrument's name does not tell.
+const CONTRACTS: [(&str, Option<ContractKind>); 3] = [
+    ("spot", Some(ContractKind::Spot)),
+    ("linear", Some(ContractKind::Linear)),
+    ("inverse", Some(ContractKind::Inverse)),
+];
+
 fn rules(s: Section<'_>, scale: Scale) -> Result<Rules, ConfigError> {
     let read = |key: &'static str| -> Result<Option<i64>, ConfigError> {
         let what = format!("a decimal with at most {} places, not negative", scale.digits());
@@ -356,12 +363,14 @@ fn rules(s: Section<'_>, scale: Scale) -> Result<Rules, ConfigError> {
     let (tick, lot) = (positive("tick")?, positive("lot")?);
     let min_qty = read("min_qty")?.unwrap_or(lot);
     let max_qty = read("max_qty")?.unwrap_or(0);
+    let contract = s.choice("contract", &CONTRACTS, Some(None))?;
     let rules = Rules {
         tick: Price(tick),
         lot: Qty(lot),
         min_qty: Qty(min_qty),
         max_qty: Qty(max_qty),
         min_notional: s.money("min_notional", "a decimal, not negative")?.unwrap_or_default(),
+        contract,
     };
     if max_qty != 0 && max_qty < min_qty {
         return Err(s.refuse_key("max_qty", "no less than min_qty"));
@@ -469,6 +478,7 @@ fn sim(s: Section<'_>) -> Result<SimConfig, ConfigError> {
             millis(s.int("requote_max_ms", 0..=60_000, 200)?),
         ),
         updates_per_s: narrow(s.int("updates_per_s", 1..=100_000, 50)?),
+        leverage: narrow(s.int("leverage", 1..=125, 5)?),
     };
     if sim.requote.0 > sim.requote.1 {
         return Err(s.refuse_key("requote_min_ms", "no more than requote_max_ms"));

@@ -3,11 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::types::{Bps, FeeRate, Nanos, Price, Qty};
+use crate::types::{Bps, ContractKind, FeeRate, Nanos, Price, Qty};
 
 fn read(text: &str, overrides: &[&str]) -> Result<Config, ConfigError> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
-    parse_with("t.toml", text, &overrides, &|id| ["binance.spot", "kraken.spot"].contains(&id))
+    parse_with("t.toml", text, &overrides, &|id| {
+        ["binance.spot", "binance.usdm", "kraken.spot"].contains(&id)
+    })
 }
 
 #[test]
@@ -38,10 +40,30 @@ fn the_other_files_are_read_too() {
     for (text, environment) in [
         (include_str!("../../configs/paper.toml"), Environment::Paper),
         (include_str!("../../configs/sandbox-binance.toml"), Environment::Sandbox),
+        (include_str!("../../configs/sandbox-binance-usdm.toml"), Environment::Sandbox),
+        (include_str!("../../configs/sandbox-bybit.toml"), Environment::Sandbox),
+        (include_str!("../../configs/demo-perp.toml"), Environment::Sim),
         (include_str!("../../configs/kraken-validate.toml"), Environment::Live),
     ] {
         assert_eq!(read(text, &[]).unwrap().environment(), environment);
     }
+}
+
+#[test]
+fn a_venue_may_trade_another_kind_of_contract_than_the_name_says() {
+    let perp = include_str!("../../configs/demo-perp.toml");
+    let config = read(perp, &[]).unwrap();
+    let kinds = |config: &Config| -> Vec<ContractKind> {
+        let instrument = &config.instruments[0];
+        let specs = instrument.listings.iter().map(|listing| instrument.spec(listing).unwrap());
+        specs.map(|spec| spec.contract.kind).collect()
+    };
+    assert_eq!(kinds(&config), [ContractKind::Linear, ContractKind::Spot]);
+    assert_eq!(config.sim.leverage, 5);
+    let error = read(&perp.replace("\"linear\"", "\"swap\""), &[]).unwrap_err();
+    assert!(error.to_string().contains("one of \"spot\", \"linear\", \"inverse\""), "{error}");
+    let error = read(perp, &["sim.leverage=126"]).unwrap_err();
+    assert!(error.to_string().contains("sim.leverage"), "{error}");
 }
 
 #[test]

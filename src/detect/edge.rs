@@ -11,9 +11,10 @@
 //! Where the two quotes differ one day, the rate between them multiplies the sell side: into the
 //! factor of [`Pair::pays`] and into the value sold, and nowhere else.
 
-use super::{Leg, Opportunity, Refused};
+use super::{Leg, Opportunity, Refused, Sums};
 use crate::types::{
-    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Scale, Side, VenueId,
+    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Scale, Side,
+    VenueId, times,
 };
 
 /// A venue's side of a trade.
@@ -110,6 +111,21 @@ pub struct Taken {
     pub sell_fee: Money,
     /// The levels ran out with edge left.
     pub depth_limited: bool,
+}
+
+/// What a walk over both sides found, before the size is rounded. Values are sums of price times
+/// quantity.
+#[derive(Clone, Copy, Default)]
+struct Walk {
+    total: i64,
+    bought: i128,
+    sold: i128,
+    /// The last prices, and how much was taken at them.
+    ask: Price,
+    bid: Price,
+    of_ask: i64,
+    of_bid: i64,
+    depth_limited: bool,
 }
 
 /// 100 % in units of a [`Bps`].
@@ -210,13 +226,23 @@ impl Pair {
         A: Iterator<Item = Level> + Clone,
         B: Iterator<Item = Level> + Clone,
     {
-        let (total, depth_limited) = self.size(asks.clone(), bids.clone())?;
-        let qty = total - total % self.lot;
+        let walk = self.walk(asks.clone(), bids.clone())?;
+        let qty = walk.total - walk.total % self.lot;
         if qty <= 0 || qty < self.buy.min_qty.0 || qty < self.sell.min_qty.0 {
             return Err(Refused::TooSmall);
         }
-        let (bought, buy_price) = self.value(asks, qty).ok_or(Refused::Risk)?;
-        let (sold, sell_price) = self.value(bids, qty).ok_or(Refused::Risk)?;
+        let rest = walk.total - qty;
+        let (bought, sold) = if rest < walk.of_ask && rest < walk.of_bid {
+            // What rounding takes off lies within the last level of each side.
+            let less = |raw: i128, price: Price| raw - i128::from(rest) * i128::from(price.0);
+            let (bought, sold) = (less(walk.bought, walk.ask), less(walk.sold, walk.bid));
+            (self.money(bought).map(|it| (it, walk.ask)), self.money(sold).map(|it| (it, walk.bid)))
+        } else {
+            (self.value(asks, qty), self.value(bids, qty))
+        };
+        let ((bought, buy_price), (sold, sell_price)) =
+            (bought.ok_or(Refused::Risk)?, sold.ok_or(Refused::Risk)?);
+        let depth_limited = walk.depth_limited;
         if bought < self.buy.min_notional || sold < self.sell.min_notional {
             return Err(Refused::TooSmall);
         }
@@ -227,34 +253,46 @@ impl Pair {
         Ok(Taken { qty: Qty(qty), buy_price, sell_price, bought, sold, buy_fee, sell_fee, depth_limited })
     }
 
-    /// How much has the edge, before rounding, and whether only the levels ended it.
-    fn size<A, B>(&self, mut asks: A, mut bids: B) -> Result<(i64, bool), Refused>
+    /// How much has the edge, before rounding.
+    #[inline]
+    fn walk<A, B>(&self, mut asks: A, mut bids: B) -> Result<Walk, Refused>
     where
         A: Iterator<Item = Level>,
         B: Iterator<Item = Level>,
     {
-        let (mut total, mut bought) = (0i64, 0i128);
+        let mut walk = Walk::default();
         let (mut ask, mut bid) = (self.offer(&mut asks), self.offer(&mut bids));
         loop {
-            let (Some(buy), Some(sell)) = (ask.as_mut(), bid.as_mut()) else {
-                return if total > 0 { Ok((total, true)) } else { Err(Refused::BelowEdge) };
+            let pair = ask.as_mut().zip(bid.as_mut());
+            let depth_limited = pair.is_none();
+            let Some((buy, sell)) = pair.filter(|(buy, sell)| self.pays(buy.price, sell.price)) else {
+                let some = walk.total > 0;
+                return if some { Ok(Walk { depth_limited, ..walk }) } else { Err(Refused::BelowEdge) };
             };
-            if !self.pays(buy.price, sell.price) {
-                return if total > 0 { Ok((total, false)) } else { Err(Refused::BelowEdge) };
+            if buy.price != walk.ask {
+                (walk.ask, walk.of_ask) = (buy.price, 0);
+            }
+            if sell.price != walk.bid {
+                (walk.bid, walk.of_bid) = (sell.price, 0);
             }
             let slice = buy.qty.0.min(sell.qty.0);
             let cost = i128::from(slice) * i128::from(buy.price.0);
-            match bought.checked_add(cost) {
-                Some(sum) if sum <= self.max_raw => bought = sum,
-                _ => {
-                    // Less than the slice, so it fits.
-                    let cut = ((self.max_raw - bought) / i128::from(buy.price.0)) as i64;
-                    return Ok((total.checked_add(cut).ok_or(Refused::Risk)?, false));
+            let fits = walk.bought.checked_add(cost).filter(|sum| *sum <= self.max_raw);
+            let take = match fits {
+                Some(_) => slice,
+                // Less than the slice, so it fits; and both are positive.
+                None => {
+                    let left = (self.max_raw - walk.bought).unsigned_abs();
+                    (left / u128::from(buy.price.0.unsigned_abs())) as i64
                 }
-            }
-            total = total.checked_add(slice).ok_or(Refused::Risk)?;
-            if bought == self.max_raw {
-                return Ok((total, false));
+            };
+            walk.total = walk.total.checked_add(take).ok_or(Refused::Risk)?;
+            walk.bought += i128::from(take) * i128::from(buy.price.0);
+            let worth = i128::from(take) * i128::from(sell.price.0);
+            walk.sold = walk.sold.checked_add(worth).ok_or(Refused::Risk)?;
+            (walk.of_ask, walk.of_bid) = (walk.of_ask + take, walk.of_bid + take);
+            if fits.is_none() || walk.bought == self.max_raw {
+                return Ok(walk);
             }
             buy.qty.0 -= slice;
             sell.qty.0 -= slice;
@@ -276,11 +314,19 @@ impl Pair {
             raw = raw.checked_add(i128::from(part) * i128::from(level.price.0))?;
             left -= part;
             if left == 0 {
-                let scaled = raw.checked_mul(self.per_raw)?;
-                let exact = self.over == 1 || scaled % self.over == 0;
-                return exact.then_some((Money(scaled / self.over), level.price));
+                return Some((self.money(raw)?, level.price));
             }
         }
+    }
+
+    /// A sum of price times quantity as money; `None` when it does not fit.
+    #[inline]
+    fn money(&self, raw: i128) -> Option<Money> {
+        let scaled = times(raw, self.per_raw)?;
+        if self.over == 1 {
+            return Some(Money(scaled)); // as good as always: no division
+        }
+        (scaled % self.over == 0).then(|| Money(scaled / self.over))
     }
 
     /// The next level that offers anything, with what it offers.
@@ -311,25 +357,14 @@ impl Taken {
         at: Nanos,
         (buy_version, sell_version): (u64, u64),
     ) -> Option<Opportunity> {
-        let buy = Leg {
-            venue: pair.buy.venue,
-            side: Side::Buy,
-            price: self.buy_price,
-            qty: self.qty,
-            value: self.bought,
-            fee: self.buy_fee,
-            book_version: buy_version,
-        };
-        let sell = Leg {
-            venue: pair.sell.venue,
-            side: Side::Sell,
-            price: self.sell_price,
-            qty: self.qty,
-            value: self.sold,
-            fee: self.sell_fee,
-            book_version: sell_version,
-        };
-        Opportunity::new(instrument, at, &[buy, sell], self.depth_limited)
+        let leg = |venue, side, price, book_version| Leg { venue, side, price, qty: self.qty, book_version };
+        let legs = [
+            leg(pair.buy.venue, Side::Buy, self.buy_price, buy_version),
+            leg(pair.sell.venue, Side::Sell, self.sell_price, sell_version),
+        ];
+        let (bought, sold) = (self.bought, self.sold);
+        let sums = Sums { bought, buy_fees: self.buy_fee, sold, sell_fees: self.sell_fee };
+        Opportunity::new(instrument, at, &legs, sums, self.depth_limited)
     }
 }
 

@@ -8,6 +8,6 @@ mod scan;
 
 pub use edge::{Market, Pair, PairError, Taken, Terms};
 pub use ledger::{Entry, RefusalLedger};
-pub use opportunity::{Leg, Opportunity, Refused};
+pub use opportunity::{Leg, Opportunity, Refused, Sums};
 pub use ring::{Notifier, Taker, ring};
 pub use scan::{BookSlot, Books, Cells, Detector, DirectionReport, Own, Watch, Watched};

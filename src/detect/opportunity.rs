@@ -13,67 +13,98 @@ pub struct Leg {
     pub price: Price,
     /// How much.
     pub qty: Qty,
-    /// Value at the prices of the levels taken, before fees, in the quote asset.
-    pub value: Money,
-    /// Fee on that value, rounded up.
-    pub fee: Money,
     /// Version of the published book that it was computed from.
     pub book_version: u64,
 }
 
-/// A spread worth taking: one to eight legs on one instrument, buys before sells.
+impl Leg {
+    const NONE: Leg =
+        Leg { venue: VenueId(0), side: Side::Buy, price: Price(0), qty: Qty(0), book_version: 0 };
+}
+
+/// What the legs of an opportunity are worth together, at the prices of the levels taken, in the
+/// quote asset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sums {
+    /// Value bought, before fees.
+    pub bought: Money,
+    /// Fees on it, each leg's rounded up.
+    pub buy_fees: Money,
+    /// Value sold, before fees.
+    pub sold: Money,
+    /// Fees on it, each leg's rounded up.
+    pub sell_fees: Money,
+}
+
+impl Sums {
+    /// Value sold less value bought less fees.
+    #[inline]
+    pub fn net(&self) -> Money {
+        self.sold - self.bought - self.buy_fees - self.sell_fees
+    }
+
+    /// Value sold less value bought, as a share of the value bought; rounded down.
+    pub fn gross_bps(&self) -> Bps {
+        share(self.sold - self.bought, self.bought)
+    }
+
+    /// [`Sums::net`] as a share of the value bought with its fees; rounded down.
+    pub fn net_bps(&self) -> Bps {
+        share(self.net(), self.bought + self.buy_fees)
+    }
+}
+
+/// In basis points; beyond what those can hold, their end.
+fn share(part: Money, whole: Money) -> Bps {
+    Bps::of(part, whole).unwrap_or(Bps(if part.is_negative() { i64::MIN } else { i64::MAX }))
+}
+
+/// A spread worth taking: one to eight legs on one instrument, buys before sells. It is copied
+/// through a queue, so it holds what was found and not what follows from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Opportunity {
     /// Of what.
     pub instrument: InstrumentId,
-    /// When it was seen.
-    pub at: Nanos,
-    legs: [Option<Leg>; Opportunity::MAX_LEGS],
-    /// Value sold less value bought, as a share of the value bought. Rounded down.
-    pub gross_bps: Bps,
-    /// [`Opportunity::net_quote`] as a share of the value bought with its fees. Rounded down.
-    pub net_bps: Bps,
-    /// Value sold less value bought less fees, in the quote asset.
-    pub net_quote: Money,
     /// The published levels ran out with edge left.
     pub depth_limited: bool,
+    count: u8,
+    /// When it was seen.
+    pub at: Nanos,
+    /// Values and fees.
+    pub sums: Sums,
+    legs: [Leg; Opportunity::MAX_LEGS],
 }
 
 impl Opportunity {
     /// The most legs an opportunity has.
     pub const MAX_LEGS: usize = 8;
 
-    /// Computes what follows from the legs; `None` without a buy of positive value, or with more
-    /// than [`Opportunity::MAX_LEGS`].
+    /// `None` when nothing of value is bought, or with more than [`Opportunity::MAX_LEGS`].
+    #[inline]
     pub fn new(
         instrument: InstrumentId,
         at: Nanos,
         legs: &[Leg],
+        sums: Sums,
         depth_limited: bool,
     ) -> Option<Opportunity> {
-        let mut own = [None; Opportunity::MAX_LEGS];
-        for (slot, leg) in own.get_mut(..legs.len())?.iter_mut().zip(legs) {
-            *slot = Some(*leg);
-        }
-        let value = |side| legs.iter().filter(|leg| leg.side == side).map(|leg| leg.value).sum::<Money>();
-        let (bought, sold) = (value(Side::Buy), value(Side::Sell));
-        let buy_fees = legs.iter().filter(|leg| leg.side == Side::Buy).map(|leg| leg.fee).sum::<Money>();
-        let fees = legs.iter().map(|leg| leg.fee).sum::<Money>();
-        let net_quote = sold - bought - fees;
-        Some(Opportunity {
+        let mut own = [Leg::NONE; Opportunity::MAX_LEGS];
+        own.get_mut(..legs.len())?.copy_from_slice(legs);
+        let count = legs.len() as u8;
+        (sums.bought > Money::ZERO).then_some(Opportunity {
             instrument,
-            at,
-            legs: own,
-            gross_bps: Bps::of(sold - bought, bought)?,
-            net_bps: Bps::of(net_quote, bought + buy_fees)?,
-            net_quote,
             depth_limited,
+            count,
+            at,
+            sums,
+            legs: own,
         })
     }
 
     /// The legs, buys before sells.
-    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
-        self.legs.iter().flatten()
+    #[inline]
+    pub fn legs(&self) -> &[Leg] {
+        &self.legs[..usize::from(self.count).min(Opportunity::MAX_LEGS)]
     }
 }
 

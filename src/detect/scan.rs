@@ -8,7 +8,7 @@
 use super::edge::{Market, Pair, PairError, Taken, Terms};
 use super::ledger::{Entry, RefusalLedger};
 use super::{Opportunity, Refused};
-use crate::book::{Book, BookLevels, Glance, Reader, Top, Trust};
+use crate::book::{Book, BookLevels, Glance, LEVELS, Reader, Trust};
 use crate::types::{InstrumentId, Level, Nanos, Price, Side, VenueId};
 
 /// A book, by its place among the books that a detector looks at.
@@ -48,8 +48,8 @@ pub trait Books {
     /// State and best levels; `None` when there is no such book or it cannot be read now.
     fn glance(&mut self, slot: BookSlot) -> Option<Glance>;
 
-    /// Brings [`Books::levels`] up to date; what it belongs to.
-    fn load(&mut self, slot: BookSlot) -> Option<Glance>;
+    /// Brings [`Books::levels`] of a side up to date; what it belongs to.
+    fn load(&mut self, slot: BookSlot, side: Side) -> Option<Glance>;
 
     /// The levels as last loaded.
     fn levels(&self, slot: BookSlot, side: Side) -> Self::Levels<'_>;
@@ -62,13 +62,21 @@ const TRIES: usize = 1_000;
 /// Published cells.
 #[derive(Default)]
 pub struct Cells {
-    cells: Vec<(Reader, Box<Top>)>,
+    cells: Vec<Cell>,
+}
+
+struct Cell {
+    reader: Reader,
+    /// Bids, then asks, as last loaded, and how many.
+    sides: [([Level; LEVELS], usize); 2],
 }
 
 impl Cells {
     /// The cells in the order of their slots.
     pub fn new(readers: impl IntoIterator<Item = Reader>) -> Cells {
-        Cells { cells: readers.into_iter().map(|reader| (reader, Box::default())).collect() }
+        Cells {
+            cells: readers.into_iter().map(|reader| Cell { reader, sides: Default::default() }).collect(),
+        }
     }
 }
 
@@ -77,34 +85,23 @@ impl Books for Cells {
 
     #[inline]
     fn glance(&mut self, slot: BookSlot) -> Option<Glance> {
-        let (reader, _) = self.cells.get(usize::from(slot.0))?;
-        (0..TRIES).find_map(|_| reader.glance())
+        let cell = self.cells.get(usize::from(slot.0))?;
+        (0..TRIES).find_map(|_| cell.reader.glance())
     }
 
-    fn load(&mut self, slot: BookSlot) -> Option<Glance> {
-        let (reader, top) = self.cells.get_mut(usize::from(slot.0))?;
-        let heard = reader.heard();
-        if !(0..TRIES).any(|_| reader.read(top)) {
-            return None;
-        }
-        Some(Glance {
-            version: top.version,
-            trust: top.trust,
-            crossed: top.crossed,
-            heard,
-            bid: top.bids().first().copied(),
-            ask: top.asks().first().copied(),
-        })
+    #[inline]
+    fn load(&mut self, slot: BookSlot, side: Side) -> Option<Glance> {
+        let cell = self.cells.get_mut(usize::from(slot.0))?;
+        let (levels, count) = &mut cell.sides[side as usize];
+        let (glance, read) = (0..TRIES).find_map(|_| cell.reader.side(side, levels))?;
+        *count = read;
+        Some(glance)
     }
 
     #[inline]
     fn levels(&self, slot: BookSlot, side: Side) -> Self::Levels<'_> {
-        let levels = match (self.cells.get(usize::from(slot.0)), side) {
-            (Some((_, top)), Side::Buy) => top.bids(),
-            (Some((_, top)), Side::Sell) => top.asks(),
-            (None, _) => &[],
-        };
-        levels.iter().copied()
+        let side = self.cells.get(usize::from(slot.0)).map(|cell| &cell.sides[side as usize]);
+        side.map_or(&[][..], |(levels, count)| &levels[..(*count).min(LEVELS)]).iter().copied()
     }
 }
 
@@ -121,7 +118,7 @@ impl Books for Own<'_> {
         self.0.get(usize::from(slot.0)).map(Book::glance)
     }
 
-    fn load(&mut self, slot: BookSlot) -> Option<Glance> {
+    fn load(&mut self, slot: BookSlot, _: Side) -> Option<Glance> {
         self.glance(slot)
     }
 
@@ -329,7 +326,7 @@ impl Direction {
         max_age: [Nanos; 2],
         now: Nanos,
     ) -> Result<Opportunity, Refused> {
-        let (buy, sell) = (books.load(self.buy), books.load(self.sell));
+        let (buy, sell) = (books.load(self.buy, Side::Sell), books.load(self.sell, Side::Buy));
         usable([buy.as_ref(), sell.as_ref()], max_age, now)?;
         let versions = (buy.map_or(0, |book| book.version), sell.map_or(0, |book| book.version));
         let taken: Taken =

@@ -22,6 +22,8 @@ pub struct DetectStage {
     journeys: Vec<Arc<JourneyCell>>,
     queue: Sender<Signal>,
     hops: HopRecorder,
+    /// Ticks that the last turns took, to be recorded once nobody waits.
+    looks: Vec<(u64, u64)>,
     opportunities: u64,
     dropped: RefusalLedger,
 }
@@ -42,6 +44,7 @@ impl DetectStage {
             journeys,
             queue,
             hops: HopRecorder::new(),
+            looks: Vec::with_capacity(BOOKS_MAX),
             opportunities: 0,
             dropped: RefusalLedger::default(),
         }
@@ -54,20 +57,35 @@ impl DetectStage {
         let Some(book) = self.taker.take() else { return false };
         let began = watch.ticks();
         let stamps = self.journeys.get(usize::from(book)).map(|cell| cell.load()).unwrap_or_default();
-        let (queue, hops) = (&self.queue, &mut self.hops);
-        let (opportunities, dropped) = (&mut self.opportunities, &mut self.dropped);
+        let (queue, opportunities, dropped) = (&self.queue, &mut self.opportunities, &mut self.dropped);
+        let mut ended = 0;
         self.detector.evaluate(&mut self.cells, BookSlot(book), now, |opportunity| {
             let mut stamps = stamps;
-            stamps.mark(Hop::Detect, watch.ticks());
+            ended = watch.ticks();
+            stamps.mark(Hop::Detect, ended);
             *opportunities += 1;
             if let Err(TrySendError::Full(signal) | TrySendError::Disconnected(signal)) =
                 queue.try_send(Signal { opportunity, stamps })
             {
-                dropped.count(Refused::QueueFull, Some(signal.opportunity.net_bps));
+                dropped.count(Refused::QueueFull, Some(signal.opportunity.sums.net_bps()));
             }
         });
-        hops.record(Hop::Detect, watch.nanos(began, watch.ticks()));
+        if ended == 0 {
+            ended = watch.ticks();
+        }
+        if self.looks.len() == BOOKS_MAX {
+            self.settle(watch);
+        }
+        self.looks.push((began, ended));
         true
+    }
+
+    /// Records the times of the turns since the last call. Not part of a turn, because on one thread
+    /// the executor waits for its end.
+    pub fn settle(&mut self, watch: &impl Stopwatch) {
+        for (began, ended) in self.looks.drain(..) {
+            self.hops.record(Hop::Detect, watch.nanos(began, ended));
+        }
     }
 
     /// Opportunities so far.
@@ -82,7 +100,7 @@ impl DetectStage {
         all
     }
 
-    /// The times of its hop.
+    /// The times of its hop, as last settled.
     pub fn hops(&self) -> &HopRecorder {
         &self.hops
     }
@@ -122,6 +140,7 @@ impl<W: Stopwatch + Send + 'static> Role for DetectRole<W> {
         while let Ok(Control::Drain) = self.control.try_recv() {
             self.draining = true;
         }
+        self.stage.settle(&self.watch);
         if self.draining {
             return false;
         }

@@ -79,7 +79,8 @@ impl<W: Stopwatch> ExecStage<W> {
         left > 0
     }
 
-    /// The first part of it: the bytes of all legs are ready afterwards, and nothing has left.
+    /// The first part of it: the bytes of all legs are ready and recorded afterwards, and nothing
+    /// has left.
     #[inline]
     pub fn prepare(&mut self, signal: &Signal, stamps: &mut Stamps, now: Nanos) -> Option<Prepared> {
         let (executor, outside) = (&mut self.executor, &mut self.outside);
@@ -88,9 +89,9 @@ impl<W: Stopwatch> ExecStage<W> {
         // Refusals are counted by the gate; there is nothing to do about them.
         let admitted = executor.admit(&signal.opportunity, now, outside).ok()?;
         stamps.mark(Hop::Admit, outside.watch.ticks());
-        let prepared = executor.prepare(admitted, now, outside).ok()?;
+        let encoded = executor.encode(admitted, now, outside).ok()?;
         stamps.mark(Hop::Encode, outside.watch.ticks());
-        Some(prepared)
+        executor.enter(encoded, now).ok()
     }
 
     /// Does what is due on the private side: connections, news, timers. True when there was any.

@@ -15,6 +15,9 @@ use crate::venue::{
 /// How long a book may stay crossed within itself before it is built anew.
 const CROSSED_MAX: Nanos = Nanos::from_millis(100);
 
+/// Turns whose times may wait to be recorded.
+const JOURNEYS: usize = 64;
+
 /// What a feed stage did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FeedCounters {
@@ -73,6 +76,8 @@ pub struct FeedStage {
     out: FeedOut,
     notifier: Notifier,
     hops: HopRecorder,
+    /// Journeys to be recorded once nobody waits.
+    journeys: Vec<Stamps>,
     counters: FeedCounters,
 }
 
@@ -85,6 +90,7 @@ impl FeedStage {
             out: FeedOut::default(),
             notifier,
             hops: HopRecorder::new(),
+            journeys: Vec::with_capacity(JOURNEYS),
             counters: FeedCounters::default(),
         }
     }
@@ -125,9 +131,20 @@ impl FeedStage {
         let moved = !changes.is_empty();
         self.out.changes = changes;
         if message && moved {
-            self.hops.record_journey(&stamps, watch);
+            if self.journeys.len() == JOURNEYS {
+                self.settle(watch);
+            }
+            self.journeys.push(stamps);
         }
         Ok(())
+    }
+
+    /// Records the times of the turns since the last call. Not part of a turn, because on one thread
+    /// the detector waits for its end.
+    pub fn settle(&mut self, watch: &impl Stopwatch) {
+        for stamps in self.journeys.drain(..) {
+            self.hops.record_journey(&stamps, watch);
+        }
     }
 
     #[inline]
@@ -235,7 +252,7 @@ impl FeedStage {
         self.feed.tiers()
     }
 
-    /// The times of its hops.
+    /// The times of its hops, as last settled.
     pub fn hops(&self) -> &HopRecorder {
         &self.hops
     }

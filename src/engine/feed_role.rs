@@ -203,6 +203,7 @@ impl<W: Stopwatch + Send + 'static> Role for FeedRole<W> {
     }
 
     fn turn(&mut self, now: Nanos) -> bool {
+        self.stage.settle(&self.watch);
         let mut worked = self.take_messages(now);
         if !self.fetches.is_empty() {
             self.ask_what_is_due(now);

@@ -1,10 +1,7 @@
 //! The stamps of the frame that last moved a book, for whoever detects on it in another thread.
 
 use crate::sync::{AtomicU64, Ordering::Relaxed};
-use crate::telemetry::{Hop, Stamps};
-
-/// The hops that a feed thread stamps.
-const HOPS: [Hop; 5] = [Hop::Frame, Hop::Decode, Hop::Book, Hop::Verify, Hop::Publish];
+use crate::telemetry::{FED, Stamps};
 
 /// One book's newest [`Stamps`]. Stamps only measure, so a reading that mixes two frames is an odd
 /// sample in a histogram and nothing worse: plain relaxed words will do.
@@ -12,7 +9,7 @@ const HOPS: [Hop; 5] = [Hop::Frame, Hop::Decode, Hop::Book, Hop::Verify, Hop::Pu
 pub struct JourneyCell {
     start: AtomicU64,
     wire_ns: AtomicU64,
-    ends: [AtomicU64; HOPS.len()],
+    ends: [AtomicU64; FED / 2],
 }
 
 impl JourneyCell {
@@ -21,28 +18,23 @@ impl JourneyCell {
     pub fn store(&self, stamps: &Stamps) {
         self.start.store(stamps.start(), Relaxed);
         self.wire_ns.store(u64::from(stamps.wire_ns()), Relaxed);
-        for (end, hop) in self.ends.iter().zip(HOPS) {
-            end.store(stamps.end(hop).unwrap_or(0), Relaxed);
+        for (end, word) in self.ends.iter().zip(stamps.fed()) {
+            end.store(word, Relaxed);
         }
     }
 
     /// By the thread that detects.
     #[inline]
     pub fn load(&self) -> Stamps {
-        let mut stamps = Stamps::begin(self.start.load(Relaxed), self.wire_ns.load(Relaxed) as u32);
-        for (end, hop) in self.ends.iter().zip(HOPS) {
-            let end = end.load(Relaxed);
-            if end != 0 {
-                stamps.mark(hop, end);
-            }
-        }
-        stamps
+        let ends = std::array::from_fn(|at| self.ends[at].load(Relaxed));
+        Stamps::from_fed(self.start.load(Relaxed), self.wire_ns.load(Relaxed) as u32, ends)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Hop;
 
     #[test]
     fn stamps_come_out_as_they_went_in() {

@@ -30,7 +30,8 @@ pub struct Lanes {
     gateway: InVenueTime,
     out: GatewayOut,
     sockets: Vec<(Lane, WsConnection)>,
-    rest: Option<(Endpoint, HttpConnection)>,
+    /// One at most for each lane.
+    https: Vec<(Lane, Endpoint, HttpConnection)>,
     next_tick: Nanos,
     next_time: Nanos,
     /// Between two ticks; shorter on paper, where fills come by the tick.
@@ -52,7 +53,7 @@ impl Lanes {
         connection: ConnectionConfig,
         seed: u64,
     ) -> Lanes {
-        let (mut sockets, mut rest) = (Vec::new(), None);
+        let (mut sockets, mut https) = (Vec::new(), Vec::new());
         for (number, spec) in gateway.lanes().into_iter().enumerate() {
             let seed = seed.wrapping_add(number as u64);
             if spec.endpoint.websocket {
@@ -60,10 +61,10 @@ impl Lanes {
                 sockets.push((spec.lane, socket));
             } else {
                 let http = HttpConnection::new(dial(), spec.endpoint.clone(), connection, seed);
-                rest = Some((spec.endpoint, http));
+                https.push((spec.lane, spec.endpoint, http));
             }
         }
-        let on_paper = sockets.is_empty() && rest.is_none();
+        let on_paper = sockets.is_empty() && https.is_empty();
         let tick = if on_paper { PAPER_TICK } else { TICK };
         Lanes {
             venue,
@@ -71,7 +72,7 @@ impl Lanes {
             gateway: InVenueTime::new(gateway),
             out: GatewayOut::default(),
             sockets,
-            rest,
+            https,
             next_tick: Nanos::ZERO,
             next_time: Nanos::ZERO,
             tick,
@@ -144,7 +145,9 @@ impl Lanes {
                 self.after(now);
             }
         }
-        worked |= self.poll_rest(now);
+        for index in 0..self.https.len() {
+            worked |= self.poll_http(index, now);
+        }
         if now >= self.next_time {
             self.next_time = now + ASK_TIME;
             self.command(&Command::ServerTime, now);
@@ -158,14 +161,15 @@ impl Lanes {
         worked
     }
 
-    fn poll_rest(&mut self, now: Nanos) -> bool {
+    fn poll_http(&mut self, index: usize, now: Nanos) -> bool {
         let mut worked = false;
         for _ in 0..EVENTS_MAX {
-            let Some((_, http)) = &mut self.rest else { break };
+            let Some((lane, _, http)) = self.https.get_mut(index) else { break };
+            let lane = *lane;
             let Some(event) = http.poll(now) else { break };
             worked = true;
             let input = match &event {
-                HttpEvent::Opened => GatewayInput::Opened(Lane::Rest),
+                HttpEvent::Opened => GatewayInput::Opened(lane),
                 HttpEvent::Response(response, _) => GatewayInput::Response {
                     token: response.token,
                     status: response.status,
@@ -177,8 +181,8 @@ impl Lanes {
                 }
                 // What was under way comes as `Failed`, request by request.
                 HttpEvent::Closed(reason) | HttpEvent::Unreachable(reason) => {
-                    self.alerts.push(format!("{} {:?}: {reason}", self.name, Lane::Rest));
-                    GatewayInput::Closed(Lane::Rest)
+                    self.alerts.push(format!("{} {lane:?}: {reason}", self.name));
+                    GatewayInput::Closed(lane)
                 }
             };
             if let Some(tap) = &mut self.tap {
@@ -202,13 +206,13 @@ impl Lanes {
 
     /// Hands over the bytes of one order.
     pub fn send(&mut self, lane: Lane, client: ClientId, bytes: &[u8], expires: Nanos) -> SendOutcome {
-        if self.sockets.is_empty() && self.rest.is_none() {
+        if self.sockets.is_empty() && self.https.is_empty() {
             return self.keep(lane, bytes);
         }
         let sent = match self.sockets.iter_mut().find(|(own, _)| *own == lane) {
             Some((_, socket)) => socket.send_framed(bytes),
-            None => match &mut self.rest {
-                Some((_, http)) => http.send(client.bits(), bytes, expires),
+            None => match self.https.iter_mut().find(|(own, ..)| *own == lane) {
+                Some((.., http)) => http.send(client.bits(), bytes, expires),
                 None => Err(SendError::NotOpen),
             },
         };
@@ -244,8 +248,9 @@ impl Lanes {
                         }
                     }
                     GatewayWant::Http { token, request } => {
-                        let failed = match &mut self.rest {
-                            Some((endpoint, http)) => {
+                        // Questions have a connection of their own wherever orders have one.
+                        let failed = match self.https.iter_mut().find(|(lane, ..)| *lane == Lane::Rest) {
+                            Some((_, endpoint, http)) => {
                                 let host = endpoint.host_header();
                                 let headers: Vec<_> = request
                                     .headers
@@ -268,13 +273,16 @@ impl Lanes {
                             self.gateway.on(GatewayInput::Failed { token, sent }, now, &mut self.out);
                         }
                     }
-                    GatewayWant::Reconnect(Lane::Rest, why) => {
-                        if let Some((_, http)) = &mut self.rest {
-                            http.reconnect(why);
-                        }
-                    }
                     GatewayWant::Reconnect(lane, why) => {
+                        if let Some((.., http)) = self.https.iter_mut().find(|(own, ..)| *own == lane) {
+                            http.reconnect(why);
+                            continue;
+                        }
+                        let spec = self.gateway.lanes().into_iter().find(|spec| spec.lane == lane);
                         if let Some((_, socket)) = self.sockets.iter_mut().find(|(own, _)| *own == lane) {
+                            if let Some(spec) = spec {
+                                socket.aim(spec.endpoint);
+                            }
                             socket.reconnect(why);
                         }
                     }

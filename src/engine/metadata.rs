@@ -58,8 +58,10 @@ impl MetadataLoader {
     pub fn poll(&mut self, now: Nanos) -> Option<Result<Vec<InstrumentSpec>, MetadataError>> {
         if !self.asked {
             let host = self.target.host_header();
+            // Some venues refuse requests that do not say who asks.
+            let headers = &[("User-Agent", "xarb")];
             let request =
-                Request { method: "GET", target: &self.target.target, host: &host, headers: &[], body: &[] };
+                Request { method: "GET", target: &self.target.target, host: &host, headers, body: &[] };
             self.asked = self.http.request(0, &request, self.until).is_ok();
         }
         while let Some(event) = self.http.poll(now) {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::book::{Reader, Top, Trust};
 use crate::types::{
-    Asset, ClientId, Draft, FeeRate, InstrumentId, InstrumentSpec, Kind, Level, Money, Nanos, OrderState,
-    Price, Qty, Report, Side, Tif, VenueRef,
+    Asset, ClientId, ContractKind, Draft, FeeRate, InstrumentId, InstrumentSpec, Kind, Level, Money, Nanos,
+    OrderState, Position, Price, Qty, Report, Side, Symbol, Tif, VenueRef,
 };
 use crate::venue::{
     Command, EncodeError, FeeIn, Form, Gateway, GatewayInput, GatewayOut, Lane, LaneSpec, OrderBytes,
@@ -44,6 +44,8 @@ pub struct PaperConfig {
 pub struct PaperGateway {
     config: PaperConfig,
     balances: BTreeMap<Asset, Money>,
+    /// Positions in contracts, by market.
+    positions: Vec<Position>,
     /// Orders on their way, oldest first.
     under_way: VecDeque<(Nanos, Draft)>,
     /// Orders made ready, until they are sent.
@@ -65,6 +67,7 @@ impl PaperGateway {
             balances: config.balances.iter().copied().collect(),
             under_way: VecDeque::new(),
             drafts: Vec::new(),
+            positions: vec![Position::FLAT; config.markets.len()],
             taken: vec![[(0, Qty::ZERO); 2]; config.markets.len()],
             top: Top::default(),
             trades: 0,
@@ -106,7 +109,11 @@ impl PaperGateway {
                 let left = Qty((level.qty.0 - gone.0).max(0));
                 gone = Qty((gone.0 - level.qty.0).max(0));
                 let lot = self.config.markets[at].spec.lot;
-                let qty = left.min(Qty(draft.qty.0 - filled.0)).floor_to(lot);
+                let mut wanted = Qty(draft.qty.0 - filled.0);
+                if draft.reduce_only {
+                    wanted = wanted.min(self.positions[at].closable(draft.side));
+                }
+                let qty = left.min(wanted).floor_to(lot);
                 if qty.0 > 0 && self.book(at, draft, level.price, qty, Qty(filled.0 + qty.0), now, out) {
                     filled = Qty(filled.0 + qty.0);
                     self.taken[at][draft.side as usize].1.0 += qty.0;
@@ -134,6 +141,15 @@ impl PaperGateway {
     ) -> bool {
         let spec = &self.config.markets[at].spec;
         let Some(value) = spec.contract.value(price, qty, spec.scale) else { return false };
+        if spec.contract.kind == ContractKind::Linear {
+            let fee = value.fee_up(self.config.taker);
+            let (settle, symbol) = (spec.contract.settle, spec.symbol);
+            if !self.book_contract(at, draft.side, qty, value, fee) {
+                return false;
+            }
+            self.tell(draft, symbol, (price, qty, total), (fee, settle), now, out);
+            return true;
+        }
         let amount = Money::from_scaled(qty.0, spec.scale);
         let (pays, gets) = match draft.side {
             Side::Buy => ((spec.quote, value), (spec.base, amount)),
@@ -152,6 +168,36 @@ impl PaperGateway {
         *self.balances.entry(pays.0).or_default() -= pays.1;
         *self.balances.entry(gets.0).or_default() += gets.1;
         *self.balances.entry(fee_asset).or_default() -= fee;
+        self.tell(draft, symbol, (price, qty, total), (fee, fee_asset), now, out);
+        true
+    }
+
+    /// Moves a position, when the account can pay for what it is then in full: reducing needs nothing.
+    fn book_contract(&mut self, at: usize, side: Side, qty: Qty, value: Money, fee: Money) -> bool {
+        let settle = self.config.markets[at].spec.contract.settle;
+        let mut after = self.positions[at];
+        let realised = after.fill(side, qty, value) - fee;
+        let same = |other: &usize| self.config.markets[*other].spec.contract.settle == settle;
+        let others = (0..self.positions.len()).filter(|other| *other != at).filter(same);
+        let others: Money = others.map(|other| self.positions[other].cost.abs()).sum();
+        let grows = after.cost.abs() > self.positions[at].cost.abs();
+        if grows && self.balance(settle) + realised < others + after.cost.abs() {
+            return false;
+        }
+        self.positions[at] = after;
+        *self.balances.entry(settle).or_default() += realised;
+        true
+    }
+
+    fn tell(
+        &mut self,
+        draft: &Draft,
+        symbol: Symbol,
+        (price, qty, total): (Price, Qty, Qty),
+        (fee, fee_asset): (Money, Asset),
+        now: Nanos,
+        out: &mut GatewayOut,
+    ) {
         self.trades += 1;
         out.reports.push(Report::Filled {
             client: draft.client,
@@ -166,7 +212,6 @@ impl PaperGateway {
             fee_asset,
             at: now,
         });
-        true
     }
 
     fn balance(&self, asset: Asset) -> Money {
@@ -245,6 +290,15 @@ impl Gateway for PaperGateway {
                         locked: Some(Money::ZERO),
                     });
                 }
+                for (market, position) in self.config.markets.iter().zip(&self.positions) {
+                    let spec = &market.spec;
+                    if spec.contract.kind == ContractKind::Linear {
+                        let base = spec.contract.base_amount(position.qty, spec.scale);
+                        let entry = base.and_then(|base| position.entry(base));
+                        let entry = entry.and_then(|entry| entry.floor_to_scaled(spec.scale)).map(Price);
+                        out.reports.push(Report::Position { symbol: spec.symbol, qty: position.qty, entry });
+                    }
+                }
             }
             Command::ServerTime => out.reports.push(Report::ServerTime { venue: now, asked: now }),
             Command::Query { client, .. } if !self.under_way.iter().any(|(_, own)| own.client == *client) => {
@@ -262,13 +316,17 @@ impl Gateway for PaperGateway {
 mod tests {
     use super::*;
     use crate::book::{Writer, cell};
-    use crate::types::{VenueId, btc_usdt};
+    use crate::types::{Contract, VenueId, btc_usdt};
     use crate::wire::PaddedBuf;
 
     const ONE: i64 = 100_000_000;
 
     fn gateway(usdt: &str) -> (PaperGateway, Writer) {
-        let spec = InstrumentSpec { max_qty: Qty(0), min_notional: Money::ZERO, ..btc_usdt() };
+        of(usdt, btc_usdt())
+    }
+
+    fn of(usdt: &str, spec: InstrumentSpec) -> (PaperGateway, Writer) {
+        let spec = InstrumentSpec { max_qty: Qty(0), min_notional: Money::ZERO, ..spec };
         let quote = spec.quote;
         let (mut writer, book) = cell();
         let mut top = Top { trust: Trust::Live, ask_count: 2, ..Top::default() };
@@ -285,20 +343,59 @@ mod tests {
         (PaperGateway::new(config), writer)
     }
 
+    #[test]
+    fn a_contract_is_sold_without_being_owned_and_closed_without_being_paid() {
+        let spot = btc_usdt();
+        let contract = Contract { kind: ContractKind::Linear, ..spot.contract };
+        let (mut gateway, mut writer) = of("100", InstrumentSpec { contract, ..spot });
+        let position = |gateway: &mut PaperGateway| {
+            let mut out = GatewayOut::default();
+            gateway.command(&Command::Balances, Nanos(9), &mut out).unwrap();
+            match out.reports[..] {
+                [Report::Balance { free, .. }, Report::Position { qty, entry, .. }] => {
+                    (free.to_string(), qty.0 * 10 / ONE, entry.map(|price| price.0 / ONE))
+                }
+                ref other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(buy(&mut gateway, 1, ONE), (0, vec![]), "one is 100, and the fee is missing");
+        assert_eq!(buy(&mut gateway, 2, ONE / 2), (ONE / 2, vec![100]));
+        assert_eq!(position(&mut gateway), ("99.95".into(), 5, Some(100)));
+        let mut top = Top { trust: Trust::Live, bid_count: 1, ..Top::default() };
+        top.bids[0] = Level::new(110 * ONE, ONE);
+        writer.publish(&top);
+        let sell = |gateway: &mut PaperGateway, id, qty, reduce_only| {
+            let draft = Draft { reduce_only, ..draft(id, Side::Sell, 110, qty) };
+            trade(gateway, &draft).0
+        };
+        assert_eq!(sell(&mut gateway, 3, ONE * 3 / 5, true), ONE / 2, "no more than there is");
+        assert_eq!(position(&mut gateway), ("104.895".into(), 0, None));
+        assert_eq!(sell(&mut gateway, 4, ONE / 5, false), ONE / 5);
+        assert_eq!(position(&mut gateway), ("104.873".into(), -2, Some(110)));
+    }
+
     /// Buys on paper at 101 and says what was filled, in all and at which prices.
     fn buy(gateway: &mut PaperGateway, id: u128, qty: i64) -> (i64, Vec<i64>) {
-        let draft = Draft {
+        trade(gateway, &draft(id, Side::Buy, 101, qty))
+    }
+
+    fn draft(id: u128, side: Side, price: i64, qty: i64) -> Draft {
+        Draft {
             client: ClientId::from_bits(id),
             venue: VenueId(0),
             instrument: InstrumentId(0),
-            side: Side::Buy,
+            side,
             kind: Kind::Limit,
             tif: Tif::Ioc,
-            price: Price(101 * ONE),
+            price: Price(price * ONE),
             qty: Qty(qty),
-        };
+            reduce_only: false,
+        }
+    }
+
+    fn trade(gateway: &mut PaperGateway, draft: &Draft) -> (i64, Vec<i64>) {
         let (mut bytes, mut out) = (OrderBytes::new(), GatewayOut::default());
-        gateway.encode(&draft, Nanos(0), &mut bytes).unwrap();
+        gateway.encode(draft, Nanos(0), &mut bytes).unwrap();
         let mut padded = PaddedBuf::default();
         let text = padded.fill(bytes.as_slice());
         gateway.on(GatewayInput::Text(Lane::Orders, text), Nanos(0), &mut out);

@@ -2,7 +2,8 @@
 
 use crate::types::{Draft, Nanos, Report};
 use crate::venue::{
-    Command, EncodeError, Form, Gateway, GatewayInput, GatewayOut, LaneSpec, OrderBytes, Unsupported,
+    Command, EncodeError, Form, Gateway, GatewayInput, GatewayOut, LaneSpec, Limited, OrderBytes,
+    Unsupported, Urgency,
 };
 
 /// Answers kept: the one with the shortest round trip decides, since its error is the least.
@@ -87,6 +88,14 @@ impl Gateway for InVenueTime {
         Ok(())
     }
 
+    fn spend(&mut self, order: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
+        self.gateway.spend(order, urgency, now + self.applied)
+    }
+
+    fn refund(&mut self, order: &Draft, now: Nanos) {
+        self.gateway.refund(order, now + self.applied);
+    }
+
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {
         let before = out.reports.len();
         let started = self.gateway.command(command, now + self.applied, out);
@@ -146,6 +155,7 @@ mod tests {
             tif: Tif::Ioc,
             price: Price(1),
             qty: Qty(1),
+            reduce_only: false,
         };
         // The venue's time, when it was asked and answered, and what an order at 10,000 ms is stamped.
         for (venue, asked, now, want) in [

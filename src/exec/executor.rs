@@ -1,83 +1,28 @@
 //! The executor: opportunities, reports and time in; orders, questions and alerts out.
 //!
-//! This file has the way out, hops `admit`, `encode` and `send`, as three calls that can be timed
-//! apart. What comes back is in `news`, what follows from time alone in `upkeep`.
+//! This file has the way out, hops `admit`, `encode` and `send`, as calls that can be timed apart;
+//! entering in table and journal lies between the last two, so that nothing is written down of
+//! orders that cannot be encoded. What comes back is in `news`, what follows from time alone in `upkeep`.
 
 use zeroize::Zeroize;
 
-use super::hedge::{HedgeRuleError, HedgeRules, is_dust};
+use super::hedge::is_dust;
 use super::journal::{Entry, Kind};
 use super::plan::Intents;
 use super::presign::{Outgoing, Presign, Ready, send};
 use super::stats::{Counts, ExecReport, VenueCounts};
-use super::{Alert, Context, Ids, Journal, Misconduct, Orders, Patience, Recorded, SendOutcome, VenueClock};
-use crate::account::{Inventory, Ledger, LedgerError, MarketError, Markets, mark};
+use super::{
+    Alert, Context, ExecutorConfig, ExecutorError, Ids, Journal, Misconduct, Orders, Recorded, SendOutcome,
+    VenueClock,
+};
+use crate::account::{Ledger, LedgerError, Markets, mark};
 use crate::detect::{Opportunity, Refused};
 use crate::risk::{
-    Admitted, AdmittedIntent, Caps, Detail, Direction, Exposure, Gate, GateView, Kill, LimitError, Limits,
-    Quote, Refusal, Standing, Stopped, consolidated_mid,
+    Admitted, AdmittedIntent, Caps, Detail, Direction, Exposure, Gate, GateView, Kill, Limits, Quote,
+    Refusal, Standing, Stopped, consolidated_mid,
 };
-use crate::types::{
-    Asset, ClientId, Draft, Environment, FeeRate, InstrumentId, InstrumentSpec, Money, Nanos, Price, Qty,
-    Report, Side, VenueId,
-};
-use crate::venue::Form;
-
-/// What an executor is made from.
-#[derive(Clone)]
-pub struct ExecutorConfig {
-    /// How many venues there are.
-    pub venues: usize,
-    /// What is traded where, and our taker fee there.
-    pub markets: Vec<(VenueId, InstrumentId, InstrumentSpec, FeeRate)>,
-    /// Where orders go.
-    pub environment: Environment,
-    /// Differs between any two runs.
-    pub run: u32,
-    /// Key of the tag in client ids.
-    pub tag_key: [u8; 32],
-    /// Risk limits.
-    pub limits: Limits,
-    /// Bounds of hedging.
-    pub hedge: HedgeRules,
-    /// How long silence is borne.
-    pub patience: Patience,
-    /// Where inventory should stand, by instrument; may be shorter than the list of instruments.
-    pub inventory: Vec<Option<Inventory>>,
-    /// How many orders are remembered.
-    pub orders_kept: usize,
-    /// How many orders are signed ahead at most.
-    pub pool: usize,
-    /// An order signed ahead is renewed when it has less than this left.
-    pub renew_before: Nanos,
-    /// How many ticks around the best price orders are signed ahead for.
-    pub ticks_ahead: u8,
-    /// A venue must be quiet for so long before its balances are compared.
-    pub settle: Nanos,
-    /// Differences of balances up to this are rounding.
-    pub drift_max: Money,
-    /// Records that fit between two calls of [`Executor::idle`].
-    pub journal_pending: usize,
-    /// Keep all records in memory.
-    pub journal_keep: bool,
-}
-
-/// Why a configuration was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExecutorError {
-    /// A limit.
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-    /// A market.
-    #[error(transparent)]
-    Market(#[from] MarketError),
-    /// A rule of hedging.
-    #[error(transparent)]
-    Hedge(#[from] HedgeRuleError),
-    /// Too many venues.
-    #[error("{0} venues: at most 32")]
-    TooManyVenues(usize),
-}
+use crate::types::{Asset, ClientId, Draft, InstrumentId, Money, Nanos, Price, Qty, Report, Side, VenueId};
+use crate::venue::{Form, Urgency};
 
 /// What is known of a venue.
 #[derive(Clone, Debug, Default)]
@@ -99,11 +44,21 @@ struct PreparedLeg {
     recorded: Recorded,
 }
 
+/// Orders whose bytes are ready. Nothing is entered or recorded yet.
+#[must_use]
+pub struct Encoded {
+    instrument: InstrumentId,
+    direction: Direction,
+    mid: Price,
+    net_quote: Money,
+    legs: Vec<(Ready, Admitted)>,
+}
+
 /// Orders that are ready and recorded. Nothing has left yet.
 #[must_use]
 pub struct Prepared {
     intent: u64,
-    legs: [Option<PreparedLeg>; Opportunity::MAX_LEGS],
+    legs: Vec<PreparedLeg>,
 }
 
 impl Prepared {
@@ -114,8 +69,7 @@ impl Prepared {
 
     /// How many orders there are, and how many bytes in all.
     pub fn size(&self) -> (usize, usize) {
-        let legs = self.legs.iter().flatten();
-        legs.fold((0, 0), |(count, bytes), leg| (count + 1, bytes + leg.ready.size()))
+        self.legs.iter().fold((0, 0), |(count, bytes), leg| (count + 1, bytes + leg.ready.size()))
     }
 }
 
@@ -152,6 +106,9 @@ pub struct Executor {
     pub(super) slow_timers_at: Nanos,
     pub(super) refusals_told: [u64; Refused::ALL.len()],
     pub(super) killed: bool,
+    /// Room for the next intent's orders: given out with one, and taken back.
+    room: Vec<PreparedLeg>,
+    encoding: Vec<(Ready, Admitted)>,
     draining: bool,
 }
 
@@ -203,6 +160,8 @@ impl Executor {
             slow_timers_at: Nanos(i64::MIN),
             refusals_told: [0; Refused::ALL.len()],
             killed: false,
+            room: Vec::with_capacity(Opportunity::MAX_LEGS),
+            encoding: Vec::with_capacity(Opportunity::MAX_LEGS),
             draining: false,
             ledger,
             markets,
@@ -238,7 +197,7 @@ impl Executor {
     ) -> Result<AdmittedIntent, Refusal> {
         if self.draining {
             let refusal = Refusal::new(Refused::Risk, Detail::Draining);
-            self.gate.count(&refusal, opportunity.net_quote);
+            self.gate.count(&refusal, opportunity.sums.net());
             return Err(refusal);
         }
         self.look(opportunity.instrument, now, ctx);
@@ -259,8 +218,7 @@ impl Executor {
         })
     }
 
-    /// Enters admitted orders in table and journal and makes their bytes ready. All of them, or
-    /// none.
+    /// Makes ready what may be sent: [`Executor::encode`], then [`Executor::enter`].
     ///
     /// # Errors
     /// [`Refusal`], counted; nothing is left behind.
@@ -270,13 +228,58 @@ impl Executor {
         now: Nanos,
         ctx: &mut dyn Context,
     ) -> Result<Prepared, Refusal> {
-        let AdmittedIntent { instrument, direction, mid, net_quote, legs } = admitted;
+        let encoded = self.encode(admitted, now, ctx)?;
+        self.enter(encoded, now)
+    }
+
+    /// Makes the bytes of admitted orders ready. All of them, or none; nothing is entered anywhere.
+    ///
+    /// # Errors
+    /// [`Refusal`], counted.
+    #[inline]
+    pub fn encode(
+        &mut self,
+        admitted: AdmittedIntent,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> Result<Encoded, Refusal> {
+        let AdmittedIntent { instrument, direction, mid, net_quote, mut legs } = admitted;
+        let mut encoded =
+            Encoded { instrument, direction, mid, net_quote, legs: std::mem::take(&mut self.encoding) };
+        let mut refused = None;
+        for admitted in legs.drain(..) {
+            match self.ready(&admitted, now, ctx) {
+                Ok(ready) => encoded.legs.push((ready, admitted)),
+                Err(refusal) => {
+                    refused = Some(refusal);
+                    break;
+                }
+            }
+        }
+        self.gate.reclaim(legs);
+        match refused {
+            None => Ok(encoded),
+            Some(refusal) => {
+                for (_, admitted) in &encoded.legs {
+                    ctx.gateway(admitted.draft().venue).refund(admitted.draft(), now);
+                }
+                self.drop_encoded(encoded, &refusal, now);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Enters orders in table and journal. All of them, or none.
+    ///
+    /// # Errors
+    /// [`Refusal`], counted; nothing is left behind.
+    pub fn enter(&mut self, mut encoded: Encoded, now: Nanos) -> Result<Prepared, Refusal> {
+        let Encoded { instrument, direction, mid, net_quote, .. } = encoded;
         let deadline = now + self.config.hedge.life;
         let opened = self.intents.open(instrument, Some(direction), mid, Money::ZERO, deadline);
         let Some(intent) = opened else {
             let refusal = Refusal::new(Refused::Risk, Detail::OpenIntents);
-            self.gate.count(&refusal, net_quote);
-            self.gate.close(direction, now);
+            self.drop_encoded(encoded, &refusal, now);
             return Err(refusal);
         };
         self.journal.append(
@@ -285,44 +288,77 @@ impl Executor {
                 .intent(intent)
                 .amount(net_quote, Asset::EMPTY),
         );
-        let mut prepared = Prepared { intent, legs: [const { None }; Opportunity::MAX_LEGS] };
-        for (slot, admitted) in prepared.legs.iter_mut().zip(legs.into_iter().flatten()) {
-            match self.prepare_leg(admitted, intent, now, ctx) {
-                Ok(leg) => *slot = Some(leg),
-                Err(refusal) => {
-                    self.give_up(prepared, now);
-                    self.gate.count(&refusal, net_quote);
-                    self.gate.close(direction, now);
-                    self.intents.close(intent);
-                    return Err(refusal);
-                }
+        let mut prepared = Prepared { intent, legs: std::mem::take(&mut self.room) };
+        let mut refused = None;
+        for (ready, admitted) in encoded.legs.drain(..) {
+            match refused {
+                None => match self.enter_leg(ready, admitted, intent, now) {
+                    Ok(leg) => prepared.legs.push(leg),
+                    Err(refusal) => refused = Some(refusal),
+                },
+                Some(_) => self.presign.recycle(ready.give_up()),
             }
         }
-        self.counts.intents += 1;
-        Ok(prepared)
+        self.encoding = encoded.legs;
+        let Some(refusal) = refused else {
+            self.counts.intents += 1;
+            return Ok(prepared);
+        };
+        self.give_up(prepared, now);
+        self.gate.count(&refusal, net_quote);
+        self.gate.close(direction, now);
+        self.intents.close(intent);
+        Err(refusal)
     }
 
-    fn prepare_leg(
+    #[cold]
+    fn drop_encoded(&mut self, mut encoded: Encoded, refusal: &Refusal, now: Nanos) {
+        for (ready, _) in encoded.legs.drain(..) {
+            self.presign.recycle(ready.give_up());
+        }
+        self.encoding = encoded.legs;
+        self.gate.count(refusal, encoded.net_quote);
+        self.gate.close(encoded.direction, now);
+    }
+
+    #[inline]
+    fn ready(&mut self, admitted: &Admitted, now: Nanos, ctx: &mut dyn Context) -> Result<Ready, Refusal> {
+        let venue = admitted.draft().venue;
+        let gateway = ctx.gateway(venue);
+        let urgency = if admitted.is_hedge() { Urgency::Urgent } else { Urgency::Order };
+        if gateway.spend(admitted.draft(), urgency, now).is_err() {
+            return Err(Refusal::at(Refused::Risk, Detail::RateLimit, venue));
+        }
+        let signs_each = gateway.form() == Form::Signed;
+        let ready = self.presign.prepare(gateway, signs_each, admitted, now);
+        ready.map_err(|_| {
+            gateway.refund(admitted.draft(), now);
+            Refusal::at(Refused::NotReady, Detail::Encode, venue)
+        })
+    }
+
+    fn enter_leg(
         &mut self,
+        ready: Ready,
         admitted: Admitted,
         intent: u64,
         now: Nanos,
-        ctx: &mut dyn Context,
     ) -> Result<PreparedLeg, Refusal> {
-        let draft = *admitted.draft();
-        let refuse = |reason, detail| Refusal::at(reason, detail, draft.venue);
-        let market =
-            self.markets.get(draft.venue, draft.instrument).ok_or(refuse(Refused::Risk, Detail::NoMarket))?;
-        let gateway = ctx.gateway(draft.venue);
-        let signs_each = gateway.form() == Form::Signed;
-        let ready = self
-            .presign
-            .prepare(gateway, signs_each, &admitted, now)
-            .map_err(|_| refuse(Refused::NotReady, Detail::Encode))?;
-        let entered = self.orders.insert(&draft, market.spec.symbol, intent, admitted.is_hedge(), now);
-        let Some(slot) = entered else {
-            self.presign.recycle(ready.give_up());
-            return Err(refuse(Refused::Risk, Detail::TableFull));
+        let draft = admitted.draft();
+        let symbol = self.markets.get(draft.venue, draft.instrument).map(|market| market.spec.symbol);
+        let slot = symbol
+            .ok_or(Detail::NoMarket)
+            .and_then(|symbol| {
+                let entered = self.orders.insert(draft, symbol, intent, admitted.is_hedge(), now);
+                entered.ok_or(Detail::TableFull)
+            })
+            .map_err(|detail| Refusal::at(Refused::Risk, detail, draft.venue));
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(refusal) => {
+                self.presign.recycle(ready.give_up());
+                return Err(refusal);
+            }
         };
         let recorded =
             self.journal.append_order(&admitted, intent, ready.generation(), ready.is_ahead(), now);
@@ -351,21 +387,24 @@ impl Executor {
 
     /// Takes back orders of which nothing has left.
     fn give_up(&mut self, prepared: Prepared, now: Nanos) {
-        for leg in prepared.legs.into_iter().flatten() {
+        let Prepared { intent, mut legs } = prepared;
+        for leg in legs.drain(..) {
             let client = leg.admitted.draft().client;
-            self.journal.append(&Entry::new(Kind::Sent, now).client(client).intent(prepared.intent).code(1));
+            self.journal.append(&Entry::new(Kind::Sent, now).client(client).intent(intent).code(1));
             self.presign.recycle(leg.ready.give_up());
             self.orders.refused(leg.slot, now);
             self.rehold(leg.slot);
         }
+        self.room = legs;
     }
 
     /// Hands the bytes of all legs over, one after the other, before anything else is done; then
     /// notes what became of them. Returns how many left.
     pub fn send(&mut self, prepared: Prepared, now: Nanos, ctx: &mut dyn Context) -> usize {
+        let Prepared { intent, mut legs } = prepared;
         let mut fates = [const { None }; Opportunity::MAX_LEGS];
-        for (fate, leg) in fates.iter_mut().zip(prepared.legs) {
-            let Some(PreparedLeg { slot, ready, admitted, recorded }) = leg else { continue };
+        for (fate, leg) in fates.iter_mut().zip(legs.drain(..)) {
+            let PreparedLeg { slot, ready, admitted, recorded } = leg;
             *fate = match send(ready, admitted, recorded) {
                 Ok(outgoing) => Some((slot, outgoing.expires(), self.release(outgoing, now, ctx))),
                 Err(spent) => {
@@ -374,12 +413,13 @@ impl Executor {
                 }
             };
         }
+        self.room = legs;
         let mut left = 0;
         for (slot, expires, fate) in fates.into_iter().flatten() {
             left += usize::from(self.launched(slot, expires, fate, now, ctx));
         }
         if left == 0 {
-            self.advance(prepared.intent, now, ctx);
+            self.advance(intent, now, ctx);
         }
         left
     }
@@ -507,7 +547,8 @@ impl Executor {
         now: Nanos,
         ctx: &mut dyn Context,
     ) -> bool {
-        let Ok(leg) = self.prepare_leg(admitted, intent, now, ctx) else { return false };
+        let Ok(ready) = self.ready(&admitted, now, ctx) else { return false };
+        let Ok(leg) = self.enter_leg(ready, admitted, intent, now) else { return false };
         let PreparedLeg { slot, ready, admitted, recorded } = leg;
         let (expires, fate) = match send(ready, admitted, recorded) {
             Ok(outgoing) => (outgoing.expires(), self.release(outgoing, now, ctx)),
@@ -525,6 +566,12 @@ impl Executor {
         let Draft { venue, instrument, side, price, .. } = order.draft;
         let Some(market) = self.markets.get(venue, instrument) else { return };
         let open = order.open_qty();
+        if market.is_contract() {
+            let value = market.value(price, open).unwrap_or_default();
+            let want = if open.0 > 0 { value + market.fee_at_most(value) } else { Money::ZERO };
+            let held = std::mem::replace(&mut self.held[slot], want);
+            return self.ledger.hold_contract(venue, instrument, side, want - held);
+        }
         let (asset, want) = match side {
             _ if open.0 <= 0 => (if side == Side::Buy { market.quote } else { market.base }, Money::ZERO),
             Side::Buy => {

@@ -87,7 +87,18 @@ fn whole_lots(market: &Market, amount: Money) -> Qty {
 
 /// Whether no venue would take so little at about this price.
 pub fn is_dust(view: &GateView<'_>, instrument: InstrumentId, amount: Money, price: Price) -> bool {
-    view.markets.of(instrument).all(|market| {
+    is_dust_at(u32::MAX, view, instrument, amount, price)
+}
+
+/// The same of some venues only, a bit each.
+fn is_dust_at(
+    venues: u32,
+    view: &GateView<'_>,
+    instrument: InstrumentId,
+    amount: Money,
+    price: Price,
+) -> bool {
+    view.markets.of(instrument).filter(|market| venues >> market.venue.0 & 1 == 1).all(|market| {
         let qty = whole_lots(market, amount);
         let worth = market.value(price, qty);
         qty.0 == 0 || qty < market.spec.min_qty || worth.is_some_and(|worth| worth < market.spec.min_notional)
@@ -121,6 +132,9 @@ pub fn decide(
         (Some(legs), Policy::Finish, Side::Buy) | (Some(legs), Policy::Reverse, Side::Sell) => legs.buys,
         _ => u32::MAX,
     };
+    // What is too small for the venue of the policy is taken where it can be.
+    let too_small = is_dust_at(venues, view, instrument, amount, reference);
+    let venues = if too_small { u32::MAX } else { venues };
 
     let furthest = worse(reference, side, rules.slippage_max);
     let mut best: Option<(i128, Draft)> = None;
@@ -152,7 +166,9 @@ pub fn decide(
             continue;
         };
         if best.is_none_or(|(least, _)| cost < least) {
-            best = Some((cost, ioc(market.venue, instrument, side, limit, qty)));
+            let reduce_only = qty <= view.ledger.contract_closable(market.venue, instrument, side);
+            let draft = Draft { reduce_only, ..ioc(market.venue, instrument, side, limit, qty) };
+            best = Some((cost, draft));
         }
     }
     match best {
@@ -173,13 +189,11 @@ fn affordable(
 ) -> Option<Qty> {
     let unit = market.value(limit, Qty(1)).filter(|unit| unit.0 > 0)?;
     let most = |budget: Money, each: Money| Qty(i64::try_from(budget.0 / each.0).unwrap_or(i64::MAX));
-    let free = match side {
-        Side::Buy => {
-            let budget = view.ledger.free(market.venue, market.quote);
-            most(budget, unit + market.fee_at_most(unit))
-        }
-        Side::Sell => most(view.ledger.free(market.venue, market.base), market.amount(Qty(1))),
+    let each = match market.pays_value(side) {
+        true => unit + market.fee_at_most(unit),
+        false => market.amount(Qty(1)),
     };
+    let free = most(market.budget(view.ledger, side, limit), each);
     let qty = qty.min(free).min(most(limits.order_notional_max, unit)).floor_to(market.spec.lot);
     match market.spec.check(limit, qty) {
         Ok(_) => Some(qty),

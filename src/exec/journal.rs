@@ -110,8 +110,11 @@ impl Entry {
     pub const HEDGE: u8 = 1;
     /// An order whose bytes were signed ahead.
     pub const SIGNED_AHEAD: u8 = 2;
+    /// An order that may only reduce a position.
+    pub const REDUCE_ONLY: u8 = 4;
 
     /// A record with nothing but kind and time.
+    #[inline]
     pub fn new(kind: Kind, at: Nanos) -> Entry {
         Entry {
             kind,
@@ -135,67 +138,78 @@ impl Entry {
     }
 
     /// Where.
+    #[inline]
     pub fn venue(self, venue: VenueId) -> Entry {
         Entry { venue: venue.0, ..self }
     }
 
     /// Of what.
+    #[inline]
     pub fn instrument(self, instrument: InstrumentId) -> Entry {
         Entry { instrument: instrument.0, ..self }
     }
 
     /// Which order.
+    #[inline]
     pub fn client(self, client: ClientId) -> Entry {
-        Entry { client, leg: client.parts().leg, ..self }
+        Entry { client, leg: client.leg(), ..self }
     }
 
     /// Which intent.
+    #[inline]
     pub fn intent(self, intent: u64) -> Entry {
         Entry { intent, ..self }
     }
 
     /// State, reason or outcome, by kind.
+    #[inline]
     pub fn code(self, code: u8) -> Entry {
         Entry { code, ..self }
     }
 
-    /// [`Entry::HEDGE`], [`Entry::SIGNED_AHEAD`].
+    /// [`Entry::HEDGE`], [`Entry::SIGNED_AHEAD`], [`Entry::REDUCE_ONLY`].
+    #[inline]
     pub fn flags(self, flags: u8) -> Entry {
         Entry { flags, ..self }
     }
 
     /// Side, price and quantity.
+    #[inline]
     pub fn order(self, side: Side, price: Price, qty: Qty) -> Entry {
         Entry { side: side as u8, price, qty, ..self }
     }
 
     /// Total filled, or a count.
+    #[inline]
     pub fn total(self, total: i64) -> Entry {
         Entry { total, ..self }
     }
 
     /// Key generation, or the venue's time.
+    #[inline]
     pub fn extra(self, extra: i64) -> Entry {
         Entry { extra, ..self }
     }
 
     /// An amount of an asset.
+    #[inline]
     pub fn amount(self, amount: Money, asset: Asset) -> Entry {
         Entry { amount, asset, ..self }
     }
 
     /// The venue's own id or code.
+    #[inline]
     pub fn text(self, text: VenueRef) -> Entry {
         Entry { text, ..self }
     }
 
     fn write(&self, number: u64, out: &mut [u8; RECORD]) {
+        // All bytes of a text, those that it does not use are zero.
         fn text<const N: usize>(out: &mut [u8], text: &Text<N>) {
-            let bytes = text.as_bytes();
-            out[0] = bytes.len() as u8;
-            out[1..=bytes.len()].copy_from_slice(bytes);
+            let (len, bytes) = text.padded();
+            out[0] = len;
+            out[1..=N].copy_from_slice(bytes);
         }
-        out.fill(0);
         out[0] = self.kind as u8;
         out[1] = self.venue;
         out[2] = self.side;
@@ -268,6 +282,7 @@ impl Journal {
     }
 
     /// Appends a record and returns its number.
+    #[inline]
     pub fn append(&mut self, entry: &Entry) -> u64 {
         if self.waiting == self.pending.len() {
             self.stalls += 1;
@@ -292,6 +307,7 @@ impl Journal {
         let draft = admitted.draft();
         let hedge = if admitted.is_hedge() { Entry::HEDGE } else { 0 };
         let ahead = if signed_ahead { Entry::SIGNED_AHEAD } else { 0 };
+        let reduce_only = if draft.reduce_only { Entry::REDUCE_ONLY } else { 0 };
         let entry = Entry::new(Kind::Order, now)
             .venue(draft.venue)
             .instrument(draft.instrument)
@@ -300,7 +316,7 @@ impl Journal {
             .order(draft.side, draft.price, draft.qty)
             .total(admitted.mid().0)
             .extra(i64::from(generation))
-            .flags(hedge | ahead);
+            .flags(hedge | ahead | reduce_only);
         Recorded { client: draft.client, number: self.append(&entry) }
     }
 

@@ -4,8 +4,8 @@
 //! commands and alerts come out through [`Context`]. What happens to an order:
 //!
 //! 1. [`Executor::admit`]: the gate makes orders of the opportunity, or refuses it;
-//! 2. [`Executor::prepare`]: each order is entered in the table and the journal, and its bytes are
-//!    taken from the pool of orders signed ahead, or encoded;
+//! 2. [`Executor::encode`]: each order's bytes are taken from the pool of orders signed ahead, or
+//!    made now; [`Executor::enter`]: each is entered in the table and the journal;
 //! 3. [`Executor::send`]: the bytes leave, both legs before any answer is read, each through the
 //!    caps and the kill flag;
 //! 4. [`Executor::on_report`]: the venue's news move the order's state, the positions, and, once
@@ -13,6 +13,7 @@
 //! 5. [`Executor::tick`]: time passes: silence becomes Unknown, questions are asked, hedges are
 //!    tried again; and [`Executor::idle`]: orders are signed ahead, records hashed, buffers wiped.
 
+mod config;
 mod context;
 mod executor;
 mod hedge;
@@ -26,8 +27,9 @@ mod presign;
 mod stats;
 mod upkeep;
 
+pub use config::{ExecutorConfig, ExecutorError};
 pub use context::{Alert, Context, SendOutcome, VenueClock};
-pub use executor::{Executor, ExecutorConfig, ExecutorError, Prepared};
+pub use executor::{Encoded, Executor, Prepared};
 pub use hedge::{Decision, HedgeRuleError, HedgeRules, Policy, Residual, decide, is_dust};
 pub use ids::{Ids, Origin};
 pub use journal::{Entry, Journal, Kind as RecordKind, Record, Recorded};

@@ -2,9 +2,10 @@
 
 use super::journal::{Entry, Kind};
 use super::{Alert, Context, Executor, FillNews, Lookup, Misconduct, Origin};
-use crate::account::Fill;
+use crate::account::{Fill, Market};
 use crate::types::{
-    Asset, Class, ClientId, Money, Nanos, OrderState, OrderStatus, Report, Side, VenueId, VenueRef,
+    Asset, Class, ClientId, Money, Nanos, OrderState, OrderStatus, Position, Price, Qty, Report, Side,
+    Symbol, VenueId, VenueRef,
 };
 use crate::venue::Command;
 
@@ -99,6 +100,14 @@ impl Executor {
                 self.venues[usize::from(venue.0)].clock.learn(*there, *asked, now);
             }
             Report::Malformed(_) => self.malformed(venue, ctx),
+            Report::Position { symbol, qty, entry: price } => {
+                self.on_position(venue, *symbol, *qty, *price, now, ctx);
+            }
+            Report::Funding { asset, amount, at } => {
+                let Ok(id) = self.ledger.asset(*asset) else { return self.malformed(venue, ctx) };
+                self.ledger.fund(venue, id, *amount);
+                self.journal.append(&entry(Kind::Balance).code(3).extra(at.0).amount(*amount, *asset));
+            }
             // Nothing that an order or a position depends on.
             Report::CancelError { .. }
             | Report::OpenOrdersEnd { .. }
@@ -214,6 +223,7 @@ impl Executor {
             base,
             quote,
             qty: amount,
+            contracts: market.is_contract().then_some(news.qty),
             value,
             fee,
             fee_asset: fee_row,
@@ -230,6 +240,35 @@ impl Executor {
         }
         self.counts.venues[usize::from(venue.0)].fills += 1;
         Ok(())
+    }
+
+    /// A position of a symbol that we do not trade is none of ours.
+    fn on_position(
+        &mut self,
+        venue: VenueId,
+        symbol: Symbol,
+        qty: Qty,
+        entry: Option<Price>,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) {
+        let own = |market: &&Market| market.venue == venue && market.spec.symbol == symbol;
+        let Some(market) = self.markets.iter().find(own).filter(|market| market.is_contract()) else {
+            return;
+        };
+        let (instrument, base) = (market.instrument, market.spec.base);
+        let amount = market.amount(qty);
+        let value = match entry {
+            _ if qty == Qty::ZERO => Some(Money::ZERO),
+            Some(price) => market.value(price, Qty(qty.0.saturating_abs())),
+            None => None,
+        };
+        let cost = value.map(|value| if qty.0 < 0 { -value } else { value });
+        // Without its entry value a position from before would be closed at a profit that is none.
+        let Some(cost) = cost else { return self.malformed(venue, ctx) };
+        self.ledger.report_contract(venue, instrument, Position { qty, cost }, now);
+        let entry = Entry::new(Kind::Balance, now).venue(venue).instrument(instrument).code(2);
+        self.journal.append(&entry.amount(amount, base));
     }
 
     #[allow(clippy::too_many_arguments)] // the fields of one report

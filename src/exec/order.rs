@@ -130,6 +130,39 @@ pub struct Order {
 }
 
 impl Order {
+    /// Makes it the order of a draft, in the memory of the one before.
+    pub(super) fn restart(&mut self, draft: &Draft, symbol: Symbol, intent: u64, hedge: bool, now: Nanos) {
+        let Order {
+            draft: own_draft,
+            symbol: own_symbol,
+            intent: own_intent,
+            hedge: own_hedge,
+            sent_at,
+            expires,
+            news_at,
+            accepted,
+            refused,
+            ended,
+            final_total,
+            told,
+            filled,
+            received,
+            trades,
+            doubt,
+            ask_at,
+            asked,
+            absent_first,
+            absent_again,
+            used,
+        } = self;
+        (*own_draft, *own_symbol, *own_intent, *own_hedge) = (*draft, symbol, intent, hedge);
+        (*sent_at, *expires, *news_at, *used) = (None, Nanos::ZERO, now, true);
+        (*accepted, *refused, *ended, *doubt) = (false, false, false, false);
+        (*final_total, *told, *filled, *received) = (None, Qty(0), Qty(0), Money::ZERO);
+        (*ask_at, *asked, *absent_first, *absent_again) = (Nanos::ZERO, 0, None, None);
+        trades.clear();
+    }
+
     pub(super) fn empty() -> Order {
         Order {
             draft: Draft {
@@ -141,6 +174,7 @@ impl Order {
                 tif: Tif::Ioc,
                 price: Price(0),
                 qty: Qty(0),
+                reduce_only: false,
             },
             symbol: Symbol::EMPTY,
             intent: 0,

@@ -74,7 +74,7 @@ impl Orders {
     }
 
     fn slot_of(&self, client: ClientId) -> usize {
-        client.parts().counter as usize & (self.slots.len() - 1)
+        client.counter() as usize & (self.slots.len() - 1)
     }
 
     /// Whether an order with this id can be entered: its slot's last order is over.
@@ -97,18 +97,7 @@ impl Orders {
         }
         let at = self.slot_of(draft.client);
         let slot = &mut self.slots[at];
-        let mut trades = std::mem::take(&mut slot.trades);
-        trades.clear();
-        *slot = Order {
-            draft: *draft,
-            symbol,
-            intent,
-            hedge,
-            news_at: now,
-            trades,
-            used: true,
-            ..Order::empty()
-        };
+        slot.restart(draft, symbol, intent, hedge, now);
         self.live.push(at);
         self.live_at[usize::from(draft.venue.0)] += 1;
         let open = &mut self.open[usize::from(draft.instrument.0)];
@@ -122,7 +111,7 @@ impl Orders {
         let slot = &self.slots[at];
         if slot.used && slot.draft.client == client {
             Lookup::Here(at)
-        } else if slot.used && slot.draft.client.parts().counter > client.parts().counter {
+        } else if slot.used && slot.draft.client.counter() > client.counter() {
             Lookup::Old
         } else {
             Lookup::Never
@@ -425,6 +414,7 @@ mod tests {
             tif: Tif::Ioc,
             price: Price(100),
             qty: Qty(QTY),
+            reduce_only: false,
         }
     }
 

@@ -149,13 +149,14 @@ pub struct PoolCounts {
 struct Key {
     price: i64,
     qty: i64,
-    /// Venue, instrument, side, kind, lifetime.
+    /// Reduce-only, venue, instrument, side, kind, lifetime.
     what: u64,
 }
 
 impl Key {
     fn of(draft: &Draft) -> Key {
-        let what = u64::from(draft.venue.0) << 40
+        let what = u64::from(draft.reduce_only) << 48
+            | u64::from(draft.venue.0) << 40
             | u64::from(draft.instrument.0) << 24
             | (draft.side as u64) << 16
             | (draft.kind as u64) << 8

@@ -82,7 +82,7 @@ impl Executor {
     }
 
     /// The last part of the proof that an order never arrived: balances told since are as they
-    /// would be without it.
+    /// would be without it, and so is the position of a contract.
     fn settle_absent(&mut self, slot: usize, now: Nanos, ctx: &mut dyn Context) {
         let order = self.orders.get(slot);
         let Some(since) = self.orders.absent_since(slot).filter(|_| !order.state().is_final()) else {
@@ -91,13 +91,16 @@ impl Executor {
         let (venue, intent, client) = (order.draft.venue, order.intent, order.draft.client);
         let Some(market) = self.markets.get(venue, order.draft.instrument) else { return };
         // The trade list was asked for together with the balances, and answered before or with them.
-        let agree = [market.base, market.quote].iter().all(|asset| {
+        let paid = if market.is_contract() { &[market.quote][..] } else { &[market.base, market.quote] };
+        let agree = paid.iter().all(|asset| {
             self.ledger.reported(venue, *asset).is_some_and(|(theirs, when)| {
                 let ours = self.ledger.position(venue, *asset);
-                when > since && (theirs - ours).abs() <= self.config.drift_max
+                when > since
+                    && (theirs - ours).abs() <= self.ledger.tolerance(venue, *asset, self.config.drift_max)
             })
         });
-        if !agree {
+        let instrument = order.draft.instrument;
+        if !agree || (market.is_contract() && !self.ledger.contract_confirmed(venue, instrument, since)) {
             return;
         }
         self.journal.append(&Entry::new(Kind::Answered, now).venue(venue).client(client).code(254));

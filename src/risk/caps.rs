@@ -182,6 +182,7 @@ mod tests {
             tif: Tif::Ioc,
             price: Price(price),
             qty: Qty(qty),
+            reduce_only: false,
         }
     }
 

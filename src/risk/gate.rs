@@ -63,7 +63,7 @@ pub struct AdmittedIntent {
     /// The edge of the opportunity as detected, in the quote asset.
     pub net_quote: Money,
     /// The orders, buys before sells.
-    pub legs: [Option<Admitted>; Opportunity::MAX_LEGS],
+    pub legs: Vec<Admitted>,
 }
 
 /// An instrument and which venues are bought and sold on: what "the same again" means.
@@ -99,7 +99,13 @@ impl Direction {
 
     /// Each pair of a venue bought on and a venue sold on.
     fn pairs(self) -> impl Iterator<Item = (usize, usize)> {
-        let bits = |mask: u32| (0..Direction::VENUES_MAX).filter(move |at| mask >> at & 1 == 1);
+        let bits = |mut mask: u32| {
+            std::iter::from_fn(move || {
+                let at = (mask != 0).then(|| mask.trailing_zeros() as usize);
+                mask &= mask.wrapping_sub(1);
+                at
+            })
+        };
         bits(self.buys).flat_map(move |buy| bits(self.sells).map(move |sell| (buy, sell)))
     }
 }
@@ -113,6 +119,8 @@ pub struct Gate {
     /// When the last intent of a direction ended: by instrument, venue bought on, venue sold on.
     ended: Vec<Option<Nanos>>,
     refusals: Refusals,
+    /// Room for the next intent's orders: given out with one, and taken back.
+    room: Vec<Admitted>,
 }
 
 impl Gate {
@@ -124,7 +132,15 @@ impl Gate {
             limits,
             venues,
             refusals: Refusals::default(),
+            room: Vec::with_capacity(Opportunity::MAX_LEGS),
         }
+    }
+
+    /// Takes back the room of an intent's orders, so that the next one need not allocate.
+    #[inline]
+    pub fn reclaim(&mut self, mut legs: Vec<Admitted>) {
+        legs.clear();
+        self.room = legs;
     }
 
     /// The limits in force.
@@ -162,13 +178,13 @@ impl Gate {
         let admitted = self.judge(opportunity, view, caps, now, id);
         match &admitted {
             Ok(intent) => self.open.push(intent.direction),
-            Err(refusal) => self.refusals.count(refusal.reason, opportunity.net_quote),
+            Err(refusal) => self.refusals.count(refusal.reason, opportunity.sums.net()),
         }
         admitted
     }
 
     fn judge(
-        &self,
+        &mut self,
         opportunity: &Opportunity,
         view: &GateView<'_>,
         caps: &mut Caps,
@@ -234,7 +250,7 @@ impl Gate {
             return refuse(reason, cut);
         }
         let worst = view.exposure.worst().saturating_add(total);
-        let market = opportunity.legs().next().and_then(|leg| view.markets.get(leg.venue, instrument));
+        let market = opportunity.legs().first().and_then(|leg| view.markets.get(leg.venue, instrument));
         let worth = market.and_then(|market| market.value(mid, Qty(worst)));
         if worth.is_none_or(|worth| worth > self.limits.exposure_max) {
             return refuse(Refused::Risk, Detail::Exposure);
@@ -259,14 +275,13 @@ impl Gate {
                 Err(error) => return Err(Refusal::at(Refused::Risk, Detail::Filter(error), leg.venue)),
             }
         }
-        let mut legs = [const { None }; Opportunity::MAX_LEGS];
-        let sized = sizes.iter().zip(opportunity.legs()).filter(|(size, _)| **size > 0);
-        for (number, ((size, leg), slot)) in sized.zip(&mut legs).enumerate() {
+        let mut legs = std::mem::take(&mut self.room);
+        for (size, leg) in sizes.iter().zip(opportunity.legs()).filter(|(size, _)| **size > 0) {
             let mut draft = ioc(leg.venue, instrument, leg.side, leg.price, Qty(*size));
-            draft.client = id(&draft, number as u8);
-            *slot = Some(Admitted { draft, mid, hedge: false });
+            draft.client = id(&draft, legs.len() as u8);
+            legs.push(Admitted { draft, mid, hedge: false });
         }
-        Ok(AdmittedIntent { instrument, direction, mid, net_quote: opportunity.net_quote, legs })
+        Ok(AdmittedIntent { instrument, direction, mid, net_quote: opportunity.sums.net(), legs })
     }
 
     fn check_leg<'a>(
@@ -299,30 +314,26 @@ impl Gate {
     /// How much of a leg balance and notional allow, and which of them cut it.
     fn headroom(&self, leg: &Leg, market: &Market, ledger: &Ledger) -> (Qty, Option<Detail>) {
         let (mut qty, mut why) = (leg.qty, None);
-        // The value of one unit of quantity: divisions only happen when something is to be cut.
-        let Some(unit) = market.value(leg.price, Qty(1)) else { return (Qty::ZERO, Some(Detail::Notional)) };
+        // Divisions only happen when something is to be cut. One unit is worth something.
+        let unit = || market.value(leg.price, Qty(1)).unwrap_or(Money(i128::MAX));
         let most = |budget: Money, each: Money| Qty(i64::try_from(budget.0 / each.0).unwrap_or(i64::MAX));
-        if market.value(leg.price, qty).is_none_or(|value| value > self.limits.order_notional_max) {
-            qty = qty.min(most(self.limits.order_notional_max, unit));
+        let mut value = market.value(leg.price, qty);
+        if value.is_none_or(|value| value > self.limits.order_notional_max) {
+            qty = qty.min(most(self.limits.order_notional_max, unit()));
+            value = market.value(leg.price, qty);
             why = Some(Detail::Notional);
         }
-        match leg.side {
-            Side::Buy => {
-                let free = ledger.free(leg.venue, market.quote);
-                let need = market.value(leg.price, qty).map(|value| value + market.fee_at_most(value));
-                if need.is_none_or(|need| need > free) {
-                    // One unit's share of the fee, rounded up once more, covers any multiple of it.
-                    qty = qty.min(most(free, unit + market.fee_at_most(unit)));
-                    why = Some(Detail::Balance);
-                }
+        let budget = market.budget(ledger, leg.side, leg.price);
+        if market.pays_value(leg.side) {
+            let need = value.map(|value| value + market.fee_at_most(value));
+            if need.is_none_or(|need| need > budget) {
+                // One unit's share of the fee, rounded up once more, covers any multiple of it.
+                qty = qty.min(most(budget, Money(unit().0.saturating_add(market.fee_at_most(unit()).0))));
+                why = Some(Detail::Balance);
             }
-            Side::Sell => {
-                let free = ledger.free(leg.venue, market.base);
-                if market.amount(qty) > free {
-                    qty = qty.min(most(free, market.amount(Qty(1))));
-                    why = Some(Detail::Balance);
-                }
-            }
+        } else if market.amount(qty) > budget {
+            qty = qty.min(most(budget, market.amount(Qty(1))));
+            why = Some(Detail::Balance);
         }
         (Qty(qty.0.max(0)), why)
     }
@@ -342,7 +353,8 @@ impl Gate {
         }
         let usual = self.limits.min_edge;
         let asked = inventory.threshold(view.ledger, view.markets, opportunity.instrument, &moves, usual);
-        if opportunity.net_bps < asked {
+        let sums = &opportunity.sums;
+        if !asked.is_reached(sums.net(), sums.bought + sums.buy_fees) {
             return Err(Refusal::new(Refused::BelowEdge, Detail::Inventory));
         }
         Ok(())
@@ -420,6 +432,7 @@ pub fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, q
         tif: Tif::Ioc,
         price,
         qty,
+        reduce_only: false,
     }
 }
 
@@ -429,7 +442,8 @@ mod tests {
     use super::super::{Exposure, Kill, Standing};
     use super::*;
     use crate::account::{Markets, test_spec};
-    use crate::types::{FeeRate, Level};
+    use crate::detect::Sums;
+    use crate::types::{ContractKind, FeeRate, Level, Position};
 
     const E8: i64 = 100_000_000;
 
@@ -457,8 +471,14 @@ mod tests {
     }
 
     fn world() -> World {
+        world_of(ContractKind::Spot)
+    }
+
+    fn world_of(kind: ContractKind) -> World {
         let mut ledger = Ledger::new(2, 1);
-        let row = |venue| (VenueId(venue), InstrumentId(0), test_spec("BTC", "USDT"), FeeRate(100_000));
+        let mut spec = test_spec("BTC", "USDT");
+        spec.contract.kind = kind;
+        let row = |venue| (VenueId(venue), InstrumentId(0), spec.clone(), FeeRate(100_000));
         let markets = Markets::new(2, &[row(0), row(1)], &mut ledger).unwrap();
         let market = markets.get(VenueId(0), InstrumentId(0)).unwrap();
         for venue in [VenueId(0), VenueId(1)] {
@@ -480,21 +500,23 @@ mod tests {
     }
 
     fn leg(venue: u8, side: Side, price: i64, qty: i64) -> Leg {
-        let value = Money::notional(Price(price * E8), Qty(qty), crate::types::Scale::DEFAULT).unwrap();
-        Leg {
-            venue: VenueId(venue),
-            side,
-            price: Price(price * E8),
-            qty: Qty(qty),
-            value,
-            fee: value.fee_up(FeeRate(100_000)),
-            book_version: 1,
-        }
+        Leg { venue: VenueId(venue), side, price: Price(price * E8), qty: Qty(qty), book_version: 1 }
+    }
+
+    fn of_legs(legs: &[Leg]) -> Opportunity {
+        let value = |side| {
+            let own = legs.iter().filter(|leg| leg.side == side);
+            own.map(|leg| Money::notional(leg.price, leg.qty, crate::types::Scale::DEFAULT).unwrap())
+                .sum::<Money>()
+        };
+        let (bought, sold) = (value(Side::Buy), value(Side::Sell));
+        let fee = |value: Money| value.fee_up(FeeRate(100_000));
+        let sums = Sums { bought, buy_fees: fee(bought), sold, sell_fees: fee(sold) };
+        Opportunity::new(InstrumentId(0), Nanos::from_secs(100), legs, sums, false).unwrap()
     }
 
     fn opportunity(qty: i64) -> Opportunity {
-        let legs = [leg(0, Side::Buy, 60_000, qty), leg(1, Side::Sell, 60_200, qty)];
-        Opportunity::new(InstrumentId(0), Nanos::from_secs(100), &legs, false).unwrap()
+        of_legs(&[leg(0, Side::Buy, 60_000, qty), leg(1, Side::Sell, 60_200, qty)])
     }
 
     impl World {
@@ -524,7 +546,7 @@ mod tests {
     fn an_opportunity_becomes_one_order_a_leg() {
         let mut world = world();
         let intent = world.admit(&opportunity(1_000_000)).unwrap();
-        let drafts: Vec<_> = intent.legs.iter().flatten().map(|leg| *leg.draft()).collect();
+        let drafts: Vec<_> = intent.legs.iter().map(|leg| *leg.draft()).collect();
         assert_eq!(drafts.len(), 2);
         assert_eq!(
             (drafts[0].venue, drafts[0].side, drafts[0].price),
@@ -585,7 +607,7 @@ mod tests {
             let refusal = world.admit(&opportunity(1_000_000)).unwrap_err();
             assert_eq!((refusal.reason, refusal.detail), (reason, detail), "case {at}");
             let (count, edge) = world.gate.refusals().of(reason);
-            assert_eq!((count, edge), (1, opportunity(1_000_000).net_quote), "case {at}");
+            assert_eq!((count, edge), (1, opportunity(1_000_000).sums.net()), "case {at}");
             assert_eq!((world.ids, world.gate.open_intents()), (0, 0), "case {at}: no id is used up");
         }
         // A throttle that is over is none.
@@ -614,12 +636,45 @@ mod tests {
             world.ledger.hold(VenueId(1), market.base, money("1") - money(base));
             let result = world.admit(&opportunity(wanted)).map_err(|refusal| refusal.reason);
             let sizes = result.map(|intent| {
-                let sizes: Vec<_> = intent.legs.iter().flatten().map(|leg| leg.draft().qty.0).collect();
+                let sizes: Vec<_> = intent.legs.iter().map(|leg| leg.draft().qty.0).collect();
                 assert_eq!(sizes[0], sizes[1], "{quote} {base} {wanted}");
                 sizes[0]
             });
             assert_eq!(sizes, got, "{quote} {base} {wanted}");
         }
+    }
+
+    #[test]
+    fn a_contract_is_cut_to_what_pays_for_it_in_full() {
+        // (free on the buying and on the selling venue, what the seller is long, got)
+        for (buyer, seller, long, got) in [
+            ("100000", "100000", 0, Ok(10_000_000)),
+            ("3010", "100000", 0, Ok(5_011_000)),
+            ("100000", "3010", 0, Ok(4_995_000)),
+            ("100000", "3010", 5_000_000, Ok(10_000_000)),
+            ("100000", "4", 5_000_000, Ok(9_963_000)), // what is closed pays for as much again
+            ("100000", "4", 0, Err(Refused::NoBalance)),
+            ("100000", "3010", -5_000_000, Ok(4_961_000)), // what it is worth more by is gone
+        ] {
+            let mut world = world_of(ContractKind::Linear);
+            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
+            world.ledger.hold(VenueId(0), market.quote, money("100000") - money(buyer));
+            let value = market.value(Price(60_000 * E8), Qty(long)).unwrap();
+            let tied_up = value.abs();
+            let cost = Position { qty: Qty(long), cost: value };
+            world.ledger.report_contract(VenueId(1), InstrumentId(0), cost, Nanos(0));
+            world.ledger.hold(VenueId(1), market.quote, money("100000") - tied_up - money(seller));
+            let result = world.admit(&opportunity(10_000_000)).map_err(|refusal| refusal.reason);
+            let sizes = result.map(|intent| intent.legs[1].draft().qty.0);
+            assert_eq!(sizes, got, "{buyer} {seller} {long}");
+        }
+        let mut world = world_of(ContractKind::Linear);
+        let drifted = Position { qty: Qty(1), cost: Money::ZERO };
+        world.ledger.close_opening(VenueId(0));
+        world.ledger.report_contract(VenueId(0), InstrumentId(0), drifted, Nanos(5));
+        world.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
+        let refusal = world.admit(&opportunity(1_000_000)).unwrap_err();
+        assert_eq!((refusal.reason, refusal.detail), (Refused::Risk, Detail::Drift));
     }
 
     #[test]
@@ -632,9 +687,9 @@ mod tests {
             leg(1, Side::Buy, 60_210, 3_000_000),
             leg(1, Side::Sell, 60_200, 5_000_000),
         ];
-        let opportunity = Opportunity::new(InstrumentId(0), Nanos(1), &legs, false).unwrap();
+        let opportunity = of_legs(&legs);
         let intent = world.admit(&opportunity).unwrap();
-        let sizes: Vec<_> = intent.legs.iter().flatten().map(|leg| leg.draft().qty.0).collect();
+        let sizes: Vec<_> = intent.legs.iter().map(|leg| leg.draft().qty.0).collect();
         assert_eq!(sizes, [2_000_000, 1_000_000, 3_000_000]);
     }
 

@@ -60,6 +60,8 @@ pub enum Detail {
     NotReducing,
     /// The order could not be written for the venue.
     Encode,
+    /// The order would break a rate limit of the venue.
+    RateLimit,
 }
 
 /// A refusal of an opportunity or a hedge.

@@ -80,7 +80,11 @@ impl GateView<'_> {
             Standing::Down => return refuse(Refused::NotReady, Detail::Session),
             Standing::Frozen => return refuse(Refused::Risk, Detail::Frozen),
         }
-        if self.ledger.drifted(venue, market.base) || self.ledger.drifted(venue, market.quote) {
+        let base = match market.is_contract() {
+            true => self.ledger.contract_drifted(venue, instrument),
+            false => self.ledger.drifted(venue, market.base),
+        };
+        if base || self.ledger.drifted(venue, market.quote) {
             return refuse(Refused::Risk, Detail::Drift);
         }
         let Some(quote) = self.quotes.get(at).copied().flatten().filter(|quote| quote.live) else {

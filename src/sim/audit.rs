@@ -1,9 +1,9 @@
 //! The engine's own account of a run, as its journal has it, for comparison with the venues'.
 
-use super::checks::{EngineFill, EngineOrder, EnginePosition, EngineView};
+use super::checks::{EngineContract, EngineFill, EngineOrder, EnginePosition, EngineView};
 use crate::engine::Plan;
 use crate::exec::{Executor, Record, RecordKind};
-use crate::types::Price;
+use crate::types::{ContractKind, Price};
 
 /// What an executor with a kept journal says that it did.
 pub fn engine_view(plan: &Plan, executor: &mut Executor) -> EngineView {
@@ -43,7 +43,16 @@ pub fn engine_view(plan: &Plan, executor: &mut Executor) -> EngineView {
     }
     let (ledger, venues) = (executor.ledger(), &plan.venues);
     for (number, venue) in venues.iter().enumerate() {
-        let mut assets: Vec<_> = venue.instruments.iter().flat_map(|b| [b.spec.base, b.spec.quote]).collect();
+        let mut assets = Vec::new();
+        for (at, book) in venue.instruments.iter().enumerate() {
+            assets.push(book.spec.contract.settle);
+            if book.spec.contract.kind == ContractKind::Spot {
+                assets.push(book.spec.base);
+            } else {
+                let position = ledger.contract(venue.id, book.instrument);
+                view.contracts.push(EngineContract { venue: number, instrument: at, position });
+            }
+        }
         assets.sort_unstable();
         assets.dedup();
         for asset in assets {

@@ -5,7 +5,8 @@
 //!
 //! - I1: money is conserved: nothing appears or vanishes on any exchange.
 //! - I3: a position is its start and its fills less their fees, at the venue and in the engine; once
-//!   all is settled, both say the same.
+//!   all is settled, both say the same. A position in a contract is its fills; what it cost is taken
+//!   off the wallet that it settles in, so that no rule of realising a profit is taken for granted.
 //! - I7: no client id was accepted twice, and nothing was that the engine never sent.
 //! - I8: no client id was sent twice, anywhere.
 //! - I14: every fill that the engine counts, some venue made.
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 
 use super::exchange::SimExchange;
 use super::venue::{Sim, Trader};
-use crate::types::{Asset, Bps, ClientId, Money, Nanos, Price, Qty, Side};
+use crate::types::{Asset, Bps, ClientId, ContractKind, Money, Nanos, Position, Price, Qty, Side};
 use crate::venue::{Exchange, FillView, OrderView};
 
 /// An order that the engine handed to a link.
@@ -67,6 +68,17 @@ pub struct EnginePosition {
     pub amount: Money,
 }
 
+/// A position in a contract that the engine believes that it has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EngineContract {
+    /// The simulated venue.
+    pub venue: usize,
+    /// The instrument, by that venue's exchange.
+    pub instrument: usize,
+    /// How much, and what it cost.
+    pub position: Position,
+}
+
 /// The engine as it sees itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct EngineView {
@@ -76,6 +88,8 @@ pub struct EngineView {
     pub fills: Vec<EngineFill>,
     /// Its positions; those it leaves out are not checked.
     pub positions: Vec<EnginePosition>,
+    /// Its positions in contracts; those it leaves out are not checked.
+    pub contracts: Vec<EngineContract>,
     /// Nothing is open or under way: both sides must agree to the last unit.
     pub settled: bool,
 }
@@ -123,6 +137,7 @@ pub fn check(sim: &Sim, engine: &EngineView, caps: &OrderCaps) -> Vec<Violation>
         }
     }
     engine_adds_up(&venues, engine, &mut found);
+    contracts_add_up(&venues, engine, &mut found);
     ids_are_used_once(&venues, engine, &mut found);
     fills_are_real(&venues, engine, &mut found);
     orders_keep_their_caps(&venues, engine, caps, &mut found);
@@ -173,16 +188,36 @@ fn fill_flow(
     asset: Asset,
 ) -> Money {
     let Some(spec) = exchange.instruments().get(instrument) else { return Money::ZERO };
-    let value = Money::notional(price, qty, spec.scale).unwrap_or_default();
-    flow(spec.base, spec.quote, side, Money::from_scaled(qty.0, spec.scale), value, asset)
+    let value = spec.contract.value(price, qty, spec.scale).unwrap_or_default();
+    match spec.contract.kind {
+        ContractKind::Spot => {
+            flow(spec.base, spec.quote, side, Money::from_scaled(qty.0, spec.scale), value, asset)
+        }
+        // What it stands for does not change hands.
+        _ => flow(Asset::EMPTY, spec.contract.settle, side, Money::ZERO, value, asset),
+    }
 }
 
 /// I3 at the venue: what it says that an account has is what came of its start.
 fn venue_adds_up(name: &str, exchange: &SimExchange, trader: &Trader, found: &mut Found) {
     let fills = exchange.fills(trader.account, Nanos::ZERO);
+    let mut held: BTreeMap<usize, i64> = BTreeMap::new();
+    for fill in fills.iter().filter(|fill| is_contract(exchange, fill.instrument)) {
+        *held.entry(fill.instrument).or_default() += fill.side.sign() * fill.qty.0;
+    }
+    for view in exchange.positions(trader.account) {
+        let (want, have) = (held.remove(&view.instrument).unwrap_or_default(), view.position.qty.0);
+        if have != want {
+            found.add("I3", format!("{name}: position {have} in {}, fills give {want}", view.instrument));
+        }
+    }
+    for (instrument, want) in held.into_iter().filter(|(_, want)| *want != 0) {
+        found.add("I3", format!("{name}: no position in {instrument}, fills give {want}"));
+    }
+    let tied_up = exchange.tied_up(Some(trader.account));
     for balance in exchange.balances(trader.account) {
         let asset = balance.asset;
-        let mut want = started(trader, asset);
+        let mut want = started(trader, asset) + tied_up.get(&asset).copied().unwrap_or_default();
         for fill in &fills {
             want += fill_flow(exchange, fill.instrument, fill.side, fill.price, fill.qty, asset);
             if fill.fee_asset == asset {
@@ -205,7 +240,8 @@ fn engine_adds_up(venues: &[Seen<'_>], engine: &EngineView, found: &mut Found) {
             found.add("I3", format!("a position of {amount} {asset} at venue {venue}, which is none"));
             continue;
         };
-        let mut want = started(seen.trader, *asset);
+        let tied_up = engine.tied_up(seen, *asset);
+        let mut want = started(seen.trader, *asset) + tied_up;
         for fill in engine.fills.iter().filter(|fill| fill.venue == *venue) {
             let instrument = instruments.get(&fill.client).copied().unwrap_or(usize::MAX);
             want += fill_flow(seen.exchange, instrument, fill.side, fill.price, fill.qty, *asset);
@@ -219,9 +255,52 @@ fn engine_adds_up(venues: &[Seen<'_>], engine: &EngineView, found: &mut Found) {
         let balances = seen.exchange.balances(seen.trader.account);
         let theirs = balances.iter().find(|balance| balance.asset == *asset);
         let theirs = theirs.map_or(Money::ZERO, |balance| balance.free + balance.locked);
-        if engine.settled && *amount != theirs {
+        let at_venue = seen.exchange.tied_up(Some(seen.trader.account));
+        let at_venue = at_venue.get(asset).copied().unwrap_or_default();
+        if engine.settled && *amount - tied_up != theirs - at_venue {
             found.add("I3", format!("{}: the engine has {amount} {asset}, the venue {theirs}", seen.name));
         }
+    }
+}
+
+/// I3 for contracts: the engine's position is that of its fills, and the venue's once all is settled.
+fn contracts_add_up(venues: &[Seen<'_>], engine: &EngineView, found: &mut Found) {
+    let instruments: BTreeMap<ClientId, usize> =
+        engine.orders.iter().map(|order| (order.client, order.instrument)).collect();
+    for EngineContract { venue, instrument, position } in &engine.contracts {
+        let Some(seen) = venues.iter().find(|seen| seen.at == *venue) else {
+            found.add("I3", format!("a position of {} at venue {venue}, which is none", position.qty.0));
+            continue;
+        };
+        let own = |fill: &&EngineFill| {
+            fill.venue == *venue && instruments.get(&fill.client).is_some_and(|at| at == instrument)
+        };
+        let want: i64 = engine.fills.iter().filter(own).map(|fill| fill.side.sign() * fill.qty.0).sum();
+        let views = seen.exchange.positions(seen.trader.account);
+        let theirs = views.iter().find(|view| view.instrument == *instrument);
+        let theirs = theirs.map_or(0, |view| view.position.qty.0);
+        let have = position.qty.0;
+        if have != want {
+            found.add("I3", format!("{}: the engine's position is {have}, its fills give {want}", seen.name));
+        }
+        if engine.settled && have != theirs {
+            found.add("I3", format!("{}: the engine's position is {have}, the venue's {theirs}", seen.name));
+        }
+    }
+}
+
+fn is_contract(exchange: &SimExchange, instrument: usize) -> bool {
+    exchange.instruments().get(instrument).is_some_and(|spec| spec.contract.kind != ContractKind::Spot)
+}
+
+impl EngineView {
+    /// What the engine's positions at a venue cost, of the asset that they settle in.
+    fn tied_up(&self, seen: &Seen<'_>, asset: Asset) -> Money {
+        let own = self.contracts.iter().filter(|own| {
+            let spec = seen.exchange.instruments().get(own.instrument);
+            own.venue == seen.at && spec.is_some_and(|spec| spec.contract.settle == asset)
+        });
+        own.map(|own| own.position.cost).sum()
     }
 }
 
@@ -335,11 +414,11 @@ fn orders_keep_their_caps(venues: &[Seen<'_>], engine: &EngineView, caps: &Order
 
 #[cfg(test)]
 mod tests {
-    use super::super::venue::tests::plain;
+    use super::super::venue::tests::{plain, plain_linear};
     use super::*;
     use crate::types::btc_usdt;
     use crate::types::{ClientIdParts, Environment, Kind, Tif};
-    use crate::venue::NewOrder;
+    use crate::venue::{NewOrder, PositionView};
 
     fn id(counter: u64) -> ClientId {
         ClientId::new(ClientIdParts { environment: Environment::Sim, run: 1, counter, leg: 0, tag: 7 })
@@ -349,7 +428,10 @@ mod tests {
 
     /// A run of one order that filled at the first venue, as an honest engine tells it.
     fn honest() -> (Sim, EngineView) {
-        let mut sim = plain();
+        honest_on(plain())
+    }
+
+    fn honest_on(mut sim: Sim) -> (Sim, EngineView) {
         let account = sim.traders(0)[0].account;
         let exchange = sim.exchange_mut(0).unwrap();
         let best = exchange.book(0, 1).asks[0];
@@ -362,6 +444,7 @@ mod tests {
             tif: Tif::Ioc,
             price,
             qty,
+            reduce_only: false,
             client: client.to_string(),
         };
         let view = exchange.place(account, &order, Nanos(5)).unwrap();
@@ -372,10 +455,17 @@ mod tests {
             asset: balance.asset,
             amount: balance.free + balance.locked,
         });
+        let positions: Vec<_> = positions.collect();
+        let contracts = exchange.positions(account).into_iter();
+        let contracts = contracts.map(|view| {
+            let PositionView { instrument, position, .. } = view;
+            EngineContract { venue: 0, instrument, position }
+        });
         let engine = EngineView {
             orders: vec![EngineOrder { venue: 0, instrument: 0, client, side, price, qty, mid: Some(price) }],
             fills: vec![EngineFill { venue: 0, client, side, price, qty, fee, fee_asset }],
-            positions: positions.collect(),
+            positions,
+            contracts: contracts.collect(),
             settled: true,
         };
         (sim, engine)
@@ -386,6 +476,27 @@ mod tests {
         let (sim, engine) = honest();
         assert_eq!(check(&sim, &engine, &CAPS), []);
         assert_eq!(check(&plain(), &EngineView::default(), &CAPS), []);
+    }
+
+    #[test]
+    fn positions_in_contracts_are_checked() {
+        type Lie = fn(&mut Sim, &mut EngineView);
+        let lies: [Lie; 5] = [
+            |_, engine| engine.positions[0].amount += Money(1),
+            |_, engine| engine.contracts[0].position.qty.0 += 1,
+            |_, engine| engine.contracts[0].position.cost += Money(1),
+            |_, engine| engine.contracts[0].venue = 9,
+            |_, engine| engine.fills.clear(),
+        ];
+        let (sim, engine) = honest_on(plain_linear());
+        assert_eq!(engine.contracts.len(), 1);
+        assert_eq!(check(&sim, &engine, &CAPS), []);
+        for (at, lie) in lies.into_iter().enumerate() {
+            let (mut sim, mut engine) = honest_on(plain_linear());
+            lie(&mut sim, &mut engine);
+            let found = check(&sim, &engine, &CAPS);
+            assert!(found.iter().any(|found| found.invariant == "I3"), "lie {at}: {found:?}");
+        }
     }
 
     /// Each lie, and the rule that must catch it.
@@ -415,6 +526,7 @@ mod tests {
                     tif: Tif::Ioc,
                     price,
                     qty,
+                    reduce_only: false,
                     client: client.to_string(),
                 };
                 sim.exchange_mut(0).unwrap().place(account, &again, Nanos(6)).unwrap();

@@ -152,7 +152,7 @@ impl Market {
                 let Some(exchange) = exchanges.get_mut(listing.venue) else { continue };
                 let Some(spec) = exchange.instruments().get(listing.instrument).cloned() else { continue };
                 let account = exchange.open_account(AccountKind::House);
-                for asset in [spec.base, spec.quote] {
+                for asset in exchange.assets_of(listing.instrument) {
                     exchange.deposit(account, asset, HOUSE_FUNDS);
                 }
                 let slots = || vec![Slot::default(); listing.levels];
@@ -351,6 +351,7 @@ impl Listing {
             tif: Tif::Gtc,
             price: self.spec.round_passive(side, price),
             qty: Qty(size.max(self.spec.min_qty.0)).floor_to(self.spec.lot),
+            reduce_only: false,
             client: String::new(),
         };
         // A refusal (a size below the minimum, say) leaves the level empty until the next look.
@@ -444,6 +445,7 @@ mod tests {
             tif: Tif::Ioc,
             price: best.price,
             qty: best.qty,
+            reduce_only: false,
             client: String::new(),
         };
         assert_eq!(exchanges[0].place(taker, &order, now).unwrap().filled, best.qty);

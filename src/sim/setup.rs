@@ -95,7 +95,12 @@ pub fn simulate(config: &Config, now: Nanos) -> Result<(Sim, Vec<Credentials>), 
             },
         });
     }
-    let sim = Sim::new(seed, setups, &MarketConfig { seed, assets: fairs }, now)?;
+    let mut sim = Sim::new(seed, setups, &MarketConfig { seed, assets: fairs }, now)?;
+    for venue in 0..config.venues.len() {
+        if let Some(exchange) = sim.exchange_mut(venue) {
+            exchange.set_default_leverage(config.sim.leverage);
+        }
+    }
     let keys = (0..config.venues.len()).map(|venue| sim.traders(venue)[0].credentials[0].clone()).collect();
     Ok((sim, keys))
 }

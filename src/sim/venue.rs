@@ -308,7 +308,7 @@ pub(super) mod tests {
     use super::super::fixture;
     use super::super::keys::trading_rights;
     use super::*;
-    use crate::types::btc_usdt;
+    use crate::types::{Contract, ContractKind, InstrumentSpec, btc_usdt};
     use crate::venue::{Exchange, RequestId};
 
     /// A protocol of one word: every connection gets `book` for each update and an echo of its texts.
@@ -333,11 +333,15 @@ pub(super) mod tests {
     }
 
     fn sim(faults: Faults) -> Sim {
+        of(faults, btc_usdt())
+    }
+
+    fn of(faults: Faults, spec: InstrumentSpec) -> Sim {
         let setup = |name: &str| VenueSetup {
             name: name.to_owned(),
             server: Box::new(Plain::default()),
             exchange: ExchangeConfig {
-                instruments: vec![btc_usdt()],
+                instruments: vec![spec.clone()],
                 fee_in: FeeIn::Quote,
                 rates: Rates::default(),
                 knobs: Knobs::default(),
@@ -354,6 +358,13 @@ pub(super) mod tests {
     /// Two venues without faults.
     pub(in super::super) fn plain() -> Sim {
         sim(Faults::default())
+    }
+
+    /// Two venues without faults that trade linear contracts.
+    pub(in super::super) fn plain_linear() -> Sim {
+        let spot = btc_usdt();
+        let contract = Contract { kind: ContractKind::Linear, ..spot.contract };
+        of(Faults::default(), InstrumentSpec { contract, ..spot })
     }
 
     /// Opens a connection at the first venue and ticks each ms; when each text came, and which.

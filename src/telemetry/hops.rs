@@ -93,13 +93,16 @@ impl Hop {
 const STAMPED: usize = Hop::Send as usize;
 
 /// Stopwatch readings of one frame's journey: where it began, and where each hop from `Frame` to
-/// `Send` ended. Rides in the record that passes from stage to stage, also across threads.
+/// `Send` ended. Rides in the record that passes from stage to stage, also across threads; so ends
+/// are kept as distances from the start, in half the room.
 ///
 /// A reading only measures: nothing may decide by it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stamps {
     start: u64,
-    ends: [u64; STAMPED],
+    /// Ticks from the start, at least one; zero where not marked. More than fit, at some GHz more
+    /// than a second, count as the most that fits.
+    ends: [u32; STAMPED],
     wire_ns: u32,
 }
 
@@ -115,7 +118,7 @@ impl Stamps {
     #[inline]
     pub fn mark(&mut self, hop: Hop, ticks: u64) {
         if let Some(end) = (hop as usize).checked_sub(1).and_then(|at| self.ends.get_mut(at)) {
-            *end = ticks;
+            *end = u32::try_from(ticks.saturating_sub(self.start)).unwrap_or(u32::MAX).max(1);
         }
     }
 
@@ -132,9 +135,26 @@ impl Stamps {
     /// When the hop ended; `None` when it was not marked.
     pub fn end(&self, hop: Hop) -> Option<u64> {
         let end = *self.ends.get((hop as usize).checked_sub(1)?)?;
-        (end != 0).then_some(end)
+        (end != 0).then_some(self.start + u64::from(end))
+    }
+
+    /// The ends of the hops up to `Publish`, which one thread stamps, as words: two in each.
+    pub(crate) fn fed(&self) -> [u64; FED / 2] {
+        std::array::from_fn(|at| u64::from(self.ends[2 * at]) | u64::from(self.ends[2 * at + 1]) << 32)
+    }
+
+    /// A journey up to `Publish`, from those words.
+    pub(crate) fn from_fed(start: u64, wire_ns: u32, words: [u64; FED / 2]) -> Stamps {
+        let mut own = Stamps::begin(start, wire_ns);
+        for (at, word) in words.into_iter().enumerate() {
+            (own.ends[2 * at], own.ends[2 * at + 1]) = (word as u32, (word >> 32) as u32);
+        }
+        own
     }
 }
+
+/// Hops up to `Publish`, made even.
+pub(crate) const FED: usize = (Hop::Publish as usize).next_multiple_of(2);
 
 /// Longest time told apart, in ns: ten seconds. Longer ones count as this long.
 const MAX_NS: u64 = 10_000_000_000;
@@ -168,7 +188,7 @@ impl HopRecorder {
         if stamps.wire_ns > 0 {
             self.record(Hop::Wire, u64::from(stamps.wire_ns));
         }
-        self.record_hops(stamps.start, &stamps.ends, Hop::Frame, watch);
+        self.record_hops(0, &stamps.ends, Hop::Frame, watch);
         self.record_totals(stamps, watch);
     }
 
@@ -177,14 +197,14 @@ impl HopRecorder {
     pub fn record_rest(&mut self, stamps: &Stamps, first: Hop, watch: &impl Stopwatch) {
         let (before, rest) = stamps.ends.split_at((first as usize).saturating_sub(1).min(STAMPED));
         let began = before.iter().rev().find(|end| **end != 0);
-        self.record_hops(began.copied().unwrap_or(stamps.start), rest, first, watch);
+        self.record_hops(began.copied().unwrap_or(0), rest, first, watch);
         self.record_totals(stamps, watch);
     }
 
-    fn record_hops(&mut self, mut from: u64, ends: &[u64], first: Hop, watch: &impl Stopwatch) {
+    fn record_hops(&mut self, mut from: u32, ends: &[u32], first: Hop, watch: &impl Stopwatch) {
         for (&end, &hop) in ends.iter().zip(&Hop::ALL[first as usize..]) {
             if end != 0 {
-                self.record(hop, watch.nanos(from, end));
+                self.record(hop, watch.nanos(u64::from(from), u64::from(end)));
                 from = end;
             }
         }

@@ -3,5 +3,6 @@
 mod hops;
 pub mod table;
 
+pub(crate) use hops::FED;
 pub use hops::{Hop, HopRecorder, HopReport, HopRow, Stamps};
 pub use table::{Table, count};

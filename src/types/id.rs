@@ -95,22 +95,42 @@ impl ClientId {
         ClientId(bits)
     }
 
+    /// The order's number in the run, without the other parts.
+    #[inline]
+    pub const fn counter(self) -> u64 {
+        let bits = self.0;
+        // Bits 52 to 61 of the packed parts lie below the variant, 62 to 73 below the version.
+        (bits >> 52) as u64 & 0x3ff
+            | ((bits >> 64) as u64 & 0xfff) << 10
+            | ((bits >> 80) as u64 & 0x3fff) << 22
+    }
+
+    /// The leg within the intent.
+    #[inline]
+    pub const fn leg(self) -> u8 {
+        (self.0 >> 48) as u8 & 15
+    }
+
     /// 32 lower-case hex digits.
+    #[inline]
     pub fn hex(self) -> [u8; 32] {
         let mut out = [0; 32];
-        for (i, digit) in out.iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[((self.0 >> (124 - 4 * i)) & 15) as usize];
+        for (to, from) in out.as_chunks_mut::<8>().0.iter_mut().zip([96, 64, 32, 0]) {
+            *to = hex_digits((self.0 >> from) as u32);
         }
         out
     }
 
     /// The hyphenated UUID form, 36 characters.
+    #[inline]
     pub fn uuid(self) -> [u8; 36] {
         let hex = self.hex();
         let mut out = [b'-'; 36];
-        for (to, from) in [(0, 0..8), (9, 8..12), (14, 12..16), (19, 16..20), (24, 20..32)] {
-            out[to..to + from.len()].copy_from_slice(&hex[from]);
-        }
+        out[..8].copy_from_slice(&hex[..8]);
+        out[9..13].copy_from_slice(&hex[8..12]);
+        out[14..18].copy_from_slice(&hex[12..16]);
+        out[19..23].copy_from_slice(&hex[16..20]);
+        out[24..].copy_from_slice(&hex[20..]);
         out
     }
 
@@ -136,6 +156,18 @@ impl ClientId {
         }
         (digits == 32).then_some(ClientId(bits))
     }
+}
+
+/// Eight lower-case hex digits of a word, all at once: its nibbles are spread over the bytes of a
+/// wider one, and those above nine are moved on to the letters.
+#[inline]
+fn hex_digits(word: u32) -> [u8; 8] {
+    let mut wide = u64::from(word);
+    wide = (wide << 16 | wide) & 0x0000_ffff_0000_ffff;
+    wide = (wide << 8 | wide) & 0x00ff_00ff_00ff_00ff;
+    wide = (wide << 4 | wide) & 0x0f0f_0f0f_0f0f_0f0f;
+    let above_nine = (wide + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (wide + 0x3030_3030_3030_3030 + above_nine * 39).to_be_bytes()
 }
 
 impl fmt::Display for ClientId {

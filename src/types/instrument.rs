@@ -32,18 +32,34 @@ impl Contract {
         Contract { kind: ContractKind::Spot, multiplier: scale.one(), settle: quote }
     }
 
-    /// The value of `qty` at `price`, in the settlement asset. `None` on overflow, and for inverse
-    /// contracts at price zero. Inverse values are rounded towards zero at 1e-24.
+    /// How much of the base asset a quantity stands for; `None` for inverse contracts, whose
+    /// quantities stand for an amount of the quote asset, and on overflow.
+    pub fn base_amount(&self, qty: Qty, scale: Scale) -> Option<Money> {
+        match self.kind {
+            ContractKind::Spot => Some(Money::from_scaled(qty.0, scale)),
+            ContractKind::Linear => {
+                let product = i128::from(qty.0) * i128::from(self.multiplier);
+                product.checked_mul(10i128.pow(24 - 2 * u32::from(scale.digits()))).map(Money)
+            }
+            ContractKind::Inverse => None,
+        }
+    }
+
+    /// The value of `qty` at `price`, in the settlement asset. `None` on overflow, for inverse
+    /// contracts at price zero, and where a scale beyond 8 needs more than 24 decimals. Inverse values are rounded towards zero at 1e-24.
     pub fn value(&self, price: Price, qty: Qty, scale: Scale) -> Option<Money> {
         match self.kind {
             ContractKind::Spot => Money::notional(price, qty, scale),
             ContractKind::Linear => {
-                let base = i128::from(qty.0).checked_mul(i128::from(self.multiplier))?;
-                let one = i128::from(scale.one());
-                if base % one != 0 {
-                    return None;
+                let contracts = i128::from(price.0).checked_mul(i128::from(qty.0))?;
+                let product = contracts.checked_mul(i128::from(self.multiplier))?;
+                // Three factors of scale: exact up to scale 8, and beyond it where the digits allow.
+                let places = 24 - 3 * i32::from(scale.digits());
+                let lift = 10i128.pow(places.unsigned_abs());
+                match places >= 0 {
+                    true => product.checked_mul(lift).map(Money),
+                    false => (product % lift == 0).then_some(Money(product / lift)),
                 }
-                Money::notional(price, Qty(i64::try_from(base / one).ok()?), scale)
             }
             ContractKind::Inverse => {
                 if price.0 <= 0 {
@@ -243,5 +259,8 @@ pub(crate) mod tests {
         let linear = Contract { kind: ContractKind::Linear, multiplier: scale.one() / 1000, settle: btc };
         let value = linear.value(Price(50_000 * scale.one()), Qty(2 * scale.one()), scale);
         assert_eq!(value.unwrap().to_string(), "100");
+        let amount = linear.base_amount(Qty(-2 * scale.one()), scale);
+        assert_eq!(amount.unwrap().to_string(), "-0.002");
+        assert_eq!(inverse.base_amount(Qty(1), scale), None);
     }
 }

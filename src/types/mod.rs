@@ -8,6 +8,7 @@ mod instrument;
 mod level;
 mod money;
 mod order;
+mod position;
 mod price;
 mod report;
 mod text;
@@ -18,8 +19,9 @@ pub use door::{Clock, Dial, Endpoint, EndpointError, Link, LinkError, Received, 
 pub use id::{BookId, ClientId, ClientIdParts, Environment, InstrumentId, VenueId};
 pub use instrument::{Contract, ContractKind, InstrumentSpec, SpecError};
 pub use level::{BookView, Level};
-pub use money::{Bps, FeeRate, Money};
+pub use money::{Bps, FeeRate, Money, times};
 pub use order::{Draft, Kind, OrderState, Side, Tif};
+pub use position::Position;
 pub use price::{Price, Qty, Scale};
 pub use report::{Class, KeyRights, OrderStatus, Report};
 pub use text::{Asset, Symbol, Text, VenueRef};

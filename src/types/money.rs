@@ -14,6 +14,32 @@ use super::{Price, Qty, Scale};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Money(pub i128);
 
+/// Powers of ten: computing one takes longer than what it is needed for.
+const TEN_TO: [i128; 25] = {
+    let mut powers = [1i128; 25];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// `value * by`, or `None` when it does not fit. The general product of two such numbers costs a
+/// call and many times more than that with a factor of one word.
+#[inline]
+pub fn times(value: i128, by: i128) -> Option<i128> {
+    let Ok(by) = u64::try_from(by) else { return value.checked_mul(by) };
+    let magnitude = value.unsigned_abs();
+    let low = u128::from(magnitude as u64) * u128::from(by);
+    let high = u128::from((magnitude >> 64) as u64) * u128::from(by);
+    if high >> 63 != 0 {
+        return None;
+    }
+    let product = i128::try_from(low.checked_add(high << 64)?).ok()?;
+    Some(if value < 0 { -product } else { product })
+}
+
 impl Money {
     /// Nothing.
     pub const ZERO: Money = Money(0);
@@ -22,19 +48,38 @@ impl Money {
 
     /// An amount given in units of 10^-scale, such as a quantity of the base asset.
     pub const fn from_scaled(value: i64, scale: Scale) -> Money {
-        Money(value as i128 * 10i128.pow(24 - scale.digits() as u32))
+        Money(value as i128 * TEN_TO[24 - scale.digits() as usize])
     }
 
     /// `price * qty` in the quote asset; `None` beyond 1e14 units.
+    #[inline]
     pub fn notional(price: Price, qty: Qty, scale: Scale) -> Option<Money> {
         let product = i128::from(price.0) * i128::from(qty.0);
-        product.checked_mul(10i128.pow(24 - 2 * u32::from(scale.digits()))).map(Money)
+        times(product, TEN_TO[24 - 2 * usize::from(scale.digits())]).map(Money)
     }
 
     /// This share of the amount, rounded up to a multiple of 1e-8 (against whoever pays it).
     /// Rebates (negative rates) are rounded towards zero.
+    #[inline]
     pub fn fee_up(self, rate: FeeRate) -> Money {
-        const E8: i128 = 10i128.pow(16); // 1e-8 in units of 1e-24
+        let units = match (u128::try_from(self.0), u64::try_from(rate.0)) {
+            // What is usual, up to a million units and 200 %: one division by a word.
+            (Ok(amount), Ok(rate)) if amount >> 100 == 0 && rate >> 28 == 0 => {
+                // Amount times rate is in units of 1e-32, and 1e24 of those are wanted: 2^24 by
+                // a shift, 5^24 by the division. Rounding up twice is rounding up once.
+                const FIVES: u128 = 5u128.pow(24);
+                let product = amount * u128::from(rate);
+                let shifted = (product >> 24) + u128::from(product & 0xff_ffff != 0);
+                shifted.div_ceil(FIVES) as i128
+            }
+            _ => self.fee_units(rate),
+        };
+        Money(units * 10i128.pow(16))
+    }
+
+    /// The same for any amount and rate.
+    fn fee_units(self, rate: FeeRate) -> i128 {
+        const E8: i128 = 10i128.pow(16);
         let whole = self.0.div_euclid(E8);
         let part = self.0.rem_euclid(E8);
         let rate = i128::from(rate.0);
@@ -44,14 +89,18 @@ impl Money {
         let product = whole * rate + carry;
         let hundred_million = i128::from(FeeRate::ONE);
         let exact = product.rem_euclid(hundred_million) == 0 && below == 0;
-        let units = product.div_euclid(hundred_million) + i128::from(!exact);
-        Money(units * E8)
+        product.div_euclid(hundred_million) + i128::from(!exact)
     }
 
     /// The amount in units of 10^-scale when it is a whole number of them.
     pub fn to_scaled(self, scale: Scale) -> Option<i64> {
         let unit = 10i128.pow(24 - u32::from(scale.digits()));
         (self.0 % unit == 0).then(|| i64::try_from(self.0 / unit).ok()).flatten()
+    }
+
+    /// The amount in whole units of 10^-scale, rounded towards zero; `None` beyond 64 bits.
+    pub fn floor_to_scaled(self, scale: Scale) -> Option<i64> {
+        i64::try_from(self.0 / 10i128.pow(24 - u32::from(scale.digits()))).ok()
     }
 
     /// The value without its sign.
@@ -200,6 +249,18 @@ impl Bps {
     }
 }
 
+impl Bps {
+    /// Whether `part / whole` (with a positive `whole`) is at least this much: as comparing with
+    /// [`Bps::of`], without its division.
+    #[inline]
+    pub fn is_reached(self, part: Money, whole: Money) -> bool {
+        match (times(part.0, 10_000_000_000), times(whole.0, i128::from(self.0.unsigned_abs()))) {
+            (Some(have), Some(want)) if whole.0 > 0 => have >= if self.0 < 0 { -want } else { want },
+            _ => Bps::of(part, whole).is_some_and(|share| share >= self),
+        }
+    }
+}
+
 impl fmt::Display for Bps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
@@ -232,6 +293,28 @@ mod tests {
     }
 
     #[test]
+    fn products_are_exact_or_refused() {
+        let values = [0, 1, -1, 1 << 63, 1 << 64, (1 << 64) + 1, -(1 << 90) - 7, i128::MAX, i128::MIN + 1];
+        for value in values {
+            for by in [0, 1, 3, -3, 100_000_000, i128::from(u64::MAX), 1 << 64] {
+                assert_eq!(times(value, by), value.checked_mul(by), "{value} by {by}");
+            }
+        }
+    }
+
+    #[test]
+    fn both_ways_to_a_fee_agree() {
+        let amounts = [0, 1, 9_999, 10i128.pow(16), 10i128.pow(24) + 1, 123_456_789 * 10i128.pow(21) + 7];
+        let edges = [(1i128 << 100) - 1, 1i128 << 100, -5, -10i128.pow(26) - 3];
+        for amount in amounts.into_iter().chain(edges).map(Money) {
+            for rate in [0, 1, 7, 99_999, 100_000, (1 << 28) - 1, 1 << 28, -20_000] {
+                let want = Money(amount.fee_units(FeeRate(rate)) * 10i128.pow(16));
+                assert_eq!(amount.fee_up(FeeRate(rate)), want, "{amount:?} at {rate}");
+            }
+        }
+    }
+
+    #[test]
     fn fees_are_rounded_up_against_the_payer() {
         for (amount, rate, want) in [
             ("100", 100_000, "0.1"),
@@ -257,6 +340,17 @@ mod tests {
             assert_eq!(Bps::of(money(part), money(whole)).unwrap().to_string(), want);
         }
         assert_eq!(Bps::of(Money::ONE, Money::ZERO), None);
+    }
+
+    #[test]
+    fn a_share_is_reached_when_it_is_as_large() {
+        for (part, whole) in [("5", "10000"), ("-5", "10000"), ("3", "7"), ("0", "1"), ("1", "0")] {
+            let (part, whole) = (money(part), money(whole));
+            for bps in [-5_000_001, -5_000_000, 0, 5_000_000, 5_000_001, 4_285_714_285, 4_285_714_286] {
+                let want = Bps::of(part, whole).is_some_and(|share| share >= Bps(bps));
+                assert_eq!(Bps(bps).is_reached(part, whole), want, "{part} of {whole}, {bps}");
+            }
+        }
     }
 
     #[test]

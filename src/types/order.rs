@@ -85,6 +85,9 @@ pub struct Draft {
     pub price: Price,
     /// How much, in the base asset (or contracts).
     pub qty: Qty,
+    /// It may only reduce a position, never open or turn one. For contracts; a gateway that cannot
+    /// say so to its venue refuses the draft.
+    pub reduce_only: bool,
 }
 
 /// Where an order stands. `Unknown` is left only by evidence: the private stream, a query by

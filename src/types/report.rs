@@ -166,6 +166,26 @@ pub enum Report {
         /// Held by open orders, where the venue tells.
         locked: Option<Money>,
     },
+    /// A position in a contract. An answer to a question for balances holds one for every contract
+    /// that the gateway trades, those without a position too. On such venues a balance is the
+    /// wallet: what is realised, without what open positions would bring.
+    Position {
+        /// The symbol.
+        symbol: Symbol,
+        /// Signed, in the instrument's quantity units.
+        qty: Qty,
+        /// The average entry price, where told, rounded as the venue does.
+        entry: Option<Price>,
+    },
+    /// A venue moved money of the account otherwise than by a trade: the funding of positions.
+    Funding {
+        /// In what.
+        asset: Asset,
+        /// Received; negative = paid.
+        amount: Money,
+        /// The venue's time.
+        at: Nanos,
+    },
     /// The account's taker and maker fee for a symbol.
     Fees {
         /// The symbol.

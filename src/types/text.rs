@@ -39,6 +39,12 @@ impl<const N: usize> Text<N> {
         &self.bytes[..usize::from(self.len)]
     }
 
+    /// Its length and all bytes, those beyond it zero: for records of fixed size.
+    #[inline]
+    pub const fn padded(&self) -> (u8, &[u8; N]) {
+        (self.len, &self.bytes)
+    }
+
     /// True for the empty text.
     pub const fn is_empty(&self) -> bool {
         self.len == 0

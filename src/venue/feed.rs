@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::types::{BookId, BookView, Endpoint, InstrumentSpec, Level, Nanos, Symbol};
+pub use crate::wire::json::TierUse;
 use crate::wire::{Padded, json};
 
 /// Public market data of one connection, which may carry many books. Sans I/O: it is handed what
@@ -257,17 +258,6 @@ pub enum Verdict {
         /// Theirs.
         theirs: u32,
     },
-}
-
-/// Messages by the JSON tier that took them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct TierUse {
-    /// The byte-checked template.
-    pub template: u64,
-    /// The schema-directed scanner.
-    pub scanner: u64,
-    /// The library.
-    pub library: u64,
 }
 
 /// Why a connection cannot be trusted further.

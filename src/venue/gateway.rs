@@ -11,7 +11,8 @@ use crate::wire::Padded;
 /// Orders and private news of one account on one venue. Sans I/O; owns its session (login,
 /// heartbeat, tokens, nonces), so that any protocol fits behind it.
 pub trait Gateway: Send {
-    /// The connections it needs, each kept open by the caller.
+    /// The connections it needs, each kept open by the caller. Asked again when the gateway wants a
+    /// lane reconnected: its endpoint may be another one then.
     fn lanes(&self) -> Vec<LaneSpec>;
 
     /// How its orders are made ready ahead of time.
@@ -27,7 +28,23 @@ pub trait Gateway: Send {
     /// after the first call for an instrument. The bytes are good until `out.expires`.
     fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError>;
 
-    /// Starts anything that is not a new order.
+    /// Counts an order that is about to be sent against the venue's rate limits. Hot. An order that was
+    /// encoded ahead is counted when it goes, and each once.
+    ///
+    /// # Errors
+    /// [`Limited`](super::Limited) when the order would break a limit: it must not be sent.
+    fn spend(&mut self, order: &Draft, urgency: super::Urgency, now: Nanos) -> Result<(), super::Limited> {
+        let _ = (order, urgency, now);
+        Ok(())
+    }
+
+    /// Takes that back, at the same `now`: nothing of the order has left, and nothing will.
+    fn refund(&mut self, order: &Draft, now: Nanos) {
+        let _ = (order, now);
+    }
+
+    /// Starts anything that is not a new order. What the venue's limits leave no room for now waits its
+    /// turn.
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported>;
 }
 
@@ -59,7 +76,8 @@ pub struct GatewayConfig {
 /// One of a gateway's connections.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Lane {
-    /// New orders and what answers them.
+    /// New orders and what answers them: a session, or an HTTP connection on which no question is
+    /// in their way.
     Orders,
     /// The private stream, where it has a connection of its own.
     Private,
@@ -72,7 +90,8 @@ pub enum Lane {
 pub struct LaneSpec {
     /// Which.
     pub lane: Lane,
-    /// Where; `endpoint.websocket` tells WebSocket from HTTP.
+    /// Where; `endpoint.websocket` tells WebSocket from HTTP. One without a target is not dialled: the
+    /// gateway first has to ask the venue for it.
     pub endpoint: Endpoint,
     /// Extra headers of the WebSocket handshake.
     pub headers: Vec<(String, String)>,
@@ -150,7 +169,7 @@ pub enum GatewayWant {
         /// The request.
         request: HttpRequest,
     },
-    /// Open a new connection for this lane.
+    /// Open a new connection for this lane, to where [`Gateway::lanes`] now says.
     Reconnect(Lane, &'static str),
 }
 
@@ -284,9 +303,13 @@ pub enum EncodeError {
 }
 
 /// The complete bytes of one order, in a buffer made once. They are as good as money until they
-/// expire: no `Debug`, no `Clone`, wiped on drop.
-pub struct OrderBytes {
-    bytes: Box<[u8; OrderBytes::CAPACITY]>,
+/// expire: no `Debug`, no `Clone`, wiped on drop. One word to move, however often an order changes
+/// hands on its way out.
+pub struct OrderBytes(Box<Filled>);
+
+/// What an [`OrderBytes`] holds beside its bytes.
+pub struct Filled {
+    bytes: [u8; OrderBytes::CAPACITY],
     start: usize,
     end: usize,
     /// Which connection they go over.
@@ -299,21 +322,37 @@ pub struct OrderBytes {
     pub generation: u32,
 }
 
+impl std::ops::Deref for OrderBytes {
+    type Target = Filled;
+
+    #[inline]
+    fn deref(&self) -> &Filled {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for OrderBytes {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Filled {
+        &mut self.0
+    }
+}
+
 impl OrderBytes {
     /// Room for any venue's order with its headers.
     pub const CAPACITY: usize = 2048;
 
     /// An empty buffer.
     pub fn new() -> OrderBytes {
-        OrderBytes {
-            bytes: Box::new([0; OrderBytes::CAPACITY]),
+        OrderBytes(Box::new(Filled {
+            bytes: [0; OrderBytes::CAPACITY],
             start: 0,
             end: 0,
             lane: Lane::Orders,
             expires: Nanos::ZERO,
             client: ClientId::default(),
             generation: 0,
-        }
+        }))
     }
 
     /// The bytes.

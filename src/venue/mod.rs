@@ -7,11 +7,14 @@
 //! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
 
 pub mod binance;
+pub mod bybit;
+pub mod coinbase;
 mod credentials;
 mod feed;
 mod gateway;
 pub mod kraken;
-mod pen;
+mod limits;
+mod names;
 mod preview;
 mod recognise;
 mod registry;
@@ -26,10 +29,13 @@ pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
     Lane, LaneSpec, OrderBytes, Unsupported,
 };
+pub use limits::{Budget, Costs, Forget, Limited, RULES_MAX, Rule, Urgency, cost};
+pub use names::BookNames;
 pub use preview::{OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Signed, Transport};
 pub use recognise::{Clue, HostKind, host_kind, recognise};
 pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
-    NewOrder, OrderChange, OrderRef, OrderView, Refusal, RequestId, Server, ServerInput, ServerOut,
+    NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,
+    ServerOut,
 };

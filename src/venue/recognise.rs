@@ -26,7 +26,8 @@ pub enum HostKind {
 
 use HostKind::{Live, Sandbox, Shared};
 
-/// Hosts, the beginning of the path where one host serves several markets, and whose they are.
+/// Hosts, the beginning of the path or a part of the query where one host serves several markets,
+/// and whose they are.
 const HOSTS: &[(&str, &str, &str, HostKind)] = &[
     ("api.binance.com", "", "binance.spot", Live),
     ("api-gcp.binance.com", "", "binance.spot", Live),
@@ -67,15 +68,39 @@ const HOSTS: &[(&str, &str, &str, HostKind)] = &[
     ("api.coinbase.com", "", "coinbase.advanced", Live),
     ("advanced-trade-ws.coinbase.com", "", "coinbase.advanced", Live),
     ("advanced-trade-ws-user.coinbase.com", "", "coinbase.advanced", Live),
+    ("api-sandbox.coinbase.com", "", "coinbase.advanced", Sandbox),
     ("api.exchange.coinbase.com", "", "coinbase.exchange", Live),
+    ("ws-direct.exchange.coinbase.com", "", "coinbase.exchange", Live),
+    ("api-us.dma.prime.coinbase.com", "", "coinbase.exchange", Live),
+    ("ws-us.dma.prime.coinbase.com", "", "coinbase.exchange", Live),
+    ("ws-us-direct.dma.prime.coinbase.com", "", "coinbase.exchange", Live),
     ("api.pro.coinbase.com", "", "coinbase.exchange", Live),
     ("ws-feed.exchange.coinbase.com", "", "coinbase.exchange", Live),
     ("ws-feed.pro.coinbase.com", "", "coinbase.exchange", Live),
     ("api-public.sandbox.exchange.coinbase.com", "", "coinbase.exchange", Sandbox),
     ("ws-feed-public.sandbox.exchange.coinbase.com", "", "coinbase.exchange", Sandbox),
+    ("ws-direct.sandbox.exchange.coinbase.com", "", "coinbase.exchange", Sandbox),
+    ("api.bybit.com", "category=spot", "bybit.spot", Live),
+    ("api.bybit.com", "category=linear", "bybit.linear", Live),
+    ("api.bybit.com", "category=inverse", "bybit.inverse", Live),
+    ("api.bytick.com", "category=spot", "bybit.spot", Live),
+    ("api.bytick.com", "category=linear", "bybit.linear", Live),
+    ("api.bytick.com", "category=inverse", "bybit.inverse", Live),
+    ("api-testnet.bybit.com", "category=spot", "bybit.spot", Sandbox),
+    ("api-testnet.bybit.com", "category=linear", "bybit.linear", Sandbox),
+    ("api-testnet.bybit.com", "category=inverse", "bybit.inverse", Sandbox),
+    ("api-demo.bybit.com", "category=spot", "bybit.spot", Sandbox),
+    ("api-demo.bybit.com", "category=linear", "bybit.linear", Sandbox),
+    ("api-demo.bybit.com", "category=inverse", "bybit.inverse", Sandbox),
+    ("stream-demo.bybit.com", "category=spot", "bybit.spot", Sandbox),
+    ("stream-demo.bybit.com", "category=linear", "bybit.linear", Sandbox),
+    ("stream-demo.bybit.com", "category=inverse", "bybit.inverse", Sandbox),
     ("stream.bybit.com", "/v5/public/linear", "bybit.linear", Live),
     ("stream.bybit.com", "/v5/public/spot", "bybit.spot", Live),
     ("stream.bybit.com", "/v5/public/inverse", "bybit.inverse", Live),
+    ("stream-testnet.bybit.com", "/v5/public/linear", "bybit.linear", Sandbox),
+    ("stream-testnet.bybit.com", "/v5/public/spot", "bybit.spot", Sandbox),
+    ("stream-testnet.bybit.com", "/v5/public/inverse", "bybit.inverse", Sandbox),
     // One host serves all markets: as the source of a recording it is known by the first.
     ("openapi.okx.com", "", "okx.spot", Shared),
     ("www.okx.com", "", "okx.spot", Shared),
@@ -117,7 +142,10 @@ fn by_url(url: &str) -> Option<&'static str> {
     let split = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(split);
     let host = authority.split(':').next()?.to_ascii_lowercase();
-    HOSTS.iter().find(|row| row.0 == host && path.starts_with(row.1)).map(|row| row.2)
+    let told = |mark: &str| {
+        path.starts_with(mark) || (mark.contains('=') && path.split(['?', '&']).any(|part| part == mark))
+    };
+    HOSTS.iter().find(|row| row.0 == host && told(row.1)).map(|row| row.2)
 }
 
 /// Each venue's book, ticker and subscription messages have a look of their own; trades and
@@ -193,6 +221,13 @@ mod tests {
             ("wss://futures.kraken.com/ws/v1", Some("kraken.futures")),
             ("wss://stream.bybit.com/v5/public/linear", Some("bybit.linear")),
             ("wss://stream.bybit.com/v5/public/spot", Some("bybit.spot")),
+            (
+                "https://api.bybit.com/v5/market/instruments-info?&category=linear&limit=9",
+                Some("bybit.linear"),
+            ),
+            ("https://api.bybit.com/v5/market/orderbook?category=spot", Some("bybit.spot")),
+            ("https://api.bybit.com/v5/market/time", None),
+            ("https://api.bybit.com/category=spot", None),
             ("wss://wspap.okx.com:8443/ws/v5/public", Some("okx.spot")),
             ("wss://evil.test/stream.binance.com", None),
             ("stream.binance.com", None),
@@ -238,6 +273,8 @@ mod tests {
         assert_eq!(host_kind("binance.spot", "testnet.binance.vision"), Some(Sandbox));
         assert_eq!(host_kind("binance.spot", "api.kraken.com"), None);
         assert_eq!(host_kind("kraken.spot", "Beta-WS.kraken.com"), Some(Sandbox));
+        assert_eq!(host_kind("bybit.linear", "api-testnet.bybit.com"), Some(Sandbox));
+        assert_eq!(host_kind("bybit.linear", "stream.bybit.com"), Some(Live));
         for venue in ["okx.spot", "okx.swap"] {
             assert_eq!(host_kind(venue, "openapi.okx.com"), Some(Shared));
             assert_eq!(host_kind(venue, "ws.okx.com"), Some(Live));

@@ -2,7 +2,7 @@
 
 use super::{
     Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
-    SignRequest, Signed, binance, kraken,
+    SignRequest, Signed, binance, bybit, coinbase, kraken,
 };
 use crate::types::InstrumentSpec;
 
@@ -83,7 +83,17 @@ pub enum FeeIn {
 }
 
 /// All venues.
-pub static VENUES: &[Venue] = &[binance::SPOT, binance::USDM, binance::COINM, kraken::SPOT];
+pub static VENUES: &[Venue] = &[
+    binance::SPOT,
+    binance::USDM,
+    binance::COINM,
+    bybit::SPOT,
+    bybit::LINEAR,
+    bybit::INVERSE,
+    coinbase::ADVANCED,
+    coinbase::EXCHANGE,
+    kraken::SPOT,
+];
 
 /// The venue of that name.
 pub fn find(id: &str) -> Option<&'static Venue> {

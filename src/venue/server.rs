@@ -2,7 +2,8 @@
 //! matching. What it needs of the matching is the [`Exchange`] behind it.
 
 use crate::types::{
-    Asset, FeeRate, InstrumentSpec, KeyRights, Kind, Level, Money, Nanos, OrderState, Price, Qty, Side, Tif,
+    Asset, FeeRate, InstrumentSpec, KeyRights, Kind, Level, Money, Nanos, OrderState, Position, Price, Qty,
+    Side, Tif,
 };
 
 /// A simulated venue: connections and requests in, messages out. Checks what the real one checks:
@@ -116,7 +117,7 @@ pub enum KeySecret {
     Es256([u8; 65]),
 }
 
-/// What is behind a server: matching, balances, order life; no protocol. Instruments are indexes
+/// What is behind a server: matching, balances, positions, order life; no protocol. Instruments are indexes
 /// into [`Exchange::instruments`].
 pub trait Exchange {
     /// The key, if there is one.
@@ -148,6 +149,18 @@ pub trait Exchange {
     fn fills(&self, account: AccountId, since: Nanos) -> Vec<FillView>;
     /// All balances, by name.
     fn balances(&self, account: AccountId) -> Vec<Balance>;
+    /// Positions in contracts that are not flat, by instrument.
+    fn positions(&self, account: AccountId) -> Vec<PositionView>;
+    /// The leverage of an account's positions in a contract; 1 for spot.
+    fn leverage(&self, account: AccountId, instrument: usize) -> u32;
+    /// Changes it, for open orders and the position too. Events follow.
+    fn set_leverage(
+        &mut self,
+        account: AccountId,
+        instrument: usize,
+        leverage: u32,
+        now: Nanos,
+    ) -> Result<(), Refusal>;
     /// Maker and taker fee.
     fn fees(&self, account: AccountId, instrument: usize) -> (FeeRate, FeeRate);
     /// The best levels of a book.
@@ -169,6 +182,8 @@ pub struct NewOrder {
     pub price: Price,
     /// How much.
     pub qty: Qty,
+    /// It may only reduce a position in a contract.
+    pub reduce_only: bool,
     /// The client's id, empty when none was given.
     pub client: String,
 }
@@ -191,6 +206,12 @@ pub enum Refusal {
     Halted,
     /// Not enough of what the order would spend.
     Balance,
+    /// Not enough margin for the position that the order may open.
+    Margin,
+    /// A reduce-only order with nothing to reduce, or for more than there is.
+    ReduceOnly,
+    /// A leverage that the exchange does not offer.
+    Leverage,
     /// A client id that an open order has.
     DuplicateClient,
     /// A filter of the instrument.
@@ -243,6 +264,8 @@ pub enum EndReason {
     SelfTrade,
     /// By the dead-man switch.
     DeadMan,
+    /// A reduce-only order whose position is gone.
+    ReduceOnly,
 }
 
 /// One fill, from the side of one of its two orders.
@@ -281,8 +304,21 @@ pub struct Balance {
     pub asset: Asset,
     /// Free to use.
     pub free: Money,
-    /// Held by open orders.
+    /// Held by open orders, and as margin of positions.
     pub locked: Money,
+}
+
+/// A position in a contract.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PositionView {
+    /// In what.
+    pub instrument: usize,
+    /// How much, and what it cost.
+    pub position: Position,
+    /// What of the settlement asset is held for it and for open orders of the instrument.
+    pub margin: Money,
+    /// Its leverage.
+    pub leverage: u32,
 }
 
 /// A book at one moment.
@@ -327,6 +363,15 @@ pub enum Event {
         account: AccountId,
         /// The new balance.
         balance: Balance,
+        /// When.
+        at: Nanos,
+    },
+    /// A position changed.
+    Position {
+        /// Whose.
+        account: AccountId,
+        /// As it is now; it may be flat.
+        view: PositionView,
         /// When.
         at: Nanos,
     },

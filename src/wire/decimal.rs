@@ -229,27 +229,35 @@ pub(super) mod avx2 {
         table
     };
 
-    /// Two decimals with exactly `gap` between them, both at scale 8. The byte behind the second is
-    /// the caller's to check: where its end lies at the window's, only that byte tells whether the
-    /// number ended there. `json`: no leading zeros.
+    /// Two decimals at scale 8, where they end, and what stands there.
+    pub struct Pair<'w> {
+        pub values: [i64; 2],
+        pub shapes: [Shape; 2],
+        pub behind: &'w [u8; 16],
+    }
+
+    /// Two decimals with exactly `gap` between them. What stands behind the second is the caller's
+    /// to check: where its end lies at the window's, only that tells whether the number ended there.
+    /// `json`: no leading zeros.
     ///
     /// # Safety
     /// The CPU has AVX2, BMI1 and BMI2.
     #[inline(always)]
-    pub unsafe fn pair<const GAP: usize>(
-        window: &[u8; 64],
+    pub unsafe fn pair<'w, const GAP: usize>(
+        window: &'w [u8; 64],
         gap: &[u8; GAP],
         json: bool,
-    ) -> Option<([i64; 2], [Shape; 2])> {
+    ) -> Option<Pair<'w>> {
         const { assert!(GAP > 0 && GAP <= 16) };
         // SAFETY: the caller has AVX2. The window's load reads its first 32 bytes. `first.end` is at
-        // most 32, since `stop` has its upper half set, so the gap's 16 bytes end at 48 and the second
-        // number's 16 at 32 + 16 + 16 = 64, at the latest.
+        // most 32, since `stop` has its upper half set, so the gap's 16 bytes end at 48 at the latest.
+        // The second number starts at 48 at the latest, and since it ends at 32 or where it starts, so
+        // does what is behind it: 16 bytes from either end at 64. `row` needs points below 8, and has
+        // them.
         unsafe {
-            let raw = _mm256_loadu_si256(window.as_ptr().cast());
-            let values = _mm256_sub_epi8(raw, _mm256_set1_epi8(b'0' as i8));
+            let values = _mm256_sub_epi8(load(window), _mm256_set1_epi8(b'0' as i8));
             let is_digit = _mm256_cmpeq_epi8(_mm256_min_epu8(values, _mm256_set1_epi8(9)), values);
-            let is_dot = _mm256_cmpeq_epi8(raw, _mm256_set1_epi8(b'.' as i8));
+            let is_dot = _mm256_cmpeq_epi8(values, _mm256_set1_epi8(b'.'.wrapping_sub(b'0') as i8));
             // The upper halves: all ones for what ends a number.
             let other = !u64::from(_mm256_movemask_epi8(is_digit) as u32);
             let stop = other & !u64::from(_mm256_movemask_epi8(is_dot) as u32);
@@ -257,8 +265,9 @@ pub(super) mod avx2 {
             let start = first.end + GAP;
             let (other, stop) = (other >> (start & 63), stop >> (start & 63));
             let second = Shape { dot: other.trailing_zeros() as usize, end: stop.trailing_zeros() as usize };
-            let shuffle =
-                _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(shuffle(first)?), shuffle(second)?);
+            if (first.dot | second.dot) >= 8 {
+                return None;
+            }
             let between: &[u8; 16] = &*window.as_ptr().add(first.end).cast();
             if !starts_with(between, gap) {
                 return None;
@@ -269,8 +278,9 @@ pub(super) mod avx2 {
             {
                 return None;
             }
+            let shuffle = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(row(first)), row(second));
             let behind = _mm_loadu_si128(window.as_ptr().add(start).cast());
-            let both = _mm256_inserti128_si256::<1>(raw, behind);
+            let both = _mm256_inserti128_si256::<1>(load(window), behind);
             let digits = _mm256_shuffle_epi8(_mm256_sub_epi8(both, _mm256_set1_epi8(b'0' as i8)), shuffle);
             // A digit has no high nibble; what the table let in as no digit has.
             if _mm256_testz_si256(digits, _mm256_set1_epi8(0xf0u8 as i8)) == 0 {
@@ -281,11 +291,22 @@ pub(super) mod avx2 {
             let eights = _mm256_madd_epi16(_mm256_packus_epi32(fours, fours), _mm256_set1_epi32(0x0001_2710));
             let whole = _mm256_mul_epu32(eights, _mm256_set1_epi64x(100_000_000));
             let sum = _mm256_add_epi64(whole, _mm256_srli_epi64::<32>(eights));
-            let values = _mm_unpacklo_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
-            let mut out = [0; 2];
-            _mm_storeu_si128(out.as_mut_ptr().cast(), values);
-            Some((out, [first, second]))
+            let sums = _mm_unpacklo_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+            let mut values = [0; 2];
+            _mm_storeu_si128(values.as_mut_ptr().cast(), sums);
+            let behind = &*window.as_ptr().add(start + second.end).cast();
+            Some(Pair { values, shapes: [first, second], behind })
         }
+    }
+
+    /// The first 32 bytes.
+    ///
+    /// # Safety
+    /// The CPU has AVX2.
+    #[inline(always)]
+    unsafe fn load(window: &[u8; 64]) -> __m256i {
+        // SAFETY: the caller has AVX2; the window is longer than what is read.
+        unsafe { _mm256_loadu_si256(window.as_ptr().cast()) }
     }
 
     /// One decimal at scale 8; as [`pair`], with a window of 16 bytes.
@@ -294,7 +315,8 @@ pub(super) mod avx2 {
     /// The CPU has AVX2, BMI1 and BMI2.
     #[inline(always)]
     pub unsafe fn one(window: &[u8; 16], json: bool) -> Option<(i64, Shape)> {
-        // SAFETY: the caller has AVX2; the load reads the window's 16 bytes.
+        // SAFETY: the caller has AVX2; the load reads the window's 16 bytes. `stop` has its upper half
+        // set, so the end is at most 16; points from 8 on are refused before `row`.
         unsafe {
             let raw = _mm_loadu_si128(window.as_ptr().cast());
             let values = _mm_sub_epi8(raw, _mm_set1_epi8(b'0' as i8));
@@ -303,11 +325,10 @@ pub(super) mod avx2 {
             let other = !(_mm_movemask_epi8(is_digit) as u32);
             let stop = other & !(_mm_movemask_epi8(is_dot) as u32);
             let shape = Shape { dot: other.trailing_zeros() as usize, end: stop.trailing_zeros() as usize };
-            let shuffle = shuffle(shape)?;
-            if json && shape.dot > 1 && window[0] == b'0' {
+            if shape.dot >= 8 || (json && shape.dot > 1 && window[0] == b'0') {
                 return None;
             }
-            let digits = _mm_shuffle_epi8(values, shuffle);
+            let digits = _mm_shuffle_epi8(values, row(shape));
             if _mm_testz_si128(digits, _mm_set1_epi8(0xf0u8 as i8)) == 0 {
                 return None;
             }
@@ -330,7 +351,8 @@ pub(super) mod avx2 {
             let values = _mm_sub_epi8(_mm_loadu_si128(window.as_ptr().cast()), _mm_set1_epi8(b'0' as i8));
             let is_digit = _mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values);
             let len = (!(_mm_movemask_epi8(is_digit) as u32)).trailing_zeros() as usize;
-            if len == 0 || (window[0] == b'0' && len > 1) {
+            // No digit at all, or a zero before others.
+            if window[0].wrapping_sub(b'1') > 8 && len != 1 {
                 return None;
             }
             let right = _mm_loadu_si128(RIGHT.get(len)?.as_ptr().cast());
@@ -355,14 +377,14 @@ pub(super) mod avx2 {
         }
     }
 
-    /// The shuffle of a number of that shape; `None` beyond 7 whole digits.
+    /// The shuffle of a number of that shape.
     ///
     /// # Safety
-    /// The CPU has SSE2, as every x86-64 has.
+    /// Its point is below 8 and its end below [`ENDS`].
     #[inline(always)]
-    unsafe fn shuffle(shape: Shape) -> Option<__m128i> {
-        let row = SHUFFLES.get(shape.dot * ENDS + shape.end)?;
-        // SAFETY: the row has 16 bytes.
-        Some(unsafe { _mm_loadu_si128(row.as_ptr().cast()) })
+    unsafe fn row(shape: Shape) -> __m128i {
+        debug_assert!(shape.dot < 8 && shape.end < ENDS);
+        // SAFETY: the caller keeps the index inside the table; a row has 16 bytes.
+        unsafe { _mm_loadu_si128(SHUFFLES.get_unchecked(shape.dot * ENDS + shape.end).as_ptr().cast()) }
     }
 }

@@ -1,33 +1,50 @@
 //! Messages with readable bytes behind them, so that wide loads never run off the end.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 /// Readable bytes that stand behind every [`Padded`] message. Their values mean nothing.
 pub const PADDING: usize = 64;
 
-/// A message and the slack behind it.
-#[derive(Clone, Copy, Debug)]
+/// A message and the slack behind it. Two words, so that it travels in registers.
+#[derive(Clone, Copy)]
 pub struct Padded<'a> {
-    bytes: &'a [u8],
+    /// First of `len` + [`PADDING`] bytes that are borrowed for `'a`.
+    start: *const u8,
     len: usize,
+    borrowed: PhantomData<&'a [u8]>,
 }
+
+// SAFETY: a `Padded` is a shared borrow of bytes, as `&[u8]` is.
+unsafe impl Send for Padded<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Padded<'_> {}
 
 impl<'a> Padded<'a> {
     /// The first `len` bytes of `buffer` as a message; `None` when fewer than [`PADDING`] bytes
     /// stand behind them.
+    #[inline]
     pub fn new(buffer: &'a [u8], len: usize) -> Option<Padded<'a>> {
-        (len.checked_add(PADDING)? <= buffer.len()).then_some(Padded { bytes: buffer, len })
+        let all = len.checked_add(PADDING)?;
+        (all <= buffer.len()).then_some(Padded { start: buffer.as_ptr(), len, borrowed: PhantomData })
     }
 
     /// The message.
+    #[inline]
     pub fn message(&self) -> &'a [u8] {
-        &self.bytes[..self.len]
+        // SAFETY: `start` is the first of more bytes than these, borrowed for `'a`.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 
-    /// The message and at least [`PADDING`] bytes more.
+    /// The message and [`PADDING`] bytes more.
+    #[inline]
     pub fn with_slack(&self) -> &'a [u8] {
-        self.bytes
+        // SAFETY: `start` is the first of so many bytes, borrowed for `'a`.
+        unsafe { std::slice::from_raw_parts(self.start, self.len + PADDING) }
     }
 
     /// Length of the message.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -40,8 +57,17 @@ impl<'a> Padded<'a> {
     /// A part of the message; what follows it in the message is its slack. `None` when the range
     /// is not inside the message.
     pub fn part(&self, range: std::ops::Range<usize>) -> Option<Padded<'a>> {
-        (range.start <= range.end && range.end <= self.len)
-            .then(|| Padded { bytes: &self.bytes[range.start..], len: range.end - range.start })
+        let len = range.end.checked_sub(range.start)?;
+        let from = self.with_slack().get(range.start..)?;
+        let part = Padded { start: from.as_ptr(), len, borrowed: PhantomData };
+        // What is there behind the part is at least what stands behind the whole.
+        (range.end <= self.len).then_some(part)
+    }
+}
+
+impl fmt::Debug for Padded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Padded(\"{}\")", self.message().escape_ascii())
     }
 }
 
@@ -60,7 +86,7 @@ impl PaddedBuf {
         self.0.clear();
         self.0.extend_from_slice(message);
         self.0.extend_from_slice(&[0; PADDING]);
-        Padded { bytes: &self.0, len: message.len() }
+        Padded { start: self.0.as_ptr(), len: message.len(), borrowed: PhantomData }
     }
 }
 

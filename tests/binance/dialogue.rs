@@ -5,10 +5,13 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
-use xarb::types::{BookId, Endpoint, InstrumentId, Nanos, Symbol, VenueId};
+use xarb::types::{
+    BookId, ClientId, Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Money, Nanos, Price, Qty, Scale,
+    Side, Symbol, Tif, VenueId,
+};
 use xarb::venue::{
     BookChange, BookConfig, ChangeKind, Channels, Command, Credentials, FeedConfig, FeedInput, FeedOut,
-    Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane, Transport, Want, find,
+    Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane, OrderBytes, Transport, Want, find,
 };
 use xarb::wire::PaddedBuf;
 
@@ -121,10 +124,29 @@ pub const ED25519: (&str, &str) = (
     "MC4CAQAwBQYDK2VwBCIEIIJEYWtGBrhACmb9Dvy+qa8WEf0lQOl1s4CLIAB9m89u",
 );
 
-pub fn gateway(transport: Transport, (key, secret): (&str, &str)) -> Box<dyn Gateway> {
-    let venue = find("binance.spot").unwrap();
-    let body = include_bytes!("../data/binance/exchange_info_spot.json");
-    let spec = (venue.instruments)(body).unwrap().remove(0);
+/// What a market trades, from its metadata.
+pub fn spec(venue: &str) -> InstrumentSpec {
+    let body = match venue {
+        "binance.usdm" => &include_bytes!("../data/binance/exchange_info_usdm.json")[..],
+        _ => &include_bytes!("../data/binance/exchange_info_spot.json")[..],
+    };
+    (find(venue).unwrap().instruments)(body).unwrap().remove(0)
+}
+
+pub fn gateway(venue: &str, transport: Transport, (key, secret): (&str, &str)) -> Box<dyn Gateway> {
+    let spec = spec(venue);
+    let (rest, orders, private) = match venue {
+        "binance.usdm" => (
+            "https://fapi.binance.com/",
+            "wss://ws-fapi.binance.com/ws-fapi/v1",
+            "wss://fstream.binance.com/private",
+        ),
+        _ => {
+            let api = "wss://ws-api.binance.com/ws-api/v3";
+            ("https://api.binance.com/", api, api)
+        }
+    };
+    let venue = find(venue).unwrap();
     let endpoint = |url| Endpoint::parse(url).unwrap();
     let made = (venue.gateway.unwrap())(&GatewayConfig {
         venue: VenueId(0),
@@ -136,9 +158,9 @@ pub fn gateway(transport: Transport, (key, secret): (&str, &str)) -> Box<dyn Gat
             generation: 3,
         },
         transport,
-        rest: endpoint("https://api.binance.com/"),
-        orders: endpoint("wss://ws-api.binance.com/ws-api/v3"),
-        private: endpoint("wss://ws-api.binance.com/ws-api/v3"),
+        rest: endpoint(rest),
+        orders: endpoint(orders),
+        private: endpoint(private),
         window_ms: 1_000,
         nonce_from: 0,
         mask_seed: 7,
@@ -154,8 +176,8 @@ fn lane(word: &str) -> Lane {
     }
 }
 
-fn gateway_dialogue(file: &str, transport: Transport, key: (&str, &str)) {
-    let mut gateway = gateway(transport, key);
+fn gateway_dialogue(file: &str, venue: &str, transport: Transport, key: (&str, &str)) {
+    let mut gateway = gateway(venue, transport, key);
     let (mut padded, mut out, mut now) = (PaddedBuf::default(), GatewayOut::default(), START);
     let client = xarb::types::ClientId::parse(b"0123456789ab4def8123456789abcdef").unwrap();
     check(file, |word, rest| {
@@ -185,9 +207,35 @@ fn gateway_dialogue(file: &str, transport: Transport, key: (&str, &str)) {
                 now = now + Nanos::from_millis(first.parse().unwrap());
                 gateway.on(GatewayInput::Tick, now, &mut out);
             }
-            "cancel" | "query" | "cancel-all" | "open-orders" | "rights" | "dead-man" => {
+            "place" => {
+                let draft = draft(client, rest);
+                let mut bytes = OrderBytes::new();
+                return match gateway.encode(&draft, now, &mut bytes) {
+                    Ok(()) => vec![format!("bytes {:?} {}", bytes.lane, plain(bytes.as_slice()))],
+                    Err(error) => vec![error.to_string()],
+                };
+            }
+            "lanes" => {
+                let lanes = gateway.lanes();
+                return lanes
+                    .iter()
+                    .map(|spec| format!("{:?} {:?}", spec.lane, spec.endpoint.target))
+                    .collect();
+            }
+            "amend" | "balances" | "fills" | "fees" | "time" | "cancel" | "query" | "cancel-all"
+            | "open-orders" | "rights" | "dead-man" => {
                 let instrument = InstrumentId(0);
                 let command = match word {
+                    "amend" => {
+                        let number =
+                            |text: &str| Money::parse(text).unwrap().to_scaled(Scale::DEFAULT).unwrap();
+                        let price = (!body.is_empty()).then(|| Price(number(body)));
+                        Command::Amend { client, instrument, price, qty: Qty(number(first)) }
+                    }
+                    "balances" => Command::Balances,
+                    "fills" => Command::Fills { instrument, since: START },
+                    "fees" => Command::Fees { instrument },
+                    "time" => Command::ServerTime,
                     "cancel" => Command::Cancel { client, venue_ref: None, instrument },
                     "query" => Command::Query { client, instrument },
                     "cancel-all" => Command::CancelAll { instrument },
@@ -215,10 +263,54 @@ fn gateway_dialogue(file: &str, transport: Transport, key: (&str, &str)) {
 
 #[test]
 fn private_side_over_a_session() {
-    gateway_dialogue("private_session.txt", Transport::Ws, ED25519);
+    gateway_dialogue("private_session.txt", "binance.spot", Transport::Ws, ED25519);
 }
 
 #[test]
 fn private_side_over_rest() {
-    gateway_dialogue("private_rest.txt", Transport::Rest, HMAC);
+    gateway_dialogue("private_rest.txt", "binance.spot", Transport::Rest, HMAC);
+}
+
+#[test]
+fn usdm_over_a_session() {
+    gateway_dialogue("usdm_session.txt", "binance.usdm", Transport::Ws, ED25519);
+}
+
+#[test]
+fn usdm_over_rest() {
+    gateway_dialogue("usdm_rest.txt", "binance.usdm", Transport::Rest, HMAC);
+}
+
+/// `buy ioc 60000.0 0.002`, with `reduce` behind it where it may only reduce.
+fn draft(client: ClientId, text: &str) -> Draft {
+    let words: Vec<&str> = text.split(' ').collect();
+    let number = |text: &str| Money::parse(text).unwrap().to_scaled(Scale::DEFAULT).unwrap();
+    let (kind, tif) = match words[1] {
+        "ioc" => (Kind::Limit, Tif::Ioc),
+        "fok" => (Kind::Limit, Tif::Fok),
+        "post" => (Kind::PostOnly, Tif::Gtc),
+        _ => (Kind::Limit, Tif::Gtc),
+    };
+    Draft {
+        client,
+        venue: VenueId(0),
+        instrument: InstrumentId(0),
+        side: if words[0] == "buy" { Side::Buy } else { Side::Sell },
+        kind,
+        tif,
+        price: Price(number(words[2])),
+        qty: Qty(number(words[3])),
+        reduce_only: words.get(4) == Some(&"reduce"),
+    }
+}
+
+/// An order's bytes as text: HTTP as it is, on one line, a WebSocket frame without its mask.
+pub fn plain(bytes: &[u8]) -> String {
+    if bytes[0] != 0x81 {
+        return String::from_utf8(bytes.to_vec()).unwrap().trim_end().replace("\r\n", " | ");
+    }
+    let head = if bytes[1] & 0x7f == 126 { 4 } else { 2 };
+    let (mask, text) = bytes[head..].split_at(4);
+    let text: Vec<u8> = text.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+    String::from_utf8(text).unwrap()
 }

@@ -18,6 +18,8 @@ static MESSAGES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let files = [
         include_str!("../data/binance/private_session.txt"),
         include_str!("../data/binance/private_rest.txt"),
+        include_str!("../data/binance/usdm_session.txt"),
+        include_str!("../data/binance/usdm_rest.txt"),
         include_str!("../data/binance/feed_spot.txt"),
         include_str!("../data/binance/feed_usdm.txt"),
     ];
@@ -54,11 +56,13 @@ proptest! {
         messages in proptest::collection::vec(mutated(), 1..8),
         random in proptest::collection::vec(any::<u8>(), 0..200),
         rest in any::<bool>(),
+        usdm in any::<bool>(),
         status in prop_oneof![Just(200u16), Just(400), Just(429), any::<u16>()],
         token in 0u128..8,
     ) {
         let (transport, key) = if rest { (Transport::Rest, HMAC) } else { (Transport::Ws, ED25519) };
-        let mut gateway = gateway(transport, key);
+        let venue = if usdm { "binance.usdm" } else { "binance.spot" };
+        let mut gateway = gateway(venue, transport, key);
         let (mut out, mut padded) = (GatewayOut::default(), PaddedBuf::default());
         for lane in [Lane::Orders, Lane::Private, Lane::Rest] {
             gateway.on(GatewayInput::Opened(lane), START, &mut out);
@@ -66,7 +70,8 @@ proptest! {
         let instrument = InstrumentId(0);
         for command in [Command::OpenOrders, Command::Balances, Command::Rights, Command::Fees { instrument },
                         Command::Fills { instrument, since: Nanos::MAX }, Command::CancelAll { instrument }] {
-            gateway.command(&command, START, &mut out).unwrap();
+            let taken = gateway.command(&command, START, &mut out);
+            assert!(taken.is_ok() || (usdm && command == Command::Rights));
         }
         for message in messages.iter().chain([&random]) {
             for lane in [Lane::Orders, Lane::Private] {
@@ -83,15 +88,19 @@ proptest! {
     #[test]
     fn the_server_survives_anything(
         messages in proptest::collection::vec(mutated(), 1..8),
-        target in "(/api/v3/(order|depth|myTrades|account|openOrders)|/sapi/v1/account/apiRestrictions)?(\\?[ -~]{0,60})?",
+        target in "(/(api/v3|fapi/v1)/(order|depth|myTrades|userTrades|account|openOrders|listenKey|countdownCancelAll|leverage)|/sapi/v1/account/apiRestrictions|/private/ws/x)?(\\?[ -~]{0,60})?",
+        usdm in any::<bool>(),
         query in "(symbol=BTCUSDT&)?(side=BUY&)?(type=LIMIT&)?(quantity=[0-9.]{1,8}&)?(timestamp=[0-9]{1,20}&)?(signature=[0-9a-f]{0,64})?",
         method in prop_oneof![Just("GET"), Just("POST"), Just("DELETE"), Just("PUT"), Just("X")],
     ) {
-        let (mut exchange, _) = exchange();
-        let mut server = (find("binance.spot").unwrap().server.unwrap())(3);
+        let venue = if usdm { "binance.usdm" } else { "binance.spot" };
+        let (mut exchange, _) = exchange(venue);
+        let mut server = (find(venue).unwrap().server.unwrap())(3);
+        let (stream, api) = if usdm { ("/public/stream", "/ws-fapi/v1") } else { ("/stream", "/ws-api/v3") };
+        let stream = format!("{stream}?streams=btcusdt@depth/x");
         let mut out = Vec::new();
         let headers = [("x-mbx-apikey".to_owned(), HMAC.0.to_owned())];
-        for (conn, path) in [(1, "/stream?streams=btcusdt@depth/x"), (2, "/ws-api/v3"), (3, &target)] {
+        for (conn, path) in [(1, stream.as_str()), (2, api), (3, target.as_str())] {
             let conn = ConnId(conn);
             server.on(ServerInput::Opened { conn, target: path, headers: &[], peer: "?" }, START, &mut exchange, &mut out);
         }

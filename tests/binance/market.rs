@@ -32,15 +32,16 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new() -> Watcher {
-        let venue = find("binance.spot").unwrap();
-        let (exchange, maker) = exchange();
-        let endpoint = |url| Endpoint::parse(url).unwrap();
+    fn new(venue: &str) -> Watcher {
+        let stream = find(venue).unwrap().sim.stream_path;
+        let (exchange, maker) = exchange(venue);
+        let venue = find(venue).unwrap();
+        let endpoint = |url: &str| Endpoint::parse(url).unwrap();
         let feed = (venue.feed)(&FeedConfig {
             books: vec![BookConfig { symbol: Symbol::new("BTCUSDT").unwrap(), spec: None }],
             discover: false,
             channels: Channels { depth: true, levels: 100, interval_ms: 100, ticker: true },
-            stream: endpoint("ws://127.0.0.1:1/stream"),
+            stream: endpoint(&format!("ws://127.0.0.1:1{stream}")),
             rest: endpoint("http://127.0.0.1:1/"),
         });
         let mut watcher = Watcher {
@@ -58,7 +59,7 @@ impl Watcher {
             padded: PaddedBuf::default(),
         };
         let conn = ConnId(1);
-        watcher.serve(ServerInput::Opened { conn, target: "/stream", headers: &[], peer: "127.0.0.1:2" });
+        watcher.serve(ServerInput::Opened { conn, target: stream, headers: &[], peer: "127.0.0.1:2" });
         watcher.tell(FeedInput::Opened);
         watcher
     }
@@ -156,20 +157,23 @@ impl Watcher {
 
 #[test]
 fn a_book_follows_the_exchange() {
-    let mut watcher = Watcher::new();
-    let mut rng = Rand64::new(11);
-    for _ in 0..3_000 {
-        watcher.step(&mut rng);
-        watcher.compare();
+    for venue in ["binance.spot", "binance.usdm"] {
+        let mut watcher = Watcher::new(venue);
+        let mut rng = Rand64::new(11);
+        for _ in 0..3_000 {
+            watcher.step(&mut rng);
+            watcher.compare();
+        }
+        assert!(watcher.live && watcher.lost == 0, "{venue}");
+        assert!(watcher.exchange.book(0, 1).seq - watcher.seq < 20, "{venue}");
     }
-    assert!(watcher.live && watcher.lost == 0);
-    assert!(watcher.exchange.book(0, 1).seq - watcher.seq < 20);
 }
 
 #[test]
 fn lost_messages_are_noticed_and_cured() {
     for seed in 0..20 {
-        let mut watcher = Watcher::new();
+        let venue = if seed % 2 == 0 { "binance.spot" } else { "binance.usdm" };
+        let mut watcher = Watcher::new(venue);
         let mut rng = Rand64::new(seed);
         for _ in 0..20 {
             for _ in 0..30 {

@@ -11,6 +11,10 @@ fn credentials((key, secret): (&str, &str)) -> Credentials {
 }
 
 fn sign(key: (&str, &str), method: &str, query: &str, body: &str) -> String {
+    sign_at("binance.spot", key, method, query, body)
+}
+
+fn sign_at(venue: &str, key: (&str, &str), method: &str, query: &str, body: &str) -> String {
     let request = SignRequest {
         method: method.to_owned(),
         path: "/api/v3/order".to_owned(),
@@ -19,7 +23,7 @@ fn sign(key: (&str, &str), method: &str, query: &str, body: &str) -> String {
         time_ms: 0,
         nonce: None,
     };
-    (find("binance.spot").unwrap().sign.unwrap())(&credentials(key), &request).unwrap().signature
+    (find(venue).unwrap().sign.unwrap())(&credentials(key), &request).unwrap().signature
 }
 
 fn order(transport: Transport, client_id: &str) -> OrderText {
@@ -61,6 +65,45 @@ fn requests_are_signed_as_they_stand() {
         ),
         "cGkloHLHGGNbrduoWDYBlzIPwRHyDVYVfCE0rDkPwKdKedurBgm2JNWRkwloQDBFG6Mcloavo1siYfEtZbV/Ag=="
     );
+}
+
+/// The futures documents' example key.
+const FUTURES: (&str, &str) = (
+    "dbefbc809e3e83c283a984c3a1459732ea7db1360ca80c5c2c8867408d28cc83",
+    "2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9",
+);
+
+#[test]
+fn usdm_signs_as_its_documents_do() {
+    let query = "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=9000&timeInForce=GTC&recvWindow=5000\
+                 &timestamp=1591702613943";
+    assert_eq!(
+        sign_at("binance.usdm", FUTURES, "POST", query, ""),
+        "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9"
+    );
+    let order = OrderText { kind: Kind::PostOnly, tif: Tif::Gtc, ..order(Transport::Rest, "arb-000001") };
+    let preview = |order: &OrderText| {
+        (find("binance.usdm").unwrap().preview.unwrap())(&credentials(FUTURES), order).unwrap()
+    };
+    let Preview::Http { url, .. } = preview(&order) else { panic!("an HTTP request") };
+    let (front, signature) = url.split_once("&signature=").unwrap();
+    let query = front.strip_prefix("https://fapi.binance.com/fapi/v1/order?").unwrap();
+    assert_eq!(
+        query,
+        "symbol=BTCUSDT&side=SELL&type=LIMIT&timeInForce=GTX&newOrderRespType=RESULT&recvWindow=5000\
+         &newClientOrderId=arb-000001&price=23416.10&quantity=0.00847&timestamp=1660801715431"
+    );
+    assert_eq!(signature, sign_at("binance.usdm", FUTURES, "POST", query, ""));
+    let Preview::Frames { frames, .. } = preview(&OrderText { transport: Transport::Ws, ..order }) else {
+        panic!("frames")
+    };
+    let payload = format!(
+        "apiKey={}&newClientOrderId=arb-000001&newOrderRespType=RESULT&price=23416.10&quantity=0.00847\
+         &recvWindow=5000&side=SELL&symbol=BTCUSDT&timeInForce=GTX&timestamp=1660801715431&type=LIMIT",
+        FUTURES.0
+    );
+    let frame: serde_json::Value = serde_json::from_str(&frames[0]).unwrap();
+    assert_eq!(frame["params"]["signature"], sign_at("binance.usdm", FUTURES, "WS", &payload, ""));
 }
 
 #[test]

@@ -14,20 +14,19 @@ use xarb::venue::{
 };
 use xarb::wire::PaddedBuf;
 
-use crate::dialogue::{ED25519, HMAC, START, gateway};
+use crate::dialogue::{ED25519, HMAC, START, gateway, spec};
 
 const ONE: i64 = 100_000_000;
 
-pub fn exchange() -> (SimExchange, AccountId) {
-    let body = include_bytes!("../data/binance/exchange_info_spot.json");
-    let spec = (find("binance.spot").unwrap().instruments)(body).unwrap().remove(0);
+pub fn exchange(venue: &str) -> (SimExchange, AccountId) {
+    let spec = spec(venue);
     let rates = Rates { maker: FeeRate(75_000), taker: FeeRate(100_000) };
     let config =
         ExchangeConfig { instruments: vec![spec], fee_in: FeeIn::Received, rates, knobs: Knobs::default() };
     let mut exchange = SimExchange::new(config, Rand64::new(1)).unwrap();
     let maker = exchange.open_account(AccountKind::House);
-    for asset in ["BTC", "USDT"] {
-        exchange.deposit(maker, Asset::new(asset).unwrap(), Money::parse("10000000").unwrap());
+    for asset in exchange.assets_of(0) {
+        exchange.deposit(maker, asset, Money::parse("10000000").unwrap());
     }
     (exchange, maker)
 }
@@ -40,6 +39,7 @@ pub fn limit(side: Side, price: i64, qty: i64) -> NewOrder {
         tif: Tif::Gtc,
         price: Price(price),
         qty: Qty(qty),
+        reduce_only: false,
         client: String::new(),
     }
 }
@@ -55,24 +55,30 @@ fn secret_of((_, secret): (&str, &str)) -> KeySecret {
 }
 
 /// Both ends of the wire, and the exchange behind it.
-struct World {
-    exchange: SimExchange,
-    maker: AccountId,
-    trader: AccountId,
+pub struct World {
+    pub exchange: SimExchange,
+    pub maker: AccountId,
+    pub trader: AccountId,
     server: Box<dyn Server>,
-    gateway: Box<dyn Gateway>,
+    pub gateway: Box<dyn Gateway>,
     key: &'static str,
-    now: Nanos,
+    pub now: Nanos,
     reports: Vec<Report>,
     /// Tokens of HTTP requests by their number at the server.
     tokens: Vec<u128>,
     counter: u128,
+    /// Connections that the server closed.
+    pub closes: usize,
     padded: PaddedBuf,
 }
 
 impl World {
     fn new(transport: Transport, key: (&'static str, &str)) -> World {
-        let (mut exchange, maker) = exchange();
+        World::at("binance.spot", transport, key)
+    }
+
+    pub fn at(venue: &str, transport: Transport, key: (&'static str, &str)) -> World {
+        let (mut exchange, maker) = exchange(venue);
         let trader = exchange.open_account(AccountKind::Trader);
         exchange.deposit(trader, Asset::new("USDT").unwrap(), Money::parse("200000").unwrap());
         let rights = KeyRights {
@@ -95,39 +101,57 @@ impl World {
             exchange,
             maker,
             trader,
-            server: (find("binance.spot").unwrap().server.unwrap())(7),
-            gateway: gateway(transport, key),
+            server: (find(venue).unwrap().server.unwrap())(7),
+            gateway: gateway(venue, transport, key),
             key: key.0,
             now: START,
             reports: Vec::new(),
             tokens: Vec::new(),
             counter: 0,
+            closes: 0,
             padded: PaddedBuf::default(),
         };
         for spec in world.gateway.lanes() {
-            if spec.endpoint.websocket {
-                let target = spec.endpoint.target.clone();
-                let conn = conn(spec.lane);
-                world.serve(ServerInput::Opened {
-                    conn,
-                    target: &target,
-                    headers: &[],
-                    peer: "10.0.0.1:4444",
-                });
+            // One without a target waits until the gateway says where to.
+            if !spec.endpoint.websocket {
+                world.tell(GatewayInput::Opened(spec.lane));
+            } else if !spec.endpoint.target.is_empty() {
+                world.open(spec.lane);
             }
-            world.tell(GatewayInput::Opened(spec.lane));
         }
+        world.tell(GatewayInput::Tick);
         world
     }
 
+    /// Opens a WebSocket to where the gateway wants it.
+    pub fn open(&mut self, lane: Lane) {
+        let spec = self.gateway.lanes().into_iter().find(|spec| spec.lane == lane).unwrap();
+        let (conn, target) = (conn(lane), spec.endpoint.target);
+        self.serve(ServerInput::Opened { conn, target: &target, headers: &[], peer: "10.0.0.1:4444" });
+        self.tell(GatewayInput::Opened(lane));
+    }
+
+    /// Loses a WebSocket, on both ends.
+    pub fn cut(&mut self, lane: Lane) {
+        self.serve(ServerInput::Closed(conn(lane)));
+        self.tell(GatewayInput::Closed(lane));
+    }
+
+    /// Lets time pass at both ends.
+    pub fn wait(&mut self, time: Nanos) {
+        self.now = self.now + time;
+        self.serve(ServerInput::Tick);
+        self.tell(GatewayInput::Tick);
+    }
+
     /// Hands an input to the gateway and does what it wants.
-    fn tell(&mut self, input: GatewayInput<'_>) {
+    pub fn tell(&mut self, input: GatewayInput<'_>) {
         let mut out = GatewayOut::default();
         self.gateway.on(input, self.now, &mut out);
         self.after(out);
     }
 
-    fn command(&mut self, command: Command) {
+    pub fn command(&mut self, command: Command) {
         let mut out = GatewayOut::default();
         self.gateway.command(&command, self.now, &mut out).unwrap();
         self.after(out);
@@ -143,18 +167,19 @@ impl World {
                         request.headers.iter().map(|(n, v)| (n.to_lowercase(), v.clone())).collect();
                     self.request(token, request.method, &request.target, &headers);
                 }
+                GatewayWant::Reconnect(Lane::Private, "a new listen key") => self.open(Lane::Private),
                 GatewayWant::Reconnect(..) => {}
             }
         }
     }
 
-    fn request(&mut self, token: u128, method: &str, target: &str, headers: &[(String, String)]) {
+    pub fn request(&mut self, token: u128, method: &str, target: &str, headers: &[(String, String)]) {
         let id = RequestId(self.tokens.len() as u64);
         self.tokens.push(token);
         self.serve(ServerInput::Request { id, method, target, headers, body: b"", peer: "10.0.0.1:4444" });
     }
 
-    fn serve(&mut self, input: ServerInput<'_>) {
+    pub fn serve(&mut self, input: ServerInput<'_>) {
         let mut out = Vec::new();
         self.server.on(input, self.now, &mut self.exchange, &mut out);
         let mut events: Vec<Event> = Vec::new();
@@ -175,21 +200,40 @@ impl World {
                     let body = body.as_bytes();
                     self.tell(GatewayInput::Response { token, status, headers: &headers, body });
                 }
-                ServerOut::Close(_) => panic!("cut off"),
+                ServerOut::Close(id) => {
+                    let lane = if id == conn(Lane::Orders) { Lane::Orders } else { Lane::Private };
+                    self.closes += 1;
+                    self.tell(GatewayInput::Closed(lane));
+                }
             }
         }
     }
 
+    /// What the server alone answers.
+    pub fn ask(&mut self, input: ServerInput<'_>, out: &mut Vec<ServerOut>) {
+        self.server.on(input, self.now, &mut self.exchange, out);
+    }
+
     /// An order of ours, and its id.
-    fn draft(&mut self, tif: Tif, side: Side, price: i64, qty: i64) -> Draft {
+    pub fn draft(&mut self, tif: Tif, side: Side, price: i64, qty: i64) -> Draft {
         self.counter += 1;
         let client = ClientId::from_bits((1 << 127) | (0x4 << 76) | (0b10 << 62) | self.counter);
         let (price, qty) = (Price(price), Qty(qty));
         let instrument = InstrumentId(0);
-        Draft { client, venue: VenueId(0), instrument, side, kind: Kind::Limit, tif, price, qty }
+        Draft {
+            client,
+            venue: VenueId(0),
+            instrument,
+            side,
+            kind: Kind::Limit,
+            tif,
+            price,
+            qty,
+            reduce_only: false,
+        }
     }
 
-    fn place(&mut self, draft: &Draft, late: Nanos) {
+    pub fn place(&mut self, draft: &Draft, late: Nanos) {
         let mut bytes = OrderBytes::new();
         self.gateway.encode(draft, self.now, &mut bytes).unwrap();
         assert!(bytes.expires > self.now && bytes.generation == 3 && bytes.client == draft.client);
@@ -222,12 +266,12 @@ impl World {
         }
     }
 
-    fn take(&mut self) -> Vec<Report> {
+    pub fn take(&mut self) -> Vec<Report> {
         std::mem::take(&mut self.reports)
     }
 
     #[track_caller]
-    fn expect(&mut self, what: &str, is: impl Fn(&Report) -> bool) -> Vec<Report> {
+    pub fn expect(&mut self, what: &str, is: impl Fn(&Report) -> bool) -> Vec<Report> {
         let reports = self.take();
         assert!(reports.iter().any(is), "{what}: {reports:#?}");
         assert!(!reports.iter().any(|r| matches!(r, Report::Malformed(_))), "{reports:#?}");
@@ -248,6 +292,7 @@ fn everywhere(test: impl Fn(&mut World)) {
         let reports = world.take();
         assert_eq!(reports.iter().filter(|r| **r == Report::Ready).count(), 1, "{reports:?}");
         test(&mut world);
+        assert_eq!(world.closes, 0, "cut off");
         world.exchange.audit().unwrap();
     }
 }

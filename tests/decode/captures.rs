@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Venue, agreed};
 use xarb::types::Scale;
-use xarb::venue::{FeedError, TierUse};
+use xarb::wire::json::{Error, TierUse};
 
 /// Where captures are, when they are there.
 fn folder() -> Option<PathBuf> {
@@ -30,6 +30,12 @@ fn unpacked(path: &Path) -> String {
 fn messages(path: &Path) -> Vec<String> {
     let text = unpacked(path);
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    if name.contains(".ws.") {
+        // `<time>: <message>`; what was sent has more before the time.
+        let received =
+            text.lines().filter_map(|line| line.split_once(": ").filter(|(at, _)| !at.contains(' ')));
+        return received.map(|(_, message)| message.to_owned()).collect();
+    }
     if name.starts_with("cryptofeed") {
         let records =
             text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a record"));
@@ -85,6 +91,8 @@ fn captured_messages_are_told_alike_by_every_tier() {
         (Venue::Binance, "cryptofeed-", "binance"),
         (Venue::Kraken, "cryptofeed-KRAKEN.", "kraken"),
         (Venue::Kraken, "python-", "kraken"),
+        (Venue::Coinbase, "cryptofeed-", "coinbase"),
+        (Venue::Bybit, "cryptofeed-", "bybit"),
     ] {
         let mut paths: Vec<_> = std::fs::read_dir(folder.join(sub))
             .expect("a folder of captures")
@@ -98,7 +106,7 @@ fn captured_messages_are_told_alike_by_every_tier() {
             let stride = if all.len() < 2_000 { 1 } else { stride };
             for text in all.iter().step_by(stride) {
                 let (mut told, used) = agreed(venue, Scale::DEFAULT, text.as_bytes(), b"]}");
-                if matches!(told, Err(FeedError::Decimal { .. })) {
+                if matches!(told, Err(Error::Decimal { .. })) {
                     // Some pair quotes finer than others' largest prices leave room for.
                     told = agreed(venue, Scale::new(10).expect("a scale"), text.as_bytes(), b"]}").0;
                 }

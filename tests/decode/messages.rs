@@ -1,4 +1,4 @@
-//! Sound messages of both venues as trees, written down in any spelling, and ways to break them.
+//! Sound messages of the venues as trees, written down in any spelling, and ways to break them.
 
 use oorandom::Rand64;
 
@@ -6,6 +6,8 @@ use oorandom::Rand64;
 pub enum Venue {
     Binance,
     Kraken,
+    Coinbase,
+    Bybit,
 }
 
 /// A JSON value.
@@ -184,6 +186,8 @@ pub fn sound(venue: Venue, rand: &mut Rand64) -> Json {
     match venue {
         Venue::Binance => binance(rand),
         Venue::Kraken => kraken(rand),
+        Venue::Coinbase => coinbase(rand),
+        Venue::Bybit => bybit(rand),
     }
 }
 
@@ -247,6 +251,77 @@ fn binance(rand: &mut Rand64) -> Json {
         1 => map([("error", map([("code", raw(2)), ("msg", text("Invalid request"))])), ("id", text("x"))]),
         2..=4 => map([("stream", text(format!("{}@depth@100ms", name.to_lowercase()))), ("data", inner)]),
         _ => inner,
+    }
+}
+
+fn bybit(rand: &mut Rand64) -> Json {
+    let name = symbol(rand, &["BTCUSDT", "1000SATSUSDT", "BTCUSDT-25DEC26", "BTC.币"]);
+    let id = rand.rand_range(0..1 << 53);
+    let ms = rand.rand_range(1_600_000_000_000..1_900_000_000_000);
+    let kind = text(if coin(rand) { "delta" } else { "snapshot" });
+    match rand.rand_range(0..10) {
+        0..=4 => {
+            let level =
+                |rand: &mut Rand64| Json::List(vec![text(decimal(rand, false)), text(decimal(rand, false))]);
+            let depth = [1, 50, 200, 1_000][rand.rand_range(0..4) as usize];
+            let data = map([
+                ("s", text(&name)),
+                ("b", levels(rand, level)),
+                ("a", levels(rand, level)),
+                ("u", raw(id)),
+                ("seq", raw(id + 7)),
+            ]);
+            let mut fields = vec![
+                ("topic".to_owned(), text(format!("orderbook.{depth}.{name}"))),
+                ("type".to_owned(), kind),
+                ("ts".to_owned(), raw(ms)),
+            ];
+            if coin(rand) {
+                fields.swap(1, 2);
+            }
+            fields.push(("data".to_owned(), data));
+            fields.push(("cts".to_owned(), raw(ms - 2)));
+            Json::Map(fields)
+        }
+        5 | 6 => {
+            let mut data = vec![("symbol".to_owned(), text(&name))];
+            for key in ["lastPrice", "bid1Price", "bid1Size", "markPrice", "ask1Price", "ask1Size"] {
+                if coin(rand) {
+                    data.push((key.to_owned(), text(decimal(rand, false))));
+                }
+            }
+            map([
+                ("topic", text(format!("tickers.{name}"))),
+                ("type", kind),
+                ("data", Json::Map(data)),
+                ("cs", raw(id)),
+                ("ts", raw(ms)),
+            ])
+        }
+        7 => map([
+            ("topic", text(format!("publicTrade.{name}"))),
+            ("type", kind),
+            ("ts", raw(ms)),
+            (
+                "data",
+                Json::List(vec![map([
+                    ("T", raw(ms)),
+                    ("s", text(&name)),
+                    ("p", text("1")),
+                    ("BT", raw(false)),
+                ])]),
+            ),
+        ]),
+        8 => map([
+            ("success", raw(coin(rand))),
+            ("ret_msg", text("pong")),
+            ("conn_id", text("c")),
+            ("op", text(["ping", "pong", "subscribe", "auth"][rand.rand_range(0..4) as usize])),
+        ]),
+        _ => map([
+            ("topic", text(format!("orderbook.rpi.{name}"))),
+            ("data", map([("b", Json::List(vec![]))])),
+        ]),
     }
 }
 
@@ -341,6 +416,126 @@ fn kraken(rand: &mut Rand64) -> Json {
             parts.extend([text("book-10"), text(name)]);
             Json::List(parts)
         }
+    }
+}
+
+fn coinbase(rand: &mut Rand64) -> Json {
+    let name = symbol(rand, &["BTC-USD", "00-USD", "ETH-币", "SHIB-USDC"]);
+    let nanos = rand.rand_range(0..1_000_000_000);
+    let ts = format!("2026-08-{:02}T21:05:48.{nanos:09}Z", rand.rand_range(1..29));
+    let ts = if coin(rand) { ts } else { format!("{}Z", ts.trim_end_matches(['0', '9', 'Z'])) };
+    // Mostly one side before the other, as they come.
+    let grouped = rand.rand_range(0..4) > 0;
+    let first = rand.rand_range(0..13) as usize;
+    let is_bid = move |at: usize, rand: &mut Rand64| if grouped { at < first } else { coin(rand) };
+    let count = [1, 2, 5, 12][rand.rand_range(0..4) as usize];
+    let wrapped = |channel: &str, rand: &mut Rand64, event: Json| {
+        let mut fields = vec![("channel".to_owned(), text(channel))];
+        if coin(rand) {
+            fields.push(("client_id".to_owned(), text("")));
+        }
+        fields.push(("timestamp".to_owned(), text(&ts)));
+        fields.push(("sequence_num".to_owned(), raw(rand.rand_range(0..1 << 40))));
+        fields.push(("events".to_owned(), Json::List(vec![event])));
+        Json::Map(fields)
+    };
+    let kind = if coin(rand) { "update" } else { "snapshot" };
+    match rand.rand_range(0..12) {
+        0..=3 => {
+            let updates = (0..count)
+                .map(|at| {
+                    map([
+                        ("side", text(if is_bid(at, rand) { "bid" } else { "offer" })),
+                        ("event_time", text(&ts)),
+                        ("price_level", text(decimal(rand, false))),
+                        ("new_quantity", text(decimal(rand, false))),
+                    ])
+                })
+                .collect();
+            let event =
+                map([("type", text(kind)), ("product_id", text(name)), ("updates", Json::List(updates))]);
+            wrapped("l2_data", rand, event)
+        }
+        4 => {
+            let mut ticker = vec![("type".to_owned(), text("ticker")), ("product_id".to_owned(), text(name))];
+            for key in [
+                "price",
+                "volume_24_h",
+                "low_24_h",
+                "high_24_h",
+                "low_52_w",
+                "high_52_w",
+                "price_percent_chg_24_h",
+            ] {
+                ticker.push((key.to_owned(), text("1.5")));
+            }
+            for key in ["best_bid", "best_ask", "best_bid_quantity", "best_ask_quantity"] {
+                ticker.push((key.to_owned(), text(decimal(rand, false))));
+            }
+            let event = map([("type", text(kind)), ("tickers", Json::List(vec![Json::Map(ticker)]))]);
+            wrapped("ticker", rand, event)
+        }
+        5 => {
+            let event =
+                map([("current_time", text("2026-08-09 21:05:48 +0000 UTC")), ("heartbeat_counter", raw(7))]);
+            wrapped("heartbeats", rand, event)
+        }
+        6 => wrapped("market_trades", rand, map([("type", text(kind)), ("trades", Json::List(vec![]))])),
+        7 => {
+            let level =
+                |rand: &mut Rand64| Json::List(vec![text(decimal(rand, false)), text(decimal(rand, false))]);
+            let mut fields =
+                vec![("type".to_owned(), text("snapshot")), ("product_id".to_owned(), text(name))];
+            fields.push(("asks".to_owned(), levels(rand, level)));
+            fields.push(("bids".to_owned(), levels(rand, level)));
+            if coin(rand) {
+                fields.swap(2, 3);
+                fields.push(("time".to_owned(), text(&ts)));
+            }
+            Json::Map(fields)
+        }
+        8 | 9 => {
+            let changes = (0..count)
+                .map(|at| {
+                    let side = text(if is_bid(at, rand) { "buy" } else { "sell" });
+                    Json::List(vec![side, text(decimal(rand, false)), text(decimal(rand, false))])
+                })
+                .collect();
+            let mut fields =
+                vec![("type".to_owned(), text("l2update")), ("product_id".to_owned(), text(name))];
+            fields.push(("changes".to_owned(), Json::List(changes)));
+            fields.insert(if coin(rand) { 2 } else { 3 }, ("time".to_owned(), text(&ts)));
+            Json::Map(fields)
+        }
+        10 => {
+            let mut fields = vec![
+                ("type".to_owned(), text("ticker")),
+                ("sequence".to_owned(), raw(37_475_248_783u64)),
+                ("product_id".to_owned(), text(name)),
+            ];
+            for key in ["price", "open_24h", "volume_24h", "low_24h", "high_24h", "volume_30d"] {
+                fields.push((key.to_owned(), text("1.5")));
+            }
+            let quantities = coin(rand);
+            for (key, always) in
+                [("best_bid", true), ("best_bid_size", false), ("best_ask", true), ("best_ask_size", false)]
+            {
+                if always || quantities {
+                    fields.push((key.to_owned(), text(decimal(rand, false))));
+                }
+            }
+            fields.push(("side".to_owned(), text("buy")));
+            fields.push(("time".to_owned(), text(&ts)));
+            fields.push(("trade_id".to_owned(), raw(370_843_401)));
+            fields.push(("last_size".to_owned(), text("11.4396987")));
+            Json::Map(fields)
+        }
+        _ => map([
+            ("type", text(if coin(rand) { "heartbeat" } else { "error" })),
+            ("sequence", raw(90)),
+            ("product_id", text(name)),
+            ("time", text(&ts)),
+        ]),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use xarb::detect::{Leg, Opportunity};
+use xarb::detect::{Leg, Opportunity, Sums};
 use xarb::exec::*;
 use xarb::risk::{Kill, Limits, Quote};
 use xarb::types::*;
@@ -340,15 +340,17 @@ pub fn world_of(config: ExecutorConfig) -> World {
     world
 }
 
-pub fn leg(venue: u8, side: Side, price: i64, qty: i64) -> Leg {
-    let value = Money::notional(Price(price * E8), Qty(qty), Scale::DEFAULT).unwrap();
-    let fee = value.fee_up(FeeRate(100_000));
-    Leg { venue: VenueId(venue), side, price: Price(price * E8), qty: Qty(qty), value, fee, book_version: 1 }
-}
-
 pub fn opportunity(qty: i64, at: Nanos) -> Opportunity {
-    let legs = [leg(0, Side::Buy, 60_000, qty), leg(1, Side::Sell, 60_200, qty)];
-    Opportunity::new(BTC_USDT, at, &legs, false).unwrap()
+    let leg = |venue, side, price| {
+        let price = Price(price * E8);
+        Leg { venue: VenueId(venue), side, price, qty: Qty(qty), book_version: 1 }
+    };
+    let value = |price: i64| Money::notional(Price(price * E8), Qty(qty), Scale::DEFAULT).unwrap();
+    let (bought, sold) = (value(60_000), value(60_200));
+    let fee = |value: Money| value.fee_up(FeeRate(100_000));
+    let sums = Sums { bought, buy_fees: fee(bought), sold, sell_fees: fee(sold) };
+    let legs = [leg(0, Side::Buy, 60_000), leg(1, Side::Sell, 60_200)];
+    Opportunity::new(BTC_USDT, at, &legs, sums, false).unwrap()
 }
 
 impl World {

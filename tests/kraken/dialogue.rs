@@ -130,6 +130,7 @@ fn the_session_dialogue_is_kept() {
                     tif: if terms[1] == "ioc" { Tif::Ioc } else { Tif::Gtc },
                     price: Price(parse(terms[2].as_bytes(), Scale::DEFAULT).unwrap()),
                     qty: Qty(parse(terms[3].as_bytes(), Scale::DEFAULT).unwrap()),
+                    reduce_only: false,
                 };
                 let mut bytes = OrderBytes::new();
                 followed.push(match gateway.encode(&draft, now, &mut bytes) {

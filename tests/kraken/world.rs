@@ -228,6 +228,7 @@ impl World {
             tif,
             price: Price(number(price)),
             qty: Qty(number(qty)),
+            reduce_only: false,
         }
     }
 
@@ -263,6 +264,7 @@ impl World {
             tif: Tif::Gtc,
             price: Price(number(price)),
             qty: Qty(number(qty)),
+            reduce_only: false,
             client: String::new(),
         };
         let id = self.exchange.place(self.house, &order, self.now).unwrap().id;
@@ -379,6 +381,7 @@ fn refusals_come_in_the_venue_s_words_and_classes() {
 
 #[test]
 fn the_counter_throttles_a_burst() {
+    // The venue's own end, were nobody to count before it.
     let mut world = World::ready(Transport::Ws);
     let mut throttled = 0;
     for _ in 0..200 {
@@ -388,6 +391,56 @@ fn the_counter_throttles_a_burst() {
             world.told().iter().filter(|told| *told == "Throttled EOrder:Rate limit exceeded").count();
     }
     assert_eq!(throttled, 20);
+}
+
+#[test]
+fn a_burst_is_refused_here_before_the_venue_refuses_it() {
+    let mut world = World::ready(Transport::Ws);
+    let (mut sent, mut refused, mut after_a_second) = (0, 0, 0);
+    for round in 0..400 {
+        if round == 200 {
+            world.now = world.now + Nanos::from_secs(1);
+        }
+        let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.1", "0.01");
+        match world.gateway.spend(&order, Urgency::Order, world.now) {
+            Ok(()) => {
+                world.send(&order);
+                sent += 1;
+                after_a_second += u32::from(round >= 200);
+            }
+            Err(limited) => {
+                assert_eq!(limited.to_string(), "the venue's limit `points of a pair` has no room");
+                refused += 1;
+            }
+        }
+        for told in world.told() {
+            assert!(!told.contains("Throttled"), "{told}");
+        }
+    }
+    // 180 points, less what the network may shift, less what is kept for cancels and hedges; 3.75 a second.
+    assert_eq!((sent, refused, after_a_second), (136 + 3, 64 + 197, 3));
+    let hedge = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.1", "0.01");
+    assert_eq!(world.gateway.spend(&hedge, Urgency::Urgent, world.now), Ok(()));
+}
+
+#[test]
+fn questions_wait_their_turn_and_orders_do_not() {
+    let mut world = World::ready(Transport::Ws);
+    for _ in 0..60 {
+        world.command(Command::Balances).unwrap();
+        let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.1", "0.01");
+        assert_eq!(world.gateway.spend(&order, Urgency::Order, world.now), Ok(()));
+    }
+    let refused = |report: &&Report| matches!(report, Report::Malformed(_));
+    assert_eq!(world.reports.iter().find(refused), None);
+    // The question that waits already was not taken a second time: it is asked once more, and no more.
+    for (seconds, more) in [(0, false), (2, true), (2, false)] {
+        let before = world.reports.len();
+        world.now = world.now + Nanos::from_secs(seconds);
+        world.gateway_on(GatewayInput::Tick);
+        assert_eq!(world.reports.iter().find(refused), None);
+        assert_eq!(world.reports.len() > before, more, "{seconds}");
+    }
 }
 
 #[test]
@@ -435,6 +488,8 @@ fn the_account_is_read() {
         };
         assert!(world.reports.contains(&btc), "{:?}", world.reports);
         world.reports.clear();
+        // Calls are counted, and forgotten one a second.
+        world.now = world.now + Nanos::from_secs(4);
         world.command(Command::Fees { instrument: InstrumentId(7) }).unwrap();
         let symbol = spec().symbol;
         assert_eq!(
@@ -624,6 +679,7 @@ fn check_books(seed: u64, depth: u32, ticker: bool) {
                 tif: Tif::Gtc,
                 price: Price((300_000 - side.sign() * distance) * 10_000_000),
                 qty: Qty((rng.rand_range(5..5_000) as i64) * 1_000),
+                reduce_only: false,
                 client: String::new(),
             };
             if let Ok(view) = world.exchange.place(world.house, &order, world.now) {

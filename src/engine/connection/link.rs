@@ -125,6 +125,13 @@ impl Redial {
         self.line = Line::Down { dial_at: now };
     }
 
+    /// Dials without a further pause, where it is down.
+    pub fn hurry(&mut self) {
+        if let Line::Down { dial_at } = &mut self.line {
+            *dial_at = Nanos(i64::MIN);
+        }
+    }
+
     /// Evenly from zero to the bound (splitmix64).
     fn draw(&mut self, bound: i64) -> i64 {
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);

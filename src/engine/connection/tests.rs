@@ -193,6 +193,37 @@ fn a_close_is_answered_and_a_new_connection_made() {
 }
 
 #[test]
+fn a_connection_waits_until_it_knows_where_to() {
+    let net = Net::default();
+    let nowhere = Endpoint { target: String::new(), ..Endpoint::parse("ws://venue.test/").unwrap() };
+    let config = ConnectionConfig::DEFAULT;
+    let mut connection = WsConnection::new(Box::new(net.clone()), nowhere.clone(), vec![], config, 7);
+    assert!(connection.poll(Nanos::from_secs(60)).is_none());
+    assert_eq!(net.count(), 0);
+    let mut went = Vec::new();
+    for (number, target) in ["/ws/one", "/ws/two"].into_iter().enumerate() {
+        let now = Nanos::from_secs(60 + number as i64);
+        connection.aim(nowhere.with_target(target));
+        connection.reconnect("elsewhere");
+        if number > 0 {
+            let event = connection.poll(now);
+            assert!(matches!(event, Some(WsEvent::Closed(Reason::Asked("elsewhere")))), "{event:?}");
+            connection.aim(nowhere.with_target(target));
+        }
+        let later = now + Nanos::from_millis(900);
+        assert!(connection.poll(later).is_none());
+        net.last(|pipe| pipe.ready = true);
+        assert!(connection.poll(later).is_none());
+        let asked: Vec<u8> = net.last(|pipe| pipe.up.iter().copied().collect());
+        went.push(String::from_utf8_lossy(&asked).lines().next().unwrap_or_default().to_owned());
+        serve(&net, &mut Ws::server(Limits::DEFAULT));
+        assert!(matches!(connection.poll(later), Some(WsEvent::Opened)));
+    }
+    assert_eq!(went, ["GET /ws/one HTTP/1.1", "GET /ws/two HTTP/1.1"]);
+    assert_eq!(net.count(), 2);
+}
+
+#[test]
 fn a_bad_frame_ends_the_connection_and_says_so_to_the_peer() {
     let (net, mut connection) = websocket(ConnectionConfig::DEFAULT);
     let mut server = open(&net, &mut connection, Nanos::ZERO);

@@ -50,7 +50,7 @@ enum Found {
 }
 
 impl WsConnection {
-    /// A connection that dials at its first poll. `seed` gives pauses, keys and masks.
+    /// A connection that dials at its first poll, once its endpoint has a target. `seed` gives pauses, keys and masks.
     pub fn new(
         dial: Box<dyn Dial>,
         endpoint: Endpoint,
@@ -125,6 +125,14 @@ impl WsConnection {
         self.note(sent)
     }
 
+    /// Goes elsewhere from the next connection on. One that was waiting to dial does so at once.
+    pub fn aim(&mut self, endpoint: Endpoint) {
+        if self.redial.endpoint != endpoint {
+            self.redial.endpoint = endpoint;
+            self.redial.hurry();
+        }
+    }
+
     /// Closes this connection and dials another; the reason comes back in [`WsEvent::Closed`].
     pub fn reconnect(&mut self, why: &'static str) {
         if let Some(ws) = &mut self.ws {
@@ -179,7 +187,8 @@ impl WsConnection {
             }
             return Some(self.gone(reason, now));
         }
-        match self.redial.advance(true, now) {
+        let known = !self.redial.endpoint.target.is_empty();
+        match self.redial.advance(known, now) {
             Progress::Waiting => return None,
             Progress::Failed(reason) => return Some(Found::Unreachable(reason)),
             Progress::Ready => {

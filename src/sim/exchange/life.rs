@@ -3,7 +3,8 @@
 use super::fees::{FeeIn, Rates, Tally};
 use super::{AccountKind, HouseFill, SimExchange, working};
 use crate::types::{
-    FeeRate, InstrumentSpec, Kind, Level, Money, Nanos, OrderState, Price, Qty, Side, SpecError, Tif,
+    ContractKind, FeeRate, InstrumentSpec, Kind, Level, Money, Nanos, OrderState, Price, Qty, Side,
+    SpecError, Tif,
 };
 use crate::venue::{
     AccountId, EndReason, Event, FillView, NewOrder, OrderChange, OrderRef, OrderView, Refusal,
@@ -15,12 +16,13 @@ pub(super) struct Order {
     /// The account's rates when it was placed.
     rates: Rates,
     tally: Tally,
-    /// What it holds back of what it would pay with.
+    /// What it holds back of what it would pay with; for contracts, the value that margin is locked
+    /// for.
     pub locked: Money,
 }
 
 impl Order {
-    fn left(&self) -> Qty {
+    pub fn left(&self) -> Qty {
         Qty(self.view.order.qty.0 - self.view.filled.0)
     }
 
@@ -82,10 +84,7 @@ impl SimExchange {
         if order.kind == Kind::PostOnly && book.crosses(order.side, limit) {
             return Err(Refusal::WouldTake);
         }
-        let need = self.need(order, rates, order.qty).ok_or(Refusal::Filter(SpecError::Overflow))?;
-        if need > self.wallets.free(account, self.paid_in(order)) {
-            return Err(Refusal::Balance);
-        }
+        self.check_funds(account, order, rates, order.qty, None)?;
 
         let id = self.next_order;
         self.next_order += 1;
@@ -112,10 +111,10 @@ impl SimExchange {
         Ok(self.work(order, now))
     }
 
-    pub(super) fn cancel_order(&mut self, id: u64, now: Nanos) -> Option<OrderView> {
+    pub(super) fn cancel_order(&mut self, id: u64, why: EndReason, now: Nanos) -> Option<OrderView> {
         let mut order = self.take_out(id)?;
         order.view.updated = now;
-        Some(self.end(order, EndReason::Cancelled))
+        Some(self.end(order, why))
     }
 
     pub(super) fn amend_order(
@@ -142,10 +141,9 @@ impl SimExchange {
             return Err(Refusal::WouldTake);
         }
         let left = Qty(new.qty.0 - order.view.filled.0);
-        let need = self.need(&new, rates, left).ok_or(Refusal::Filter(SpecError::Overflow))?;
         let keeps_place = new.price == old.price && new.qty <= old.qty;
-        if !keeps_place && need > self.wallets.free(account, self.paid_in(&new)) + locked {
-            return Err(Refusal::Balance);
+        if !keeps_place {
+            self.check_funds(account, &new, rates, left, Some((id, locked)))?;
         }
 
         let mut order = self.take_out_unless(id, keeps_place).ok_or(Refusal::UnknownOrder)?;
@@ -200,6 +198,10 @@ impl SimExchange {
             }
         }
         self.changes = changes;
+        for (account, instrument) in self.positions.take_changed() {
+            let view = self.positions.view(account, instrument);
+            self.events.push(Event::Position { account, view, at: now });
+        }
     }
 
     /// Matches an order that is in no book, then rests or ends it. The view has the fills.
@@ -267,10 +269,15 @@ impl SimExchange {
             self.dirty.push((instrument, side.opposite(), price));
             fills.push(self.settle(order, trade, price, qty, false, now));
             self.settle(&mut resting, trade, price, qty, true, now);
+            let maker = resting.view.account;
             if resting.left() == Qty::ZERO {
                 self.archive(resting);
             } else {
                 self.open.insert(id, resting);
+            }
+            if self.is_linear(instrument) {
+                self.trim_reducing(maker, instrument, now);
+                self.trim_reducing(order.view.account, instrument, now);
             }
         }
         Stop::Filled
@@ -290,8 +297,9 @@ impl SimExchange {
         let spec = &self.instruments[instrument];
         let account = order.view.account;
         let base = Money::from_scaled(qty.0, spec.scale);
-        let value = Money::notional(price, qty, spec.scale).expect("checked when the order came");
-        let (base_asset, quote_asset) = (spec.base, spec.quote);
+        let value = spec.contract.value(price, qty, spec.scale).expect("checked when the order came");
+        let (base_asset, quote_asset, settle) = (spec.base, spec.quote, spec.contract.settle);
+        let linear = spec.contract.kind == ContractKind::Linear;
         let rate = order.rates.of(maker);
 
         order.view.filled = Qty(order.view.filled.0 + qty.0);
@@ -301,6 +309,7 @@ impl SimExchange {
             if order.left() == Qty::ZERO { OrderState::Filled } else { OrderState::PartFilled };
 
         let (fee, fee_asset) = match (side, self.fee_in) {
+            _ if linear => (order.tally.charge(maker, rate, value, Money(i128::MAX)), settle),
             (Side::Buy, FeeIn::Received) => (order.tally.charge(maker, rate, base, base), base_asset),
             (Side::Buy, FeeIn::Quote) => {
                 (order.tally.charge(maker, rate, value, Money(i128::MAX)), quote_asset)
@@ -310,15 +319,19 @@ impl SimExchange {
         if maker {
             self.relock(order); // frees just what this fill takes
         }
-        // What the other side of the trade gets of this, it is given by its own settlement.
-        let ((pays, paid), (gets, got)) = match side {
-            Side::Buy => ((quote_asset, value), (base_asset, base)),
-            Side::Sell => ((base_asset, base), (quote_asset, value)),
-        };
-        self.wallets.give(account, pays, -paid);
-        self.wallets.give(account, gets, got);
-        self.wallets.give(account, fee_asset, -fee);
-        self.wallets.give(SimExchange::FEES, fee_asset, fee);
+        if linear {
+            self.settle_contract(account, instrument, side, qty, value, fee);
+        } else {
+            // What the other side of the trade gets of this, it is given by its own settlement.
+            let ((pays, paid), (gets, got)) = match side {
+                Side::Buy => ((quote_asset, value), (base_asset, base)),
+                Side::Sell => ((base_asset, base), (quote_asset, value)),
+            };
+            self.wallets.give(account, pays, -paid);
+            self.wallets.give(account, gets, got);
+            self.wallets.give(account, fee_asset, -fee);
+            self.wallets.give(SimExchange::FEES, fee_asset, fee);
+        }
 
         let fill = FillView {
             trade,
@@ -357,20 +370,50 @@ impl SimExchange {
         fill
     }
 
-    /// Whether all of it would trade at once. What stands behind an own order is out of reach.
+    /// Whether all of it would trade at once. What stands behind an own order is out of reach, and
+    /// reduce-only orders may end before their turn.
     fn can_fill(&self, order: &Order) -> bool {
         let book = &self.books[order.view.order.instrument];
         let mut left = order.left().0;
         for (_, id, shown) in book.in_reach(order.view.order.side, order.limit()) {
-            if left <= 0 || self.open.get(&id).is_some_and(|met| met.view.account == order.view.account) {
+            let met = self.open.get(&id).map(|met| &met.view);
+            if left <= 0 || met.is_some_and(|met| met.account == order.view.account) {
                 break;
             }
-            left -= shown.0;
+            if !met.is_some_and(|met| met.order.reduce_only) {
+                left -= shown.0;
+            }
         }
         left <= 0
     }
 
-    /// What an account must have free to place this order. `None` when that cannot be said in 128 bits.
+    /// Whether an account can pay for `qty` of an order, or has the margin for it. `instead` is the
+    /// order that it replaces and what that holds.
+    fn check_funds(
+        &self,
+        account: AccountId,
+        order: &NewOrder,
+        rates: Rates,
+        qty: Qty,
+        instead: Option<(u64, Money)>,
+    ) -> Result<(), Refusal> {
+        let held = instead.map_or(Money::ZERO, |(_, locked)| locked);
+        if order.reduce_only {
+            let closable = self.closable(account, order.instrument, order.side, instead.map(|(id, _)| id));
+            return if qty <= closable { Ok(()) } else { Err(Refusal::ReduceOnly) };
+        }
+        let overflow = Refusal::Filter(SpecError::Overflow);
+        if self.is_linear(order.instrument) {
+            let limit = (order.kind != Kind::Market).then_some(order.price);
+            let value = self.worth(order, limit, qty).ok_or(overflow)?;
+            return self.check_margin(account, order, value, held);
+        }
+        let need = self.need(order, rates, qty).ok_or(overflow)?;
+        let enough = need <= self.wallets.free(account, self.paid_in(order)) + held;
+        if enough { Ok(()) } else { Err(Refusal::Balance) }
+    }
+
+    /// What an account must have free to place this spot order. `None` when that cannot be said in 128 bits.
     fn need(&self, order: &NewOrder, rates: Rates, qty: Qty) -> Option<Money> {
         let spec = &self.instruments[order.instrument];
         if order.side == Side::Sell {
@@ -405,6 +448,11 @@ impl SimExchange {
         let spec = &self.instruments[order.view.order.instrument];
         let left = order.left();
         let need = match order.view.order.side {
+            _ if order.view.order.reduce_only => Money::ZERO,
+            _ if spec.contract.kind == ContractKind::Linear => spec
+                .contract
+                .value(order.view.order.price, left, spec.scale)
+                .expect("checked when the order came"),
             Side::Sell => Money::from_scaled(left.0, spec.scale),
             Side::Buy => {
                 let value = Money::notional(order.view.order.price, left, spec.scale)
@@ -421,6 +469,9 @@ impl SimExchange {
     }
 
     fn lock_exactly(&mut self, order: &mut Order, need: Money) {
+        if self.is_linear(order.view.order.instrument) {
+            return self.remargin_order(order, need);
+        }
         let asset = self.paid_in(&order.view.order);
         self.wallets.lock(order.view.account, asset, need - order.locked);
         order.locked = need;

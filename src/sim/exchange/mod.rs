@@ -7,6 +7,8 @@
 //! - What an order may spend is locked while it rests, fee included where the buyer pays it in the
 //!   quote asset.
 //! - A client id is unique among open orders only: one that ended may come again.
+//! - A linear contract moves a signed position and not the base asset; profit, loss and fees are
+//!   booked in the asset it settles in, and margin is locked for position and orders (`margin`).
 //! - Fees go to an account of the exchange, so each asset's sum over all accounts never changes
 //!   but by deposits.
 //! - Orders and fills of traders are kept for ever, for queries and for the checks; those of house
@@ -15,6 +17,7 @@
 mod book;
 mod fees;
 mod life;
+mod margin;
 #[cfg(test)]
 mod tests;
 mod wallet;
@@ -25,13 +28,14 @@ use oorandom::Rand64;
 
 use self::book::Book;
 use self::life::Order;
+use self::margin::Positions;
 use self::wallet::Wallets;
 use crate::types::{
     Asset, ContractKind, FeeRate, InstrumentSpec, Money, Nanos, OrderState, Price, Qty, Side,
 };
 use crate::venue::{
-    AccountId, ApiKey, Balance, BookSnapshot, Event, Exchange, FillView, NewOrder, OrderRef, OrderView,
-    Refusal,
+    AccountId, ApiKey, Balance, BookSnapshot, EndReason, Event, Exchange, FillView, NewOrder, OrderRef,
+    OrderView, PositionView, Refusal,
 };
 
 pub use self::fees::{FeeIn, Rates};
@@ -39,7 +43,7 @@ pub use self::fees::{FeeIn, Rates};
 /// What an exchange is made from.
 #[derive(Clone, Debug)]
 pub struct ExchangeConfig {
-    /// What it trades: spot instruments only.
+    /// What it trades: spot instruments and linear contracts.
     pub instruments: Vec<InstrumentSpec>,
     /// What fees are taken from.
     pub fee_in: FeeIn,
@@ -63,11 +67,11 @@ pub struct Knobs {
 /// Why there is no such exchange.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
-    /// Margin is not simulated.
-    #[error("{0}: only spot instruments are simulated")]
-    NotSpot(String),
-    /// A tick or lot of zero or below.
-    #[error("{0}: tick and lot must be positive")]
+    /// An edge of inverse contracts is not linear in their quantity: nothing here trades them.
+    #[error("{0}: inverse contracts are not simulated")]
+    Inverse(String),
+    /// A tick, lot or multiplier of zero or below, or finer together than money is.
+    #[error("{0}: tick, lot and contract multiplier must be positive, and their product exact")]
     BadGrid(String),
 }
 
@@ -126,6 +130,7 @@ pub struct SimExchange {
     accounts: Vec<Account>,
     keys: Vec<ApiKey>,
     wallets: Wallets,
+    positions: Positions,
     open: BTreeMap<u64, Order>,
     past: BTreeMap<u64, OrderView>,
     next_order: u64,
@@ -148,14 +153,15 @@ impl SimExchange {
     /// [`ExchangeError`] for instruments that cannot be simulated.
     pub fn new(config: ExchangeConfig, rng: Rand64) -> Result<SimExchange, ExchangeError> {
         for spec in &config.instruments {
-            if spec.contract.kind != ContractKind::Spot {
-                return Err(ExchangeError::NotSpot(spec.name.to_string()));
+            if spec.contract.kind == ContractKind::Inverse {
+                return Err(ExchangeError::Inverse(spec.name.to_string()));
             }
-            if spec.tick.0 <= 0 || spec.lot.0 <= 0 {
+            let positive = spec.tick.0 > 0 && spec.lot.0 > 0 && spec.contract.multiplier > 0;
+            if !positive || spec.contract.value(spec.tick, spec.lot, spec.scale).is_none() {
                 return Err(ExchangeError::BadGrid(spec.name.to_string()));
             }
         }
-        let assets = config.instruments.iter().flat_map(|spec| [spec.base, spec.quote]).collect();
+        let assets = config.instruments.iter().flat_map(margin::assets).collect();
         let count = config.instruments.len();
         let mut exchange = SimExchange {
             instruments: config.instruments,
@@ -169,6 +175,7 @@ impl SimExchange {
             accounts: Vec::new(),
             keys: Vec::new(),
             wallets: Wallets::new(assets),
+            positions: Positions::default(),
             open: BTreeMap::new(),
             past: BTreeMap::new(),
             next_order: 1,
@@ -199,6 +206,11 @@ impl SimExchange {
             last_clients: BTreeMap::new(),
         });
         self.wallets.open()
+    }
+
+    /// The assets whose balances trades of an instrument move.
+    pub fn assets_of(&self, instrument: usize) -> Vec<Asset> {
+        self.instruments.get(instrument).map_or_else(Vec::new, margin::assets)
     }
 
     /// Brings in an asset from outside.
@@ -262,9 +274,12 @@ impl SimExchange {
         self.accounts.iter().enumerate().skip(1).map(|(at, account)| (AccountId(at as u32), account.kind))
     }
 
-    /// Each asset's sum over all accounts, fees included.
+    /// Each asset's sum over all accounts, fees included, with what realised profits owe to positions
+    /// that are still open taken off.
     pub fn totals(&self) -> Vec<(Asset, Money)> {
-        self.wallets.totals().map(|(asset, held, _)| (asset, held)).collect()
+        let tied_up = self.tied_up(None);
+        let open = |asset| tied_up.get(&asset).copied().unwrap_or_default();
+        self.wallets.totals().map(|(asset, held, _)| (asset, held - open(asset))).collect()
     }
 
     /// Fees taken so far less rebates paid, by asset.
@@ -286,18 +301,25 @@ impl SimExchange {
     }
 
     /// Whether money is conserved: each asset's sum over all accounts is what was deposited, what
-    /// is locked is what the open orders need, and no book is crossed.
+    /// is locked is what open orders and positions need, every contract that one account is long another is
+    /// short, and no book is crossed.
     ///
     /// # Errors
     /// What does not add up, in words.
     pub fn audit(&self) -> Result<(), String> {
-        for (asset, held, deposited) in self.wallets.totals() {
+        let deposits = self.wallets.totals().map(|(_, _, deposited)| deposited);
+        for ((asset, held), deposited) in self.totals().into_iter().zip(deposits) {
             if held != deposited {
                 return Err(format!("{asset}: accounts hold {held}, {deposited} was deposited"));
             }
         }
         let mut locked: BTreeMap<(AccountId, Asset), Money> = BTreeMap::new();
-        for order in self.open.values() {
+        self.audit_positions()?;
+        for (account, instrument, .., margin) in self.positions.all() {
+            let settle = self.instruments[instrument].contract.settle;
+            *locked.entry((account, settle)).or_default() += margin;
+        }
+        for order in self.open.values().filter(|order| !self.is_linear(order.view.order.instrument)) {
             let asset = self.paid_in(&order.view.order);
             *locked.entry((order.view.account, asset)).or_default() += order.locked;
         }
@@ -351,7 +373,7 @@ impl Exchange for SimExchange {
 
     fn cancel(&mut self, account: AccountId, order: &OrderRef, now: Nanos) -> Result<OrderView, Refusal> {
         let id = self.find_open(account, order).ok_or(Refusal::UnknownOrder)?;
-        let view = self.cancel_order(id, now).ok_or(Refusal::UnknownOrder);
+        let view = self.cancel_order(id, EndReason::Cancelled, now).ok_or(Refusal::UnknownOrder);
         self.tell(now);
         view
     }
@@ -361,7 +383,8 @@ impl Exchange for SimExchange {
             order.view.account == account && instrument.is_none_or(|at| at == order.view.order.instrument)
         };
         let ids: Vec<u64> = self.open.values().filter(meant).map(|order| order.view.id).collect();
-        let views = ids.into_iter().filter_map(|id| self.cancel_order(id, now)).collect();
+        let views =
+            ids.into_iter().filter_map(|id| self.cancel_order(id, EndReason::Cancelled, now)).collect();
         self.tell(now);
         views
     }
@@ -410,6 +433,27 @@ impl Exchange for SimExchange {
             return Vec::new();
         }
         (0..self.wallets.assets().len()).map(|at| self.wallets.balance(account, at)).collect()
+    }
+
+    fn positions(&self, account: AccountId) -> Vec<PositionView> {
+        self.positions.views(account)
+    }
+
+    fn leverage(&self, account: AccountId, instrument: usize) -> u32 {
+        let linear = self.instruments.get(instrument).is_some() && self.is_linear(instrument);
+        if linear { self.positions.leverage(account, instrument) } else { 1 }
+    }
+
+    fn set_leverage(
+        &mut self,
+        account: AccountId,
+        instrument: usize,
+        leverage: u32,
+        now: Nanos,
+    ) -> Result<(), Refusal> {
+        let changed = self.change_leverage(account, instrument, leverage);
+        self.tell(now);
+        changed
     }
 
     fn fees(&self, account: AccountId, _instrument: usize) -> (FeeRate, FeeRate) {

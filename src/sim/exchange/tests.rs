@@ -34,6 +34,7 @@ fn order(side: Side, tif: Tif, price: i64, lots: i64, client: &str) -> NewOrder 
         tif,
         price: Price(price * 100_000_000),
         qty: Qty(lots * 1_000),
+        reduce_only: false,
         client: client.to_owned(),
     }
 }
@@ -177,14 +178,14 @@ fn knobs_spare_the_house() {
 
 /// One random operation.
 #[derive(Clone, Debug)]
-enum Op {
+pub(super) enum Op {
     Place { account: usize, side: Side, kind: Kind, tif: Tif, price: i64, lots: i64, client: usize },
     Cancel { account: usize, client: usize },
     Amend { account: usize, client: usize, price: Option<i64>, lots: Option<i64> },
     CancelAll { account: usize },
 }
 
-fn ops() -> impl Strategy<Value = Vec<Op>> {
+pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
     let side = prop_oneof![Just(Buy), Just(Sell)];
     let kind = prop_oneof![6 => Just(Kind::Limit), 1 => Just(Kind::Market), 1 => Just(Kind::PostOnly)];
     let tif = prop_oneof![4 => Just(Gtc), 1 => Just(Ioc), 1 => Just(Fok)];
@@ -340,7 +341,7 @@ impl Seen {
                 Event::Order { change: OrderChange::Trade(fill), .. } => {
                     self.trades.entry(fill.trade).or_default().push(fill);
                 }
-                Event::Order { .. } => {}
+                Event::Order { .. } | Event::Position { .. } => {}
             }
         }
         let book = exchange.book(0, usize::MAX);

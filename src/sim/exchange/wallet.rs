@@ -56,7 +56,7 @@ impl Wallets {
         }
         let at = self.index(asset);
         self.deposited[at] += amount;
-        self.give(account, asset, amount);
+        self.settle(account, asset, amount);
     }
 
     pub fn free(&self, account: AccountId, asset: Asset) -> Money {
@@ -86,6 +86,23 @@ impl Wallets {
         slot.locked += amount;
         let sound = !slot.free.is_negative() && !slot.locked.is_negative();
         assert!(sound, "account {} has locked {asset} that it did not have", account.0);
+    }
+
+    /// Adds a realised profit or takes a loss, fees included. A loss may be more than is free.
+    pub fn settle(&mut self, account: AccountId, asset: Asset, amount: Money) {
+        self.touch(account, asset).free += amount;
+    }
+
+    /// Moves from free to locked, as margin; a negative amount moves back. After a loss what is free
+    /// may be less than nothing.
+    pub fn set_margin(&mut self, account: AccountId, asset: Asset, amount: Money) {
+        if amount == Money::ZERO {
+            return;
+        }
+        let slot = self.touch(account, asset);
+        slot.free -= amount;
+        slot.locked += amount;
+        assert!(!slot.locked.is_negative(), "account {} has unlocked too much {asset}", account.0);
     }
 
     pub fn balance(&self, account: AccountId, at: usize) -> Balance {

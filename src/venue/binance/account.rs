@@ -45,6 +45,59 @@ pub(super) fn fees(text: &str) -> Result<Report, Unreadable> {
     Ok(Report::Fees { symbol, taker: FeeRate(taker), maker: FeeRate(maker) })
 }
 
+/// `commissionRate` of futures.
+pub(super) fn futures_fees(text: &str) -> Result<Report, Unreadable> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        symbol: String,
+        maker_commission_rate: String,
+        taker_commission_rate: String,
+    }
+    let answer: Answer = serde_json::from_str(text).map_err(|_| "the commission")?;
+    let symbol = Symbol::new(&answer.symbol).ok_or("the commission: its symbol")?;
+    let (maker, taker) = (rate(&answer.maker_commission_rate)?, rate(&answer.taker_commission_rate)?);
+    Ok(Report::Fees { symbol, taker: FeeRate(taker), maker: FeeRate(maker) })
+}
+
+/// `positionSide/dual`: whether the account has two positions a symbol.
+pub(super) fn is_dual(text: &str) -> Result<bool, Unreadable> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        dual_side_position: bool,
+    }
+    let answer: Answer = serde_json::from_str(text).map_err(|_| "the position mode")?;
+    Ok(answer.dual_side_position)
+}
+
+/// `listenKey`: only what can stand in a path as it is.
+pub(super) fn listen_key(text: &str) -> Result<String, Unreadable> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        listen_key: String,
+    }
+    let answer: Answer = serde_json::from_str(text).map_err(|_| "the listen key")?;
+    let plain = !answer.listen_key.is_empty()
+        && answer.listen_key.len() <= 256
+        && answer.listen_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if plain { Ok(answer.listen_key) } else { Err("the listen key") }
+}
+
+/// `countdownCancelAll`: when the switch fires, for a question asked at `asked`.
+pub(super) fn dead_man(text: &str, asked: Nanos) -> Result<Report, Unreadable> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        countdown_time: String,
+    }
+    let answer: Answer = serde_json::from_str(text).map_err(|_| "the countdown")?;
+    let left: i64 = answer.countdown_time.parse().map_err(|_| "the countdown")?;
+    let until = if left == 0 { Nanos::ZERO } else { asked + Nanos::from_millis(left) };
+    Ok(Report::DeadMan { until })
+}
+
 /// A rate as a fraction, in units of 1e-8.
 fn rate(text: &str) -> Result<i64, Unreadable> {
     if text.is_empty() {

@@ -19,17 +19,29 @@ pub struct Call {
     pub params: Vec<(&'static str, Value)>,
     /// Needs key, time and signature.
     pub signed: bool,
+    /// Needs the key alone.
+    pub keyed: bool,
 }
 
 impl Call {
     /// A signed call without parameters.
     pub fn new(ws: &'static str, verb: &'static str, path: &'static str) -> Call {
-        Call { ws, verb, path, params: Vec::new(), signed: true }
+        Call { ws, verb, path, params: Vec::new(), signed: true, keyed: false }
+    }
+
+    /// A signed call without parameters, by its names in a market.
+    pub fn of((ws, verb, path): super::desk::Names) -> Call {
+        Call::new(ws, verb, path)
     }
 
     /// The same without key and signature.
     pub fn public(self) -> Call {
         Call { signed: false, ..self }
+    }
+
+    /// The same with the key, and no signature.
+    pub fn keyed(self) -> Call {
+        Call { signed: false, keyed: true, ..self }
     }
 
     /// Adds a parameter.
@@ -50,6 +62,8 @@ impl Call {
             push(&mut query, "timestamp", &time.millis().to_string());
             let signature = signer.sign_url(query.as_bytes());
             push(&mut query, "signature", &signature);
+        }
+        if self.signed || self.keyed {
             headers.push(("X-MBX-APIKEY", key.to_owned()));
         }
         let target = if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) };

@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 
+use super::symbol::Market;
 use crate::types::{Class, VenueRef};
 
 /// An error as the venue writes it.
@@ -26,6 +27,8 @@ pub const UNKNOWN_ORDER: i64 = -2011;
 pub const NO_SUCH_ORDER: i64 = -2013;
 /// The timestamp is outside the window.
 pub const BAD_TIME: i64 = -1021;
+/// A listen key that expired, or never was.
+pub const NO_LISTEN_KEY: i64 = -1125;
 /// The key, its address or its rights.
 pub const BAD_KEY: i64 = -2015;
 
@@ -37,7 +40,31 @@ const HALTING_TEXTS: [&str; 3] = [
 ];
 
 /// What an error says about the request that it answers.
-pub fn classify(status: u16, code: i64, text: &str) -> Class {
+pub fn classify(market: Market, status: u16, code: i64, text: &str) -> Class {
+    match market {
+        Market::Spot => of_spot(status, code, text),
+        Market::UsdM | Market::CoinM => {
+            of_futures(status, code).unwrap_or_else(|| of_spot(status, code, text))
+        }
+    }
+}
+
+/// Codes that futures have, or mean otherwise.
+fn of_futures(status: u16, code: i64) -> Option<Class> {
+    Some(match (status, code) {
+        (418 | 429 | 500.., _) => return None,
+        // The key or the account may not trade, or holds two positions a symbol.
+        (_, -2017 | -2023 | -4061 | -4189 | -4400 | -4401) => Class::Halt,
+        // Ours was there before: it may well be the same order, so its fate must be asked.
+        (_, -4116) => Class::Unknown,
+        // Balance, margin, reduce-only, leverage; fill-or-kill, post-only, and a time that was past
+        // when the order reached the engine.
+        (_, -2028..=-2018 | -5028..=-5021 | -4999..=-4000) => Class::Refused,
+        _ => return None,
+    })
+}
+
+fn of_spot(status: u16, code: i64, text: &str) -> Class {
     match (status, code) {
         (418, _) => Class::Halt,
         (429, _) => Class::Throttled,
@@ -96,7 +123,26 @@ mod tests {
             (408, -1007, "Timeout", Class::Unknown),
             (400, -9999, "a code of tomorrow", Class::Unknown),
         ] {
-            assert_eq!(classify(status, code, text), want, "{status} {code} {text}");
+            assert_eq!(classify(Market::Spot, status, code, text), want, "{status} {code} {text}");
+        }
+        for (status, code, want) in [
+            (400, -2019, Class::Refused),
+            (400, -2022, Class::Refused),
+            (400, -4164, Class::Refused),
+            (400, -5021, Class::Refused),
+            (400, -5022, Class::Refused),
+            (400, -5028, Class::Refused),
+            (400, -4116, Class::Unknown),
+            (400, -4061, Class::Halt),
+            (400, -2015, Class::Halt),
+            (400, -1021, Class::Refused),
+            (400, -2013, Class::Unknown),
+            (429, -1015, Class::Throttled),
+            (408, -1007, Class::Unknown),
+            (503, -2019, Class::Unknown),
+            (400, -1008, Class::Unknown),
+        ] {
+            assert_eq!(classify(Market::UsdM, status, code, ""), want, "{status} {code}");
         }
     }
 

@@ -5,14 +5,15 @@
 //! both ask for a successor in time. It takes five messages a second from us, so subscriptions go
 //! out in large batches, some time apart.
 
-use super::decode::{Decoder, Message, snapshot};
+use super::decode::{Decoder, Depth, Message, Ticker, snapshot};
+use super::limits;
 use super::subscribe::Subscriptions;
 use super::symbol::{Market, order_name};
 use super::sync::{Ids, Joined, Place, Step};
 use crate::types::{BookId, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
-    BookChange, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut, Lost,
-    TierUse, Want,
+    BookChange, BookNames, Budget, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput,
+    FeedOut, Lost, TierUse, Urgency, Want,
 };
 use crate::wire::Padded;
 
@@ -33,8 +34,7 @@ pub struct BinanceFeed {
     channels: Channels,
     stream: Endpoint,
     books: Vec<Book>,
-    /// Books by symbol, sorted.
-    by_symbol: Vec<(Symbol, BookId)>,
+    names: BookNames,
     /// One for each scale among the books; nearly always one.
     decoders: Vec<(Scale, Decoder)>,
     subscriptions: Subscriptions,
@@ -42,6 +42,7 @@ pub struct BinanceFeed {
     successor_asked: bool,
     /// A captured snapshot that came before any book it could belong to.
     orphan: Option<Vec<u8>>,
+    budget: Budget,
 }
 
 struct Book {
@@ -57,30 +58,8 @@ struct Book {
     asked: Option<Nanos>,
     /// Snapshots in a row that were of no use.
     failures: u32,
-}
-
-/// What a decoded message says, once it no longer borrows the decoder.
-enum News {
-    Depth {
-        book: Option<BookId>,
-        ids: Ids,
-        time: Nanos,
-        bids: std::ops::Range<u32>,
-        asks: std::ops::Range<u32>,
-    },
-    Ticker {
-        book: Option<BookId>,
-        id: u64,
-        bid: Level,
-        ask: Level,
-        time: Nanos,
-    },
-    Shutdown,
-    Reply {
-        id: Option<u64>,
-        error: bool,
-    },
-    Other,
+    /// A snapshot waits until the venue's limits have room for it.
+    waiting: bool,
 }
 
 impl BinanceFeed {
@@ -99,12 +78,13 @@ impl BinanceFeed {
             channels: config.channels,
             stream,
             books: Vec::new(),
-            by_symbol: Vec::new(),
+            names: BookNames::new(),
             decoders: Vec::new(),
             subscriptions: Subscriptions::default(),
             opened: None,
             successor_asked: false,
             orphan: None,
+            budget: Budget::new(&limits::of_feed(market), 1),
         };
         for book in &config.books {
             feed.open_book(book.symbol, book.spec.as_ref().map_or(Scale::DEFAULT, |spec| spec.scale));
@@ -132,21 +112,24 @@ impl BinanceFeed {
             told: false,
             asked: None,
             failures: 0,
+            waiting: false,
         });
-        let at = self.by_symbol.partition_point(|(other, _)| *other < symbol);
-        self.by_symbol.insert(at, (symbol, id));
+        self.names.insert(symbol, id);
         Some(id)
     }
 
     /// The book of a symbol, opened now when the feed discovers.
     fn find_or_open(&mut self, symbol: &[u8], out: &mut FeedOut) -> Option<BookId> {
-        if let Some(book) = find(&self.by_symbol, symbol) {
+        if let Some(book) = self.names.find(symbol) {
             return Some(book);
         }
-        if !self.discover {
-            return None;
-        }
-        let symbol = Symbol::from_bytes(symbol)?;
+        self.open_unknown(Symbol::from_bytes(symbol), out)
+    }
+
+    /// Opens a book that a message named and that is not known, when the feed discovers.
+    #[cold]
+    fn open_unknown(&mut self, symbol: Option<Symbol>, out: &mut FeedOut) -> Option<BookId> {
+        let symbol = symbol.filter(|_| self.discover)?;
         let book = self.open_book(symbol, Scale::DEFAULT)?;
         out.discovered.push(Discovered { book, symbol });
         Some(book)
@@ -158,47 +141,35 @@ impl BinanceFeed {
             _ => self.decoder_for(text.message()),
         };
         let (_, decoder) = self.decoders.get_mut(decoder).expect("decoders are made with their books");
-        let mut unknown: Option<Symbol> = None;
-        let mut book_of = |symbol: &[u8]| {
-            find(&self.by_symbol, symbol).or_else(|| {
-                unknown = Symbol::from_bytes(symbol);
-                None
-            })
-        };
-        let news = match decoder.decode(text, &mut out.levels)? {
-            Message::Depth(depth) => News::Depth {
-                book: book_of(depth.symbol),
-                ids: Ids { first: depth.first, last: depth.last, prev: depth.prev },
-                time: venue_time(depth.event_ms),
-                bids: depth.bids,
-                asks: depth.asks,
-            },
-            Message::Ticker(ticker) => News::Ticker {
-                book: book_of(ticker.symbol),
-                id: ticker.update_id,
-                bid: ticker.bid,
-                ask: ticker.ask,
-                time: venue_time(ticker.event_ms),
-            },
-            Message::Shutdown => News::Shutdown,
-            Message::Reply { id, error } => News::Reply { id, error },
-            Message::Other => News::Other,
-        };
-        let opened = match unknown {
-            Some(symbol) => self.find_or_open(symbol.as_bytes(), out),
-            None => None,
-        };
-        match news {
-            News::Depth { book, ids, time, bids, asks } => match book.or(opened) {
-                Some(book) => self.depth(book, ids, time, bids, asks, now, out),
-                None => out.ignored += 1,
-            },
-            News::Ticker { book, id, bid, ask, time } => match book.or(opened) {
-                Some(book) => self.ticker(book, id, bid, ask, time, out),
-                None => out.ignored += 1,
-            },
-            News::Shutdown => self.ask_successor("the server announced its shutdown", out),
-            News::Reply { id, error } => {
+        let mut opened = None;
+        match decoder.decode(text, &mut out.levels)? {
+            Message::Depth(Depth { symbol, first, last, prev, event_ms, bids, asks, .. }) => {
+                let ids = Ids { first, last, prev };
+                if let Some(book) = self.names.find(symbol) {
+                    self.depth(book, ids, venue_time(event_ms), bids, asks, now, out);
+                    return Ok(());
+                }
+                let symbol = Symbol::from_bytes(symbol);
+                opened = self.open_unknown(symbol, out);
+                match opened {
+                    Some(book) => self.depth(book, ids, venue_time(event_ms), bids, asks, now, out),
+                    None => out.ignored += 1,
+                }
+            }
+            Message::Ticker(Ticker { symbol, update_id, bid, ask, event_ms }) => {
+                if let Some(book) = self.names.find(symbol) {
+                    self.ticker(book, update_id, bid, ask, venue_time(event_ms), out);
+                    return Ok(());
+                }
+                let symbol = Symbol::from_bytes(symbol);
+                opened = self.open_unknown(symbol, out);
+                match opened {
+                    Some(book) => self.ticker(book, update_id, bid, ask, venue_time(event_ms), out),
+                    None => out.ignored += 1,
+                }
+            }
+            Message::Shutdown => self.ask_successor("the server announced its shutdown", out),
+            Message::Reply { id, error } => {
                 for book in self.subscriptions.answered(id, error) {
                     self.lose(book, Lost::Unsubscribed, out);
                 }
@@ -206,7 +177,7 @@ impl BinanceFeed {
                     self.ask_successor("a subscription was refused", out);
                 }
             }
-            News::Other => out.ignored += 1,
+            Message::Other => out.ignored += 1,
         }
         if opened.is_some()
             && let Some(body) = self.orphan.take()
@@ -223,7 +194,7 @@ impl BinanceFeed {
             let rest = &text[at + key.len()..];
             rest.get(..rest.iter().position(|byte| *byte == b'"')?)
         });
-        let book = symbol.and_then(|symbol| find(&self.by_symbol, symbol));
+        let book = symbol.and_then(|symbol| self.names.find(symbol));
         book.and_then(|book| self.books.get(usize::from(book.0))).map_or(0, |book| book.decoder)
     }
 
@@ -286,12 +257,17 @@ impl BinanceFeed {
         if book.asked.is_some() {
             return;
         }
-        book.asked = Some(now + after);
         let (path, limit) = match self.market {
             Market::Spot => ("/api/v3/depth", self.channels.levels.clamp(1, 5_000)),
             Market::UsdM => ("/fapi/v1/depth", futures_limit(self.channels.levels)),
             Market::CoinM => ("/dapi/v1/depth", futures_limit(self.channels.levels)),
         };
+        let costs = limits::snapshot(self.market, limit);
+        book.waiting = self.budget.spend(&costs, Urgency::Question, 0, now).is_err();
+        if book.waiting {
+            return;
+        }
+        book.asked = Some(now + after);
         let symbol = super::sign::percent_encode(book.symbol.as_str());
         let target = format!("{path}?symbol={symbol}&limit={limit}");
         out.wants.push(Want::Fetch { book: id, target, after });
@@ -331,7 +307,13 @@ impl BinanceFeed {
         if status != 200 {
             if let Some(id) = book {
                 let least = if matches!(status, 418 | 429) { LIMIT_PAUSE } else { Nanos::ZERO };
+                let stop = limits::feed_stop(status, body, now);
+                let least = stop.map_or(least, |until| least.max(until - now));
                 self.fetch_again(id, least, now, out);
+                // The other books' snapshots wait as long.
+                if let Some(until) = stop {
+                    self.budget.pause(until);
+                }
             }
             return Ok(());
         }
@@ -391,9 +373,9 @@ impl BinanceFeed {
     /// The book that a captured snapshot without a name belongs to: the only one, or the one
     /// whose held updates are nearest to its id.
     fn fitting(&self, last: u64) -> Option<BookId> {
-        let waiting = self.by_symbol.iter().filter_map(|(_, id)| {
-            let book = self.books.get(usize::from(id.0))?;
-            book.place.is_waiting().then_some((book.place.distance(last).unwrap_or(u64::MAX), *id))
+        let waiting = self.books.iter().enumerate().filter_map(|(at, book)| {
+            let distance = book.place.distance(last).unwrap_or(u64::MAX);
+            book.place.is_waiting().then_some((distance, BookId(at as u16)))
         });
         waiting.min().map(|(_, id)| id).or(if self.books.len() == 1 { Some(BookId(0)) } else { None })
     }
@@ -441,7 +423,9 @@ impl BinanceFeed {
         }
         for at in 0..self.books.len() {
             let book = &mut self.books[at];
-            if book.asked.is_some_and(|asked| now - asked >= FETCH_PATIENCE) {
+            if book.waiting && book.place.is_waiting() {
+                self.fetch(BookId(at as u16), Nanos::ZERO, now, out);
+            } else if book.asked.is_some_and(|asked| now - asked >= FETCH_PATIENCE) {
                 book.asked = None;
                 if book.place.is_waiting() {
                     self.fetch_again(BookId(at as u16), Nanos::ZERO, now, out);
@@ -496,20 +480,8 @@ impl Feed for BinanceFeed {
     }
 
     fn tiers(&self) -> TierUse {
-        self.decoders.iter().fold(TierUse::default(), |sum, (_, decoder)| {
-            let used = decoder.tiers();
-            TierUse {
-                template: sum.template + used.template,
-                scanner: sum.scanner + used.scanner,
-                library: sum.library + used.library,
-            }
-        })
+        self.decoders.iter().map(|(_, decoder)| decoder.tiers()).sum()
     }
-}
-
-fn find(by_symbol: &[(Symbol, BookId)], symbol: &[u8]) -> Option<BookId> {
-    let at = by_symbol.binary_search_by(|(other, _)| other.as_bytes().cmp(symbol)).ok()?;
-    by_symbol.get(at).map(|(_, book)| *book)
 }
 
 fn change(

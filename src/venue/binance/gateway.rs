@@ -1,4 +1,4 @@
-//! Spot orders and the private side of one account.
+//! Orders and the private side of one account, on spot or on USD-M.
 //!
 //! Two ways to send orders. Over the WebSocket API: with an Ed25519 key the connection logs on once
 //! and an order needs no signature; with an HMAC key each order carries its own. Over REST: each order
@@ -6,20 +6,29 @@
 //! second WebSocket API connection, so that reading them never delays an order's answer; questions
 //! about orders go over that one too. The key's rights are told by REST alone.
 //!
+//! USD-M differs in three things (`listen`): account events come over a stream under a listen key,
+//! which is asked for and kept alive over REST; questions go over REST too; and the account must be in
+//! one-way mode, with one position a symbol.
+//!
 //! Every `now` is the venue's time, as whoever hands it to us estimates it.
 //!
 //! The gateway is ready once its orders' connection is (logged on, where it logs on) and the
-//! subscription to the account's events is confirmed.
+//! subscription to the account's events is confirmed (on USD-M: their stream open, the mode known).
 
 mod answers;
 mod commands;
+mod listen;
+mod turn;
 
 use serde_json::value::RawValue;
 
-use self::answers::used;
+use self::listen::{Listening, Recent};
+use self::turn::Turn;
 
 use super::call::{self, Call};
+use super::desk::Desk;
 use super::errors::{self, ApiError};
+use super::limits;
 use super::order::Encoder;
 use super::private::{Envelope, Notice, Reader, unknown};
 use super::sign::Signer;
@@ -27,7 +36,7 @@ use super::template::Channel;
 use crate::types::{Class, ClientId, Draft, Nanos, Report};
 use crate::venue::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
-    LaneSpec, OrderBytes, PreviewError, Transport, Unsupported,
+    LaneSpec, Limited, OrderBytes, PreviewError, Transport, Unsupported, Urgency,
 };
 
 /// When to open the successor of a connection that lives 24 hours.
@@ -39,10 +48,10 @@ const MAX_PENDING: usize = 4_096;
 
 const LOGON: &str = "logon";
 const SUBSCRIBE: &str = "subscribe";
-const VENUE: &str = "binance.spot";
 
-/// A gateway to spot.
+/// A gateway to one market.
 pub struct BinanceGateway {
+    desk: &'static Desk,
     config: GatewayConfig,
     signer: Signer,
     encoder: Encoder,
@@ -51,9 +60,12 @@ pub struct BinanceGateway {
     orders: Session,
     private: Session,
     streaming: bool,
+    listening: Listening,
+    recent: Recent,
     was_ready: bool,
     pending: Vec<Pending>,
     next_token: u64,
+    turn: Turn,
 }
 
 /// One WebSocket API connection.
@@ -86,6 +98,11 @@ enum What {
     Fees,
     Rights,
     ServerTime,
+    Positions,
+    DeadMan,
+    StartStream,
+    KeepStream,
+    Mode,
 }
 
 /// An answer from either transport.
@@ -102,7 +119,7 @@ impl BinanceGateway {
     ///
     /// # Errors
     /// [`PreviewError::Secret`] when the secret is not one of the venue's.
-    pub fn new(config: &GatewayConfig) -> Result<BinanceGateway, PreviewError> {
+    pub fn new(desk: &'static Desk, config: &GatewayConfig) -> Result<BinanceGateway, PreviewError> {
         let signer = Signer::new(&config.credentials.secret)?;
         let channel = match config.transport {
             Transport::Rest => Channel::Rest,
@@ -111,8 +128,11 @@ impl BinanceGateway {
         };
         let symbols = config.instruments.iter().map(|(_, spec)| (spec.symbol, spec.scale));
         Ok(BinanceGateway {
-            encoder: Encoder::new(channel, config, &signer),
-            reader: Reader::new(symbols),
+            encoder: Encoder::new(desk, channel, config, &signer),
+            reader: Reader::new(desk.market, symbols),
+            desk,
+            listening: Listening::default(),
+            recent: Recent::new(desk.market),
             config: config.clone(),
             signer,
             channel,
@@ -122,6 +142,7 @@ impl BinanceGateway {
             was_ready: false,
             pending: Vec::new(),
             next_token: 1,
+            turn: Turn::new(desk),
         })
     }
 
@@ -139,11 +160,13 @@ impl BinanceGateway {
 
     /// True when that connection logs on, so that its requests need no signature.
     fn logs_on(&self, lane: Lane) -> bool {
-        self.signer.can_log_on() && (lane == Lane::Private || self.channel == Channel::Session)
+        let has_api = lane != Lane::Private || self.desk.listen_key.is_none();
+        has_api && self.signer.can_log_on() && (lane == Lane::Private || self.channel == Channel::Session)
     }
 
     fn opened(&mut self, lane: Lane, now: Nanos, out: &mut GatewayOut) {
         let logs_on = self.logs_on(lane);
+        self.turn.connected(lane, now);
         if let Some(session) = self.session(lane) {
             *session = Session { opened: Some(now), usable: !logs_on, successor_asked: false };
         }
@@ -151,6 +174,13 @@ impl BinanceGateway {
             Lane::Orders | Lane::Private if logs_on => {
                 let text = call::logon(LOGON, self.key(), &self.signer, now);
                 out.wants.push(GatewayWant::Send(lane, text));
+            }
+            // Its path is the subscription.
+            Lane::Private if self.desk.listen_key.is_some() => {
+                self.streaming = self.listening.has_key();
+                if self.streaming {
+                    out.reports.push(Report::Streaming);
+                }
             }
             Lane::Private => {
                 let text = call::subscribe(SUBSCRIBE, false, self.key(), &self.signer, now);
@@ -166,6 +196,7 @@ impl BinanceGateway {
         }
         if lane == Lane::Private {
             self.streaming = false;
+            self.listening.ask_again();
         }
         // Requests over REST tell of their own failure.
         let is_lost = |pending: &mut Pending| pending.lane == lane && lane != Lane::Rest;
@@ -187,6 +218,7 @@ impl BinanceGateway {
                 out.reports.push(Report::CancelError { client: cancel, class: Class::Unknown, code });
                 out.reports.push(unknown(order, "no answer"));
             }
+            What::StartStream | What::KeepStream | What::Mode => self.listening.unanswered(),
             // No news is no information.
             _ => {}
         }
@@ -209,14 +241,20 @@ impl BinanceGateway {
             return;
         };
         if let Some(limits) = envelope.rate_limits {
-            used(limits, &mut out.reports);
+            self.used(limits, now, &mut out.reports);
         }
-        if let Some(event) = envelope.event {
-            match self.reader.event(event.get(), &mut out.reports) {
+        // A stream's messages are the events themselves.
+        let bare = (lane == Lane::Private && self.desk.listen_key.is_some()).then_some(text);
+        let bare = bare.and_then(|text| std::str::from_utf8(text).ok());
+        if let Some(event) = envelope.event.map(RawValue::get).or(bare) {
+            match self.reader.event(event, &mut out.reports) {
                 Notice::None => {}
                 Notice::StreamEnded => {
                     self.streaming = false;
                     self.settle_ready("the account's events were ended", out);
+                    if self.desk.listen_key.is_some() {
+                        return self.listening.expired();
+                    }
                     let session = self.logs_on(lane);
                     let text = call::subscribe(SUBSCRIBE, session, self.key(), &self.signer, now);
                     out.wants.push(GatewayWant::Send(lane, text));
@@ -237,6 +275,7 @@ impl BinanceGateway {
             error,
             retry_at,
         };
+        self.obey(&answer, now);
         match id.as_deref() {
             Some(LOGON) => self.logged_on(lane, &answer, now, out),
             Some(SUBSCRIBE) => self.subscribed(lane, &answer, out),
@@ -300,14 +339,19 @@ impl BinanceGateway {
         }
     }
 
+    /// Whether the private connection takes requests, and is up.
+    fn asks_privately(&self) -> bool {
+        self.private.usable && self.desk.listen_key.is_none()
+    }
+
     /// Sends a request by the way that its kind goes.
-    fn send(&mut self, call: Call, what: What, now: Nanos, out: &mut GatewayOut) {
+    fn send_now(&mut self, call: Call, what: What, now: Nanos, out: &mut GatewayOut) {
         let urgent =
             matches!(what, What::Cancel(_) | What::Replace { .. } | What::Amend(_) | What::CancelAll);
         let lane = match self.channel {
             _ if call.ws.is_empty() => Lane::Rest,
             Channel::Session | Channel::SignedWs if urgent => Lane::Orders,
-            Channel::Session | Channel::SignedWs if self.private.usable => Lane::Private,
+            Channel::Session | Channel::SignedWs if self.asks_privately() => Lane::Private,
             _ => Lane::Rest,
         };
         if self.pending.len() >= MAX_PENDING {
@@ -351,6 +395,8 @@ impl BinanceGateway {
     }
 
     fn tick(&mut self, now: Nanos, out: &mut GatewayOut) {
+        self.listen(now, out);
+        self.take_turns(now, out);
         for lane in [Lane::Orders, Lane::Private] {
             let old = self.session(lane).and_then(|session| session.opened);
             if old.is_some_and(|opened| now - opened >= PLANNED_LIFE) {
@@ -375,7 +421,11 @@ impl Gateway for BinanceGateway {
             endpoint: endpoint.clone(),
             headers: Vec::new(),
         };
-        let mut lanes = vec![lane(Lane::Private, &self.config.private), lane(Lane::Rest, &self.config.rest)];
+        let private = match self.desk.listen_key {
+            Some(_) => self.listening.endpoint(&self.config.private),
+            None => self.config.private.clone(),
+        };
+        let mut lanes = vec![lane(Lane::Private, &private), lane(Lane::Rest, &self.config.rest)];
         if self.channel != Channel::Rest {
             lanes.insert(0, lane(Lane::Orders, &self.config.orders));
         }
@@ -391,7 +441,8 @@ impl Gateway for BinanceGateway {
 
     fn ready(&self) -> bool {
         // An HTTP connection is opened again for the asking; a session is not.
-        self.streaming && (self.channel == Channel::Rest || self.orders.usable)
+        let account = self.streaming && (self.desk.mode.is_none() || self.listening.one_way);
+        account && (self.channel == Channel::Rest || self.orders.usable)
     }
 
     fn on(&mut self, input: GatewayInput<'_>, now: Nanos, out: &mut GatewayOut) {
@@ -414,12 +465,30 @@ impl Gateway for BinanceGateway {
         if self.channel == Channel::Session && !self.orders.usable {
             return Err(EncodeError::NotReady);
         }
-        self.encoder.encode(&self.signer, order, now, out)
+        self.encoder.encode(&self.signer, order, now, out)?;
+        self.recent.remember(order);
+        Ok(())
+    }
+
+    #[inline]
+    fn spend(&mut self, _: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
+        self.turn.budget.spend(&limits::order(), urgency, 0, now)
+    }
+
+    fn refund(&mut self, _: &Draft, now: Nanos) {
+        self.turn.budget.refund(&limits::order(), 0, now);
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {
+        if let (Command::DeadMan { timeout }, Some(names)) = (command, self.desk.dead_man) {
+            self.dead_man(names, *timeout, now, out);
+            return Ok(());
+        }
         let (call, what) = self.call(command)?;
         self.send(call, what, now, out);
+        if let (Command::Balances, Some(names)) = (command, self.desk.positions) {
+            self.send(Call::of(names), What::Positions, now, out);
+        }
         Ok(())
     }
 }

@@ -1,10 +1,11 @@
-//! Binance: spot in full, USD-M and COIN-M futures for their books.
+//! Binance: spot and USD-M futures in full, COIN-M futures for their books.
 //!
-//! - `symbol`: metadata to instrument rules.
+//! - `symbol`: metadata to instrument rules. `desk`: what differs in the requests of the markets.
 //! - `decode`, `sync`, `subscribe`, `feed`: market data to book changes.
-//! - `hmac`, `sign`: signatures.
+//! - `sign`: signatures.
 //! - `template`, `order`, `call`: orders and other requests to bytes.
 //! - `errors`, `private`, `account`: answers and events to reports.
+//! - `limits`: what is limited, and what requests cost.
 //! - `gateway`: the private side's sessions.
 //! - `preview`: orders and signatures for people.
 //! - `server`: the venue's own end, for simulated exchanges.
@@ -12,10 +13,11 @@
 mod account;
 pub mod call;
 pub mod decode;
+pub mod desk;
 pub mod errors;
 pub mod feed;
 pub mod gateway;
-pub mod hmac;
+pub mod limits;
 pub mod order;
 pub mod preview;
 pub mod private;
@@ -46,25 +48,34 @@ const SIM: SimProfile = SimProfile {
 pub const SPOT: Venue = Venue {
     id: "binance.spot",
     feed: |config| Box::new(BinanceFeed::new(Market::Spot, config)),
-    gateway: Some(|config| Ok(Box::new(BinanceGateway::new(config)?))),
-    server: Some(|seed| Box::new(BinanceServer::new(seed))),
+    gateway: Some(|config| Ok(Box::new(BinanceGateway::new(&desk::SPOT, config)?))),
+    server: Some(|seed| Box::new(BinanceServer::new(&desk::SPOT, seed))),
     sim: SIM,
-    preview: Some(preview::order),
+    preview: Some(|credentials, order| preview::order(&desk::SPOT, credentials, order)),
     sign: Some(preview::sign),
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/api/v3/exchangeInfo",
     endpoints: ("wss://stream.binance.com:9443/stream", "https://api.binance.com/"),
 };
 
-/// USD-M futures: books.
+/// Fees are paid in what is settled in.
+const SIM_USDM: SimProfile = SimProfile {
+    fee_in: FeeIn::Quote,
+    stream_path: "/public/stream",
+    orders_path: "/ws-fapi/v1",
+    private_path: "/private",
+    ..SIM
+};
+
+/// USD-M futures: everything.
 pub const USDM: Venue = Venue {
     id: "binance.usdm",
     feed: |config| Box::new(BinanceFeed::new(Market::UsdM, config)),
-    gateway: None,
-    server: None,
-    sim: SIM,
-    preview: None,
-    sign: None,
+    gateway: Some(|config| Ok(Box::new(BinanceGateway::new(&desk::USDM, config)?))),
+    server: Some(|seed| Box::new(BinanceServer::new(&desk::USDM, seed))),
+    sim: SIM_USDM,
+    preview: Some(|credentials, order| preview::order(&desk::USDM, credentials, order)),
+    sign: Some(preview::sign),
     instruments: |body| instruments(Market::UsdM, body),
     instruments_target: "/fapi/v1/exchangeInfo",
     endpoints: ("wss://fstream.binance.com/public/stream", "https://fapi.binance.com/"),

@@ -3,12 +3,13 @@
 //! Three ways to send the same order: a signed REST request, a WebSocket request in a session that
 //! was logged on (nothing to sign), and a WebSocket request with its own signature.
 
+use super::desk::Desk;
 use super::sign::Signer;
-use super::template::{Channel, Fields, Shape, Template};
-use crate::types::{Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Nanos, Qty, Side, Tif};
-use crate::venue::pen::{Decimals, Mask};
+use super::template::{Channel, Fields, Shape, Template, Value};
+use crate::types::{Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Nanos, Price, Qty, Side, Tif};
 use crate::venue::{EncodeError, Lane, OrderBytes};
-use crate::wire::ws::frame_client_text;
+use crate::wire::pen::Decimals;
+use crate::wire::ws::{Masks, frame_client_text};
 
 /// Room before a WebSocket text for the head of any frame.
 const FRAME_HEAD: usize = 14;
@@ -32,12 +33,14 @@ struct Traded {
     spec: InstrumentSpec,
     price: Decimals,
     qty: Decimals,
-    /// By side, then by [`KINDS`].
+    /// Those that may open a position and then, where there are any, those that may only reduce one;
+    /// by side, then by [`KINDS`].
     templates: Vec<Template>,
 }
 
 /// Makes order bytes from drafts. All memory is taken at start.
 pub struct Encoder {
+    desk: &'static Desk,
     channel: Channel,
     traded: Vec<Traded>,
     /// Position in `traded` by instrument number.
@@ -46,12 +49,17 @@ pub struct Encoder {
     scratch: Box<[u8; 1024]>,
     window_ms: u32,
     generation: u32,
-    mask: Mask,
+    masks: Masks,
 }
 
 impl Encoder {
     /// Builds all templates.
-    pub fn new(channel: Channel, config: &crate::venue::GatewayConfig, signer: &Signer) -> Encoder {
+    pub fn new(
+        desk: &'static Desk,
+        channel: Channel,
+        config: &crate::venue::GatewayConfig,
+        signer: &Signer,
+    ) -> Encoder {
         let key = &config.credentials.key;
         let mut by_id = Vec::new();
         let mut traded = Vec::new();
@@ -62,10 +70,13 @@ impl Encoder {
             }
             by_id[at] = u16::try_from(traded.len()).ok();
             let mut templates = Vec::new();
-            for side in Side::BOTH {
-                for (kind, tif) in KINDS {
-                    let shape = Shape { symbol: spec.symbol.as_str(), side, kind, tif };
-                    templates.push(Template::new(channel, &shape, config.window_ms, key, signer));
+            for reduce_only in [false, true].into_iter().filter(|only| !only || desk.reduce_only) {
+                for side in Side::BOTH {
+                    for (kind, tif) in KINDS {
+                        let symbol = spec.symbol.as_str();
+                        let shape = Shape { desk, symbol, side, kind, tif, reduce_only };
+                        templates.push(Template::new(channel, &shape, config.window_ms, key, signer));
+                    }
                 }
             }
             traded.push(Traded {
@@ -76,6 +87,7 @@ impl Encoder {
             });
         }
         Encoder {
+            desk,
             channel,
             traded,
             by_id,
@@ -83,7 +95,7 @@ impl Encoder {
             scratch: Box::new([0; 1024]),
             window_ms: config.window_ms,
             generation: config.credentials.generation,
-            mask: Mask::new(config.mask_seed),
+            masks: Masks::new(config.mask_seed),
         }
     }
 
@@ -97,7 +109,11 @@ impl Encoder {
     pub fn params(&self, order: &Draft) -> Option<Vec<(&'static str, String)>> {
         let traded = self.traded(order.instrument)?;
         traded.spec.check(order.price, order.qty).ok()?;
-        let shape = Shape { symbol: "", side: order.side, kind: order.kind, tif: order.tif };
+        if order.reduce_only {
+            return None;
+        }
+        let Draft { side, kind, tif, reduce_only, .. } = *order;
+        let shape = Shape { desk: self.desk, symbol: "", side, kind, tif, reduce_only };
         let mut params: Vec<_> =
             shape.fixed().into_iter().skip(1).map(|(name, value)| (name, value.to_owned())).collect();
         if order.kind != Kind::Market {
@@ -105,6 +121,17 @@ impl Encoder {
         }
         params.push(("quantity", traded.qty.text(order.qty.0)));
         Some(params)
+    }
+
+    /// A price as the venue takes it; `None` for unknown instruments and off the tick.
+    pub fn price_text(&self, instrument: InstrumentId, price: Price) -> Option<String> {
+        let traded = self.traded(instrument)?;
+        (price.0 > 0 && price.is_on(traded.spec.tick)).then(|| traded.price.text(price.0))
+    }
+
+    /// What is traded.
+    pub fn specs(&self) -> impl Iterator<Item = &InstrumentSpec> {
+        self.traded.iter().map(|traded| &traded.spec)
     }
 
     /// A quantity as the venue takes it; `None` for unknown instruments and off the lot.
@@ -138,17 +165,13 @@ impl Encoder {
             (Kind::PostOnly, _) => return Err(EncodeError::Unsupported),
             (Kind::Market, _) => 4,
         };
-        let template = &traded.templates[order.side as usize * KINDS.len() + kind];
-        let mut client = [0; 32];
-        const_hex::encode_to_slice(order.client.bits().to_be_bytes(), &mut client)
-            .map_err(|_| EncodeError::TooLong)?;
-        let (mut price, mut qty) = ([0; Decimals::MAX_TEXT], [0; Decimals::MAX_TEXT]);
-        let price_len = traded.price.write(order.price.0, &mut price);
-        let qty_len = traded.qty.write(order.qty.0, &mut qty);
+        let set = usize::from(order.reduce_only) * Side::BOTH.len() + order.side as usize;
+        // A market without positions has no second set.
+        let template = traded.templates.get(set * KINDS.len() + kind).ok_or(EncodeError::Unsupported)?;
         let fields = Fields {
-            client: &client,
-            price: &price[..price_len],
-            qty: &qty[..qty_len],
+            client: Value::Id(order.client),
+            price: Value::Number(order.price.0, &traded.price),
+            qty: Value::Number(order.qty.0, &traded.qty),
             time_ms: now.millis(),
         };
         let buffer = out.buffer();
@@ -163,7 +186,7 @@ impl Encoder {
                 let len = template
                     .write_ws(signer, &fields, scratch, &mut buffer[FRAME_HEAD..])
                     .ok_or(EncodeError::TooLong)?;
-                let frame = frame_client_text(&mut buffer[..], FRAME_HEAD, len, self.mask.next())
+                let frame = frame_client_text(&mut buffer[..], FRAME_HEAD, len, self.masks.next_key())
                     .ok_or(EncodeError::TooLong)?;
                 (frame.start, frame.end)
             }

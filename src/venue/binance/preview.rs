@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 
 use super::call;
+use super::desk::Desk;
 use super::sign::{Signer, percent_encode};
 use super::template::{Channel, Fields, Shape, Template};
 use crate::types::{Endpoint, Kind, Nanos, Tif};
@@ -16,10 +17,15 @@ const BUFFER: usize = 8_192;
 ///
 /// # Errors
 /// [`PreviewError`] for a secret, number or id that the venue does not take.
-pub fn order(credentials: &Credentials, order: &OrderText) -> Result<Preview, PreviewError> {
+pub fn order(
+    desk: &'static Desk,
+    credentials: &Credentials,
+    order: &OrderText,
+) -> Result<Preview, PreviewError> {
     let signer = signer(&credentials.secret)?;
     check_order(order)?;
-    let shape = Shape { symbol: &order.symbol, side: order.side, kind: order.kind, tif: order.tif };
+    let OrderText { symbol, side, kind, tif, .. } = order;
+    let shape = Shape { desk, symbol, side: *side, kind: *kind, tif: *tif, reduce_only: false };
     let fields = Fields {
         client: order.client_id.as_bytes(),
         price: order.price.as_bytes(),
@@ -36,7 +42,7 @@ pub fn order(credentials: &Credentials, order: &OrderText) -> Result<Preview, Pr
             let end = template.write_rest(&signer, &fields, b"", &mut out).ok_or_else(too_long)?;
             let target = String::from_utf8_lossy(&out[..end]).into_owned();
             let (method, target) = target.split_once(' ').unwrap_or(("", &target));
-            let rest = Endpoint::parse(super::SPOT.endpoints.1).map_err(|_| too_long())?;
+            let rest = Endpoint::parse(desk.rest).map_err(|_| too_long())?;
             Ok(Preview::Http {
                 method: method.to_owned(),
                 url: call::url(&rest, target),

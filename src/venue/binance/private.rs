@@ -5,6 +5,9 @@
 //! names an order by the client id it was placed with: `C` when a cancel or amendment brought an id of
 //! its own, else `c`. An order whose id is not shaped as ours is foreign.
 //!
+//! Futures tell of orders in `ORDER_TRADE_UPDATE`, of balances and positions in `ACCOUNT_UPDATE`. Their
+//! `TRADE_LITE` is left alone: it comes a little earlier, but without the fee.
+//!
 //! A status or execution type that this code does not know makes the order Unknown; it is never taken
 //! for success or failure.
 
@@ -17,8 +20,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub use self::records::Envelope;
-use self::records::{AccountPosition, ExecutionReport, Kind, OrderAnswer, PositionBalance, Trade};
+use self::records::{
+    AccountPosition, AccountUpdate, ExecutionReport, FuturesAccount, Kind, OrderAnswer, OrderTradeUpdate,
+    PositionBalance, PositionRisk, Trade,
+};
 use super::errors::cut;
+use super::symbol::Market;
 use crate::types::{
     Asset, Class, ClientId, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale, Side, Symbol,
     VenueRef, parse,
@@ -37,6 +44,7 @@ pub enum Notice {
 
 /// Turns the venue's words into reports.
 pub struct Reader {
+    market: Market,
     /// Symbols traded, sorted, with their scales.
     scales: Vec<(Symbol, Scale)>,
     /// Order numbers of our orders, newest last: the trade list names orders by nothing else.
@@ -51,10 +59,10 @@ pub(super) type Unreadable = &'static str;
 
 impl Reader {
     /// A reader for those symbols.
-    pub fn new(symbols: impl Iterator<Item = (Symbol, Scale)>) -> Reader {
+    pub fn new(market: Market, symbols: impl Iterator<Item = (Symbol, Scale)>) -> Reader {
         let mut scales: Vec<_> = symbols.collect();
         scales.sort();
-        Reader { scales, known: VecDeque::new() }
+        Reader { market, scales, known: VecDeque::new() }
     }
 
     fn scale(&self, symbol: &str) -> Option<(Symbol, Scale)> {
@@ -75,14 +83,25 @@ impl Reader {
     pub fn event(&mut self, text: &str, out: &mut Vec<Report>) -> Notice {
         let kind = serde_json::from_str::<Kind>(text).map(|kind| kind.e);
         let read = match kind.as_deref() {
-            Ok("executionReport") => self.execution(text, out),
+            Ok("executionReport") => serde_json::from_str::<ExecutionReport>(text)
+                .map_err(|_| "executionReport")
+                .and_then(|report| self.execution(&report, out)),
+            Ok("ORDER_TRADE_UPDATE") => serde_json::from_str::<OrderTradeUpdate>(text)
+                .map_err(|_| "ORDER_TRADE_UPDATE")
+                .and_then(|update| self.execution(&update.order, out)),
+            Ok("ACCOUNT_UPDATE") => self.account_update(text, out),
             Ok("outboundAccountPosition") => serde_json::from_str::<AccountPosition>(text)
                 .map_err(|_| "outboundAccountPosition")
                 .and_then(|position| balances(&position.balances, out)),
-            Ok("eventStreamTerminated") => return Notice::StreamEnded,
+            Ok("eventStreamTerminated" | "listenKeyExpired") => return Notice::StreamEnded,
             Ok("serverShutdown") => return Notice::Shutdown,
             // Deposits and locks come as outboundAccountPosition too; lists are not used.
             Ok("balanceUpdate" | "externalLockUpdate" | "listStatus") => Ok(()),
+            // What they tell is in the events above too, or is about things that are not used.
+            Ok(
+                "TRADE_LITE" | "ACCOUNT_CONFIG_UPDATE" | "MARGIN_CALL" | "STRATEGY_UPDATE" | "GRID_UPDATE",
+            )
+            | Ok("CONDITIONAL_ORDER_TRIGGER_REJECT" | "ALGO_UPDATE") => Ok(()),
             Ok(_) => Err("an event of an unknown kind"),
             Err(_) => Err("an event without its kind"),
         };
@@ -92,8 +111,7 @@ impl Reader {
         Notice::None
     }
 
-    fn execution(&mut self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
-        let report: ExecutionReport = serde_json::from_str(text).map_err(|_| "executionReport")?;
+    fn execution(&mut self, report: &ExecutionReport<'_>, out: &mut Vec<Report>) -> Result<(), Unreadable> {
         let own = if report.original.is_empty() { &report.client } else { &report.original };
         let venue_ref = number(report.order);
         let client = ClientId::parse(own.as_bytes());
@@ -103,7 +121,7 @@ impl Reader {
         };
         self.remember(report.order, client);
         let before = out.len();
-        let read = execution_of(&report, client, venue_ref, symbol, scale, out);
+        let read = execution_of(report, client, venue_ref, symbol, scale, out);
         if read.is_err() {
             // Something happened to our order, and we cannot say what.
             out.truncate(before);
@@ -136,7 +154,7 @@ impl Reader {
         let (symbol, scale) = self.scale(&answer.symbol).ok_or("the answer to an order: its symbol")?;
         self.remember(answer.order_id, client);
         let venue_ref = number(answer.order_id);
-        let at = Nanos::from_millis(answer.transact_time);
+        let at = answer.time();
         out.push(Report::Accepted { client, venue_ref, at });
         let mut total = 0i64;
         for fill in &answer.fills {
@@ -184,7 +202,7 @@ impl Reader {
         if !state.is_final() {
             return Err("the answer to a cancel: the order is still open");
         }
-        out.push(Report::Ended { client, state, filled, at: Nanos::from_millis(answer.transact_time) });
+        out.push(Report::Ended { client, state, filled, at: answer.time() });
         Ok(())
     }
 
@@ -200,12 +218,22 @@ impl Reader {
             #[serde(borrow, rename = "amendedOrder")]
             order: OrderAnswer<'a>,
         }
-        let answer: Answer = serde_json::from_str(text).map_err(|_| "the answer to an amendment")?;
-        let (_, scale) = self.scale(&answer.order.symbol).ok_or("the answer to an amendment: its symbol")?;
+        let order = match self.market {
+            Market::Spot => serde_json::from_str::<Answer>(text).map(|answer| answer.order),
+            Market::UsdM | Market::CoinM => serde_json::from_str::<OrderAnswer>(text),
+        };
+        let order = order.map_err(|_| "the answer to an amendment")?;
+        let (_, scale) = self.scale(&order.symbol).ok_or("the answer to an amendment: its symbol")?;
         let text = |value: &Option<Cow<'_, str>>| value.as_deref().unwrap_or_default().to_owned();
-        let price = price(&text(&answer.order.price), scale)?;
-        let qty = qty(&text(&answer.order.orig_qty), scale)?;
-        out.push(Report::Amended { client, price, qty });
+        let (price, total) = (price(&text(&order.price), scale)?, qty(&text(&order.orig_qty), scale)?);
+        // A change may end an order: futures cancel one that is left with nothing to fill.
+        let state = order.status.as_deref().map(|status| state(status).ok_or("an amended order's status"));
+        let ended = state.transpose()?.filter(|state| state.is_final());
+        let filled = order.executed_qty.as_deref().map(|text| qty(text, scale)).transpose()?;
+        match ended {
+            Some(state) => out.push(Report::Ended { client, state, filled, at: order.time() }),
+            None => out.push(Report::Amended { client, price, qty: total }),
+        }
         Ok(())
     }
 
@@ -246,8 +274,17 @@ impl Reader {
         Ok(())
     }
 
-    /// Orders cancelled by one request; returns how many.
+    /// Orders cancelled by one request. Futures do not tell which.
     pub(super) fn cancelled_all(&mut self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        if self.market != Market::Spot {
+            let done: super::errors::ApiError =
+                serde_json::from_str(text).map_err(|_| "the answer to a cancel of all")?;
+            if done.code != 200 {
+                return Err("the answer to a cancel of all");
+            }
+            out.push(Report::CancelledAll { count: None });
+            return Ok(());
+        }
         let orders: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| "the cancelled orders")?;
         for order in &orders {
             let answer: OrderAnswer = serde_json::from_str(order.get()).map_err(|_| "a cancelled order")?;
@@ -300,8 +337,71 @@ impl Reader {
             #[serde(borrow)]
             balances: Vec<PositionBalance<'a>>,
         }
+        if self.market != Market::Spot {
+            let account: FuturesAccount = serde_json::from_str(text).map_err(|_| "the account")?;
+            return wallets(account.assets.iter().map(|own| (&*own.asset, &*own.wallet_balance)), out);
+        }
         let account: Account = serde_json::from_str(text).map_err(|_| "the account")?;
         balances(&account.balances, out)
+    }
+
+    /// All positions. The venue leaves out what is flat; every symbol traded is reported.
+    pub(super) fn positions(&self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        let told: Vec<PositionRisk> = serde_json::from_str(text).map_err(|_| "the positions")?;
+        let before = out.len();
+        for (symbol, _) in &self.scales {
+            let mut own = told.iter().filter(|position| position.symbol == symbol.as_str());
+            let report = match own.next() {
+                Some(own) => {
+                    self.position(&own.symbol, &own.position_side, &own.position_amt, &own.entry_price)
+                }
+                None => Ok(Some(Report::Position { symbol: *symbol, qty: Qty::ZERO, entry: None })),
+            };
+            let report = report.inspect_err(|_| out.truncate(before))?;
+            out.extend(report);
+        }
+        Ok(())
+    }
+
+    /// A position; `None` for symbols that are not traded.
+    fn position(
+        &self,
+        symbol: &str,
+        side: &str,
+        qty: &str,
+        entry: &str,
+    ) -> Result<Option<Report>, Unreadable> {
+        if side != "BOTH" {
+            return Err("a position of an account that has two a symbol");
+        }
+        let Some((symbol, scale)) = self.scale(symbol) else { return Ok(None) };
+        let qty = signed_qty(qty, scale)?;
+        // More places than a price has: an average.
+        let entry = money(entry)?.floor_to_scaled(scale).map(Price).filter(|_| qty != Qty::ZERO);
+        Ok(Some(Report::Position { symbol, qty, entry }))
+    }
+
+    fn account_update(&self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        let update: AccountUpdate = serde_json::from_str(text).map_err(|_| "ACCOUNT_UPDATE")?;
+        let before = out.len();
+        let read = self.account_of(&update, out);
+        read.inspect_err(|_| out.truncate(before))
+    }
+
+    fn account_of(&self, update: &AccountUpdate<'_>, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        let at = Nanos::from_millis(update.time);
+        if update.account.reason == "FUNDING_FEE" {
+            for own in &update.account.balances {
+                let (asset, amount) = (asset(&own.asset)?, money(&own.change)?);
+                out.push(Report::Funding { asset, amount, at });
+            }
+        }
+        let told = update.account.balances.iter().map(|own| (&*own.asset, &*own.wallet));
+        wallets(told, out)?;
+        for own in &update.account.positions {
+            out.extend(self.position(&own.symbol, &own.side, &own.amount, &own.entry)?);
+        }
+        Ok(())
     }
 }
 
@@ -331,7 +431,7 @@ fn execution_of(
             fee_asset: report.fee_asset.as_deref().map_or(Ok(Asset::EMPTY), asset)?,
             at,
         }),
-        "REPLACED" => out.push(Report::Amended {
+        "REPLACED" | "AMENDMENT" => out.push(Report::Amended {
             client,
             price: price(&report.price, scale)?,
             qty: qty(&report.qty, scale)?,
@@ -349,6 +449,20 @@ fn execution_of(
     }
     if state.is_final() {
         out.push(Report::Ended { client, state, filled: Some(filled), at });
+    }
+    Ok(())
+}
+
+/// Wallets of futures: what is realised. What of it is free depends on prices, and is not reported.
+fn wallets<'a>(
+    told: impl Iterator<Item = (&'a str, &'a str)>,
+    out: &mut Vec<Report>,
+) -> Result<(), Unreadable> {
+    let before = out.len();
+    for (asset, wallet) in told {
+        let Some(asset) = Asset::new(asset) else { continue };
+        let free = money(wallet).inspect_err(|_| out.truncate(before))?;
+        out.push(Report::Balance { asset, free, locked: None });
     }
     Ok(())
 }
@@ -396,6 +510,14 @@ fn price(text: &str, scale: Scale) -> Result<Price, Unreadable> {
 
 fn qty(text: &str, scale: Scale) -> Result<Qty, Unreadable> {
     parse(text.as_bytes(), scale).map(Qty).map_err(|_| "a quantity")
+}
+
+/// A quantity that may be below zero.
+fn signed_qty(text: &str, scale: Scale) -> Result<Qty, Unreadable> {
+    match text.strip_prefix('-') {
+        Some(rest) => qty(rest, scale).map(|qty| Qty(-qty.0)),
+        None => qty(text, scale),
+    }
 }
 
 fn money(text: &str) -> Result<Money, Unreadable> {

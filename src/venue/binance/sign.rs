@@ -12,8 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::hmac::MacKey;
 use crate::venue::PreviewError;
+use crate::wire::hmac::MacKey;
 
 /// A key ready to sign. No `Debug`; HMAC states are wiped on drop, Ed25519 keys by their library.
 pub enum Signer {

@@ -2,14 +2,16 @@
 //!
 //! An order is a copy of its template with client id, price, quantity and time behind it, in that
 //! place because a signature then has to compress only the blocks from the client id on.
-//! `newOrderRespType` is left to its default: FULL for LIMIT and MARKET, which answers with the fills
-//! and their trade ids, so that they are known before the private stream tells them; ACK for
-//! LIMIT_MAKER, which cannot fill at once.
+//! On spot `newOrderRespType` is left to its default: FULL for LIMIT and MARKET, which answers with the
+//! fills and their trade ids, so that they are known before the private stream tells them; ACK for
+//! LIMIT_MAKER, which cannot fill at once. On USD-M the default is ACK, and RESULT the most there is:
+//! the final state and the filled total of an immediate order, without its fills.
 
-use super::hmac::Absorbed;
+use super::desk::Desk;
 use super::sign::{MAX_SIGNATURE, Signer, percent_encode};
-use crate::types::{Kind, Side, Tif};
-use crate::venue::pen::Pen;
+use crate::types::{ClientId, Kind, Side, Tif};
+use crate::wire::hmac::Absorbed;
+use crate::wire::pen::{Decimals, Pen};
 
 /// How orders travel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,15 +25,48 @@ pub enum Channel {
 }
 
 /// What differs between two orders of one template.
-pub struct Fields<'a> {
+#[derive(Clone, Copy)]
+pub struct Fields<N> {
     /// The client order id.
-    pub client: &'a [u8],
-    /// The limit as text; not used by market orders.
-    pub price: &'a [u8],
-    /// The quantity as text.
-    pub qty: &'a [u8],
+    pub client: N,
+    /// The limit; not used by market orders.
+    pub price: N,
+    /// The quantity.
+    pub qty: N,
     /// The request's time by the venue's clock.
     pub time_ms: i64,
+}
+
+/// Something that a pen can write.
+pub trait Write {
+    /// Writes it.
+    fn write(&self, pen: &mut Pen<'_>);
+}
+
+/// A text as it stands.
+impl Write for &[u8] {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.put(self);
+    }
+}
+
+/// A value of an order.
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
+    /// 32 hex digits.
+    Id(ClientId),
+    /// A number with the decimals of its step.
+    Number(i64, &'a Decimals),
+}
+
+impl Write for Value<'_> {
+    #[inline]
+    fn write(&self, pen: &mut Pen<'_>) {
+        match self {
+            Value::Id(id) => pen.put_id(*id),
+            Value::Number(value, decimals) => pen.put_decimal(*value, decimals),
+        }
+    }
 }
 
 /// All that orders of one symbol, side, type and lifetime share.
@@ -44,11 +79,15 @@ pub struct Template {
     absorbed: Option<Absorbed>,
     /// Signed WebSocket text: what comes before the client id, between quantity and time, and last.
     sign_parts: [Box<[u8]>; 3],
+    /// Signed WebSocket text: what comes right behind the client id.
+    sign_answer: Box<[u8]>,
     priced: bool,
 }
 
 /// The names of a venue order.
 pub struct Shape<'a> {
+    /// The market.
+    pub desk: &'static Desk,
     /// The symbol, in upper case.
     pub symbol: &'a str,
     /// Buy or sell.
@@ -57,31 +96,30 @@ pub struct Shape<'a> {
     pub kind: Kind,
     /// Lifetime; only limit orders have one.
     pub tif: Tif,
+    /// It may only reduce a position.
+    pub reduce_only: bool,
 }
 
 impl Shape<'_> {
-    /// `symbol`, `side`, `type`, and `timeInForce` where the type takes one.
+    /// `symbol`, `side`, `type`, `timeInForce` where the type takes one, and what else never changes.
     pub(super) fn fixed(&self) -> Vec<(&'static str, &str)> {
         let side = match self.side {
             Side::Buy => "BUY",
             Side::Sell => "SELL",
         };
-        let kind = match self.kind {
-            Kind::Limit => "LIMIT",
-            Kind::Market => "MARKET",
-            Kind::PostOnly => "LIMIT_MAKER",
+        let (kind, tif) = match (self.kind, self.tif) {
+            (Kind::Limit, Tif::Ioc) => ("LIMIT", Some("IOC")),
+            (Kind::Limit, Tif::Fok) => ("LIMIT", Some("FOK")),
+            (Kind::Limit, Tif::Gtc) => ("LIMIT", Some("GTC")),
+            (Kind::Market, _) => ("MARKET", None),
+            (Kind::PostOnly, _) => self.desk.post_only,
         };
         let mut fixed = vec![("symbol", self.symbol), ("side", side), ("type", kind)];
-        if self.kind == Kind::Limit {
-            fixed.push((
-                "timeInForce",
-                match self.tif {
-                    Tif::Ioc => "IOC",
-                    Tif::Fok => "FOK",
-                    Tif::Gtc => "GTC",
-                },
-            ));
+        fixed.extend(tif.map(|tif| ("timeInForce", tif)));
+        if self.reduce_only {
+            fixed.push(("reduceOnly", "true"));
         }
+        fixed.extend(self.desk.answer.map(|answer| ("newOrderRespType", answer)));
         fixed
     }
 }
@@ -93,9 +131,12 @@ impl Template {
         let window = window_ms.to_string();
         let (mut head, mut signed_from) = (Vec::new(), 0);
         let mut sign_parts: [Vec<u8>; 3] = Default::default();
+        let answer =
+            shape.desk.answer.map(|answer| format!("&newOrderRespType={answer}")).unwrap_or_default();
         match channel {
             Channel::Rest => {
-                head.extend_from_slice(b"POST /api/v3/order?");
+                let (_, verb, path) = shape.desk.place;
+                head.extend_from_slice(format!("{verb} {path}?").as_bytes());
                 signed_from = head.len();
                 for (name, value) in &fixed {
                     head.extend_from_slice(format!("{name}={}&", percent_encode(value)).as_bytes());
@@ -103,7 +144,8 @@ impl Template {
                 head.extend_from_slice(format!("recvWindow={window}&newClientOrderId=").as_bytes());
             }
             Channel::Session | Channel::SignedWs => {
-                head.extend_from_slice(br#"{"method":"order.place","params":{"#);
+                let (method, ..) = shape.desk.place;
+                head.extend_from_slice(format!(r#"{{"method":"{method}","params":{{"#).as_bytes());
                 for (name, value) in &fixed {
                     let value = serde_json::Value::from(*value);
                     head.extend_from_slice(format!("\"{name}\":{value},").as_bytes());
@@ -116,7 +158,7 @@ impl Template {
                 let value = |name| fixed.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
                 sign_parts[0] = format!("apiKey={key}&newClientOrderId=").into_bytes();
                 let mut middle = format!("&recvWindow={window}");
-                for name in ["side", "symbol", "timeInForce"] {
+                for name in ["reduceOnly", "side", "symbol", "timeInForce"] {
                     if let Some(value) = value(name) {
                         middle.push_str(&format!("&{name}={value}"));
                     }
@@ -136,6 +178,7 @@ impl Template {
             signed_from,
             absorbed,
             sign_parts: sign_parts.map(Vec::into_boxed_slice),
+            sign_answer: answer.into_bytes().into(),
             priced: shape.kind != Kind::Market,
         }
     }
@@ -145,19 +188,19 @@ impl Template {
     pub fn write_rest(
         &self,
         signer: &Signer,
-        fields: &Fields<'_>,
+        fields: &Fields<impl Write>,
         tail: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
         let mut pen = Pen::new(out);
         pen.put(&self.head);
-        pen.put(fields.client);
+        fields.client.write(&mut pen);
         if self.priced {
             pen.put_const(b"&price=");
-            pen.put(fields.price);
+            fields.price.write(&mut pen);
         }
         pen.put_const(b"&quantity=");
-        pen.put(fields.qty);
+        fields.qty.write(&mut pen);
         pen.put_const(b"&timestamp=");
         pen.put_integer(fields.time_ms);
         let end = pen.end()?;
@@ -185,56 +228,58 @@ impl Template {
     pub fn write_ws(
         &self,
         signer: Option<&Signer>,
-        fields: &Fields<'_>,
+        fields: &Fields<impl Write>,
         scratch: &mut [u8],
         out: &mut [u8],
     ) -> Option<usize> {
-        let mut signature = [0; MAX_SIGNATURE];
-        let mut signature_len = 0;
+        let mut signature = None;
         if let Some(signer) = signer {
             let mut pen = Pen::new(scratch);
             pen.put(&self.sign_parts[0]);
-            pen.put(fields.client);
+            fields.client.write(&mut pen);
+            pen.put(&self.sign_answer);
             if self.priced {
                 pen.put_const(b"&price=");
-                pen.put(fields.price);
+                fields.price.write(&mut pen);
             }
             pen.put_const(b"&quantity=");
-            pen.put(fields.qty);
+            fields.qty.write(&mut pen);
             pen.put(&self.sign_parts[1]);
             pen.put_integer(fields.time_ms);
             pen.put(&self.sign_parts[2]);
             let end = pen.end()?;
-            signature_len = match (signer, &self.absorbed) {
+            let mut text = [0; MAX_SIGNATURE];
+            let len = match (signer, &self.absorbed) {
                 (Signer::Hmac(key), Some(absorbed)) => {
                     let from = absorbed.bytes();
                     let mac = key.finish_in_place(absorbed, scratch.get_mut(from..)?, end - from)?;
-                    let mut pen = Pen::new(&mut signature);
+                    let mut pen = Pen::new(&mut text);
                     pen.put_hex(&mac);
                     pen.end()?
                 }
-                _ => sign_into(signer, scratch.get(..end)?, false, &mut signature)?,
+                _ => sign_into(signer, scratch.get(..end)?, false, &mut text)?,
             };
+            signature = Some((text, len));
         }
         let mut pen = Pen::new(out);
         pen.put(&self.head);
-        pen.put(fields.client);
+        fields.client.write(&mut pen);
         if self.priced {
             pen.put_const(br#"","price":""#);
-            pen.put(fields.price);
+            fields.price.write(&mut pen);
         }
         pen.put_const(br#"","quantity":""#);
-        pen.put(fields.qty);
+        fields.qty.write(&mut pen);
         pen.put_const(br#"","timestamp":"#);
         pen.put_integer(fields.time_ms);
-        if signature_len > 0 {
+        if let Some((text, len)) = signature {
             pen.put_const(br#","signature":""#);
-            pen.put(&signature[..signature_len]);
+            pen.put(&text[..len]);
             pen.put_const(br#"""#);
         }
         // The request's id is the order's, so that an answer needs no table to find its order.
         pen.put_const(br#"},"id":""#);
-        pen.put(fields.client);
+        fields.client.write(&mut pen);
         pen.put_const(br#""}"#);
         pen.end()
     }

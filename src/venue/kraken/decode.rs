@@ -12,15 +12,12 @@ mod template;
 use std::ops::Range;
 
 use self::library::Reader;
-use self::scan::Scan;
-use self::template::Template;
 use crate::types::{Level, Nanos, Scale};
-use crate::venue::{FeedError, TierUse};
-use crate::wire::Padded;
-use crate::wire::json::kernel::{Isa, Job, Kernel};
+use crate::wire::json::kernel::Kernel;
 use crate::wire::json::library::exact;
-use crate::wire::json::scan::gave_up;
-use crate::wire::json::{Error, Tier};
+use crate::wire::json::scan::Scanner;
+use crate::wire::json::template::Template;
+use crate::wire::json::{self, Dialect, Error};
 
 /// What came over a stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,127 +96,37 @@ pub struct Reply<'a> {
 }
 
 /// Reads messages whose decimals are of one scale.
+pub type Decoder = json::Decoder<Books>;
+
+/// The messages of both versions.
 #[derive(Debug)]
-pub struct Decoder {
-    isa: Isa,
-    used: TierUse,
-    texts: Vec<u8>,
-}
+pub struct Books;
 
-impl Decoder {
-    /// A decoder for decimals of that scale, with the widest instructions that this CPU has.
-    pub fn new(scale: Scale) -> Decoder {
-        Decoder::with_isa(Isa::detect(scale))
-    }
-
-    /// A decoder by a given instruction set.
-    #[doc(hidden)]
-    pub fn with_isa(isa: Isa) -> Decoder {
-        Decoder { isa, used: TierUse::default(), texts: Vec::new() }
-    }
-
-    /// Reads a message; its levels are appended to `levels`, which is left as it was on an error
-    /// and for messages without levels.
-    ///
-    /// # Errors
-    /// [`FeedError`] when the message is not JSON, not what the venue documents, or has a decimal
-    /// that the scale cannot hold.
-    pub fn decode<'a>(
-        &'a mut self,
-        text: Padded<'a>,
-        levels: &mut Vec<Level>,
-    ) -> Result<Message<'a>, FeedError> {
-        let isa = self.isa;
-        isa.run(Decode { decoder: self, text: &text, levels })
-    }
-
-    /// The second tier, then the third.
-    #[cold]
-    #[inline(never)]
-    fn slowly<'a>(&'a mut self, text: Padded<'a>, levels: &mut Vec<Level>) -> Result<Message<'a>, FeedError> {
-        let start = levels.len();
-        let refusal = match self.isa.run(Scan { text, levels }) {
-            Ok(message) => {
-                self.used.scanner += 1;
-                return Ok(message);
-            }
-            Err(refusal) => refusal,
-        };
-        levels.truncate(start);
-        self.used.library += 1;
-        // The scanner's refusal tells where; the library's counts only where the scanner gave up.
-        let judged = self.by_library(text.message(), levels);
-        judged.map_err(|error| if gave_up(&refusal) { error } else { refusal }.into())
-    }
-
-    /// [`Decoder::decode`] by one tier alone; `None` when the tier leaves the message to the next.
-    #[doc(hidden)]
-    pub fn decode_with<'a>(
-        &'a mut self,
-        tier: Tier,
-        text: Padded<'a>,
-        levels: &mut Vec<Level>,
-    ) -> Option<Result<Message<'a>, FeedError>> {
-        let start = levels.len();
-        match tier {
-            Tier::Template => {
-                let taken = self.isa.run(Template { text, levels });
-                if taken.is_none() {
-                    levels.truncate(start);
-                }
-                taken.map(Ok)
-            }
-            Tier::Scanner => match self.isa.run(Scan { text, levels }) {
-                Err(error) => {
-                    levels.truncate(start);
-                    (!gave_up(&error)).then(|| Err(error.into()))
-                }
-                Ok(message) => Some(Ok(message)),
-            },
-            Tier::Library => Some(self.by_library(text.message(), levels).map_err(FeedError::from)),
-        }
-    }
-
-    /// How many messages each tier took.
-    pub fn tiers(&self) -> TierUse {
-        self.used
-    }
-
-    fn by_library<'a>(&'a mut self, text: &'a [u8], levels: &mut Vec<Level>) -> Result<Message<'a>, Error> {
-        let start = levels.len();
-        let value = exact(text)?;
-        self.texts.clear();
-        let mut reader = Reader { scale: self.isa.scale(), levels, texts: &mut self.texts };
-        match reader.interpret(&value) {
-            Ok(found) => Ok(found.message(text, &self.texts)),
-            Err(error) => {
-                levels.truncate(start);
-                Err(error)
-            }
-        }
-    }
-}
-
-/// All tiers in turn. One job, so that the usual message is made where its reader wants it.
-struct Decode<'a, 't, 'l> {
-    decoder: &'a mut Decoder,
-    text: &'t Padded<'a>,
-    levels: &'l mut Vec<Level>,
-}
-
-impl<'a> Job for Decode<'a, '_, '_> {
-    type Out = Result<Message<'a>, FeedError>;
+impl Dialect for Books {
+    type Message<'a> = Message<'a>;
+    /// The texts of a message, since the library's tree does not outlive its reading.
+    type Memory = Vec<u8>;
 
     #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> Self::Out {
-        let Decode { decoder, text, levels } = self;
-        let start = levels.len();
-        if let Some(message) = (Template { text: *text, levels }).run(kernel) {
-            decoder.used.template += 1;
-            return Ok(message);
-        }
-        levels.truncate(start);
-        decoder.slowly(*text, levels)
+    fn template<'a, K: Kernel>(template: Template<'a, K>, levels: &mut Vec<Level>) -> Option<Message<'a>> {
+        template::message(template, levels)
+    }
+
+    #[inline(always)]
+    fn scan<'a, K: Kernel>(scan: Scanner<'a, K>, levels: &mut Vec<Level>) -> Result<Message<'a>, Error> {
+        scan::message(scan, levels)
+    }
+
+    fn library<'a>(
+        text: &'a [u8],
+        scale: Scale,
+        texts: &'a mut Vec<u8>,
+        levels: &mut Vec<Level>,
+    ) -> Result<Message<'a>, Error> {
+        let tree = exact(text)?;
+        texts.clear();
+        let found = Reader { scale, levels, texts }.interpret(&tree)?;
+        Ok(found.message(text, texts))
     }
 }
 

@@ -12,8 +12,8 @@ use super::decode::{self, Decoder, Message};
 use super::symbol;
 use crate::types::{BookId, BookView, DecimalError, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
-    BookChange, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut, Lost,
-    TierUse, Verdict,
+    BookChange, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut,
+    Lost, TierUse, Verdict,
 };
 
 /// Depths that the venue offers.
@@ -31,6 +31,8 @@ pub(super) struct State {
     /// The decoder's scale: the finest of the books'.
     pub(super) scale: Scale,
     pub(super) books: Vec<Book>,
+    /// The books by either spelling.
+    pub(super) names: BookNames,
     /// Depth of the subscriptions.
     pub(super) depth: u32,
     /// The depth that the venue last confirmed: in replay it need not be ours.
@@ -80,8 +82,12 @@ impl Book {
         }
     }
 
-    pub(super) fn is(&self, symbol: &[u8]) -> bool {
-        self.symbol.as_bytes() == symbol || self.v1.is_some_and(|v1| v1.as_bytes() == symbol)
+    /// Enters the book's names.
+    fn enter(&self, book: BookId, names: &mut BookNames) {
+        names.insert(self.symbol, book);
+        if let Some(v1) = self.v1 {
+            names.insert(v1, book);
+        }
     }
 
     pub(super) fn change(&mut self, book: usize, kind: ChangeKind) -> BookChange {
@@ -115,6 +121,10 @@ impl KrakenFeed {
             })
             .collect();
         let scale = books.iter().map(|book| book.scale).max().unwrap_or_default();
+        let mut names = BookNames::new();
+        for (at, book) in books.iter().enumerate() {
+            book.enter(BookId(at as u16), &mut names);
+        }
         KrakenFeed {
             decoder: Decoder::new(scale),
             state: State {
@@ -123,6 +133,7 @@ impl KrakenFeed {
                 discover: config.discover,
                 scale,
                 books,
+                names,
                 depth,
                 confirmed: None,
                 requests: 0,
@@ -285,7 +296,7 @@ impl State {
         now: Nanos,
         out: &mut FeedOut,
     ) -> Result<(), FeedError> {
-        let place = self.books.iter().position(|book| book.is(ticker.symbol));
+        let place = self.names.find(ticker.symbol).map(|book| usize::from(book.0));
         let wanted = self.channels.ticker;
         let (scale, depth) = (self.scale, self.channels.depth);
         let Some((place, own)) = place.and_then(|place| Some((place, self.books.get_mut(place)?))) else {
@@ -315,15 +326,17 @@ impl State {
     /// Which book a symbol is. Unknown ones are opened where that is wanted, even by an update,
     /// which leaves them waiting: that they are there is worth telling.
     fn place(&mut self, symbol: &[u8], out: &mut FeedOut) -> Option<usize> {
-        if let Some(place) = self.books.iter().position(|book| book.is(symbol)) {
-            return Some(place);
+        if let Some(book) = self.names.find(symbol) {
+            return Some(usize::from(book.0));
         }
         if !self.discover || self.books.len() > usize::from(u16::MAX) {
             return None;
         }
         let symbol = Symbol::from_bytes(symbol)?;
         let book = BookId(self.books.len() as u16);
-        self.books.push(Book::new(symbol, self.scale, None, self.depth));
+        let opened = Book::new(symbol, self.scale, None, self.depth);
+        opened.enter(book, &mut self.names);
+        self.books.push(opened);
         out.discovered.push(Discovered { book, symbol });
         Some(usize::from(book.0))
     }

@@ -7,6 +7,7 @@
 //! nothing: what rests there keeps resting, which is what the dead-man switch is for.
 
 use super::json::quoted;
+use super::limits::{self, Stop};
 use super::order::{self, DEADLINE_MS, Rest, Socket};
 use super::private::Stream;
 use super::requests::{Asked, Call, Calls, Ring};
@@ -14,11 +15,11 @@ use super::session::{Session, TOKEN_WAIT};
 use super::sign::Signer;
 use super::symbol;
 use crate::types::{ClientId, Draft, InstrumentId, InstrumentSpec, Nanos};
-use crate::venue::pen::Stamp;
 use crate::venue::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
-    LaneSpec, OrderBytes, PreviewError, Transport, Unsupported,
+    Budget, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
+    LaneSpec, Limited, OrderBytes, PreviewError, Transport, Unsupported, Urgency,
 };
+use crate::wire::pen::Stamp;
 
 const VENUE: &str = "kraken.spot";
 /// Orders and account of one key.
@@ -35,6 +36,8 @@ pub struct KrakenGateway {
     mask: u64,
     pub(super) session: Session,
     pub(super) nonces_refused: u32,
+    /// Points of each pair.
+    pub(super) trading: Budget,
 }
 
 impl KrakenGateway {
@@ -63,6 +66,7 @@ impl KrakenGateway {
             mask: config.mask_seed,
             session: Session { token_wait: TOKEN_WAIT.0, ..Session::default() },
             nonces_refused: 0,
+            trading: Budget::new(&limits::TRADING_RULES, config.instruments.len()),
             config: config.clone(),
         })
     }
@@ -75,6 +79,31 @@ impl KrakenGateway {
         }
     }
 
+    /// The venue said how many points an account may have on a pair.
+    pub(super) fn set_tier(&mut self, points: u64) {
+        limits::set_tier(points, &mut self.trading, &mut self.calls.budget);
+    }
+
+    /// Stops what an error of the venue says must stop.
+    pub(super) fn obey(&mut self, error: &str, now: Nanos) {
+        let full = u64::from(u32::MAX);
+        match limits::stop(error, now) {
+            // Of which pair is not told.
+            Some(Stop::Points) => {
+                for place in 0..self.config.instruments.len() {
+                    self.trading.told(limits::POINTS, place, full, now);
+                }
+            }
+            Some(Stop::Calls) => self.calls.budget.told(limits::CALLS, 0, full, now),
+            Some(Stop::All(until)) => {
+                self.trading.pause(until);
+                self.calls.budget.pause(until);
+            }
+            None => {}
+        }
+    }
+
+    #[inline]
     fn place(&self, instrument: InstrumentId) -> Option<usize> {
         self.config.instruments.iter().position(|(id, _)| *id == instrument)
     }
@@ -175,7 +204,10 @@ impl Gateway for KrakenGateway {
                 self.response(token, status, body, now, out)
             }
             GatewayInput::Failed { token, sent } => self.failed(token, sent, now, out),
-            GatewayInput::Tick => self.tick(now, out),
+            GatewayInput::Tick => {
+                self.calls.take_turns(now, &mut out.wants);
+                self.tick(now, out);
+            }
             GatewayInput::Opened(_) | GatewayInput::Closed(_) | GatewayInput::Text(..) => {}
         }
     }
@@ -187,6 +219,9 @@ impl Gateway for KrakenGateway {
         let place = self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
         let (_, spec) = self.config.instruments.get(place).ok_or(EncodeError::UnknownInstrument)?;
         spec.check(order.price, order.qty)?;
+        if order.reduce_only {
+            return Err(EncodeError::Unsupported);
+        }
         let deadline = *self.stamp.write(now + Nanos::from_millis(i64::from(self.window_ms)));
         match self.config.transport {
             Transport::Ws => {
@@ -210,11 +245,26 @@ impl Gateway for KrakenGateway {
         Ok(())
     }
 
+    #[inline]
+    fn spend(&mut self, order: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
+        let place = self.place(order.instrument).unwrap_or(usize::MAX);
+        self.trading.spend(&limits::ORDER, urgency, place, now)
+    }
+
+    fn refund(&mut self, order: &Draft, now: Nanos) {
+        let place = self.place(order.instrument).unwrap_or(usize::MAX);
+        self.trading.refund(&limits::ORDER, place, now);
+    }
+
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {
         let unknown = Unsupported { venue: VENUE, what: "such instrument" };
         let place = |instrument: InstrumentId| self.place(instrument).ok_or(unknown);
         match *command {
-            Command::Cancel { client, .. } => {
+            Command::Cancel { client, instrument, .. } => {
+                // It goes whatever is left: this is the most that it may cost, and most cost less.
+                if let Some(place) = self.place(instrument) {
+                    self.trading.note(&limits::CANCEL, place, now);
+                }
                 let uuid = order::uuid(client);
                 let params = format!("\"cl_ord_id\":[\"{uuid}\"],");
                 if !self.over_socket("cancel_order", &params, Asked::Change(client), out) {
@@ -227,6 +277,7 @@ impl Gateway for KrakenGateway {
             }
             Command::Amend { client, instrument, price, qty } => {
                 let place = place(instrument)?;
+                self.trading.note(&limits::AMEND, place, now);
                 self.amend(client, place, price, qty, now, out);
             }
             // The venue knows no less than the whole account.

@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 use super::json::quoted;
 use super::sign::{SIGNATURE, Signer};
 use super::symbol;
-use crate::types::{ClientId, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Scale, Side, Tif};
-use crate::venue::pen::Stamp;
+use crate::types::{ClientId, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Side, Tif};
 use crate::venue::{EncodeError, OrderBytes};
+use crate::wire::pen::{Decimals, Pen, Stamp};
 use crate::wire::ws::frame_client_text;
 
 /// The venue takes deadlines from half a second to a minute ahead.
@@ -24,97 +24,19 @@ const FRAME_HEADER: usize = 8;
 /// Where orders of one pair are sent by REST.
 pub const ADD_ORDER: &str = "/0/private/AddOrder";
 
-/// Writes numbers of one scale with a fixed number of decimals.
-#[derive(Clone, Copy, Debug)]
-struct Places {
-    /// Scaled units in the last decimal written.
-    unit: u64,
-    digits: usize,
-}
-
-impl Places {
-    /// Enough decimals for multiples of `step`, and at least `least`.
-    fn new(scale: Scale, least: u8, step: i64) -> Places {
-        let mut digits = scale.digits();
-        let mut unit = 1;
-        while digits > least && step % (unit * 10) == 0 {
-            unit *= 10;
-            digits -= 1;
-        }
-        Places { unit: unit as u64, digits: usize::from(digits) }
-    }
-}
-
-/// What a template's fixed parts are, and how its numbers are written.
+/// How the numbers of a pair are written.
 struct Numbers {
-    price: Places,
-    qty: Places,
+    price: Decimals,
+    qty: Decimals,
 }
 
 impl Numbers {
     fn new(spec: &InstrumentSpec) -> Numbers {
         Numbers {
-            price: Places::new(spec.scale, spec.price_digits, spec.tick.0),
-            qty: Places::new(spec.scale, spec.qty_digits, spec.lot.0),
+            price: Decimals::at_least(spec.price_digits, spec.tick.0, spec.scale),
+            qty: Decimals::at_least(spec.qty_digits, spec.lot.0, spec.scale),
         }
     }
-}
-
-/// Writes into a fixed buffer; what does not fit is remembered as an error.
-struct Cursor<'a> {
-    buffer: &'a mut [u8],
-    at: usize,
-}
-
-impl Cursor<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        let end = self.at + bytes.len();
-        if let Some(to) = self.buffer.get_mut(self.at..end) {
-            to.copy_from_slice(bytes);
-        }
-        self.at = end;
-    }
-
-    fn skip(&mut self, bytes: usize) -> usize {
-        self.at += bytes;
-        self.at - bytes
-    }
-
-    fn number(&mut self, value: u64) {
-        let mut digits = [0; 20];
-        let from = write_back(value, 1, &mut digits);
-        self.put(&digits[from..]);
-    }
-
-    fn decimal(&mut self, value: i64, places: Places) {
-        let value = value.unsigned_abs() / places.unit;
-        if places.digits == 0 {
-            return self.number(value);
-        }
-        let mut text = [0; 21];
-        // One digit before the point at least; then the decimals are moved one to the right.
-        let from = write_back(value, places.digits + 1, &mut text[..20]);
-        let point = 20 - places.digits;
-        text.copy_within(point..20, point + 1);
-        text[point] = b'.';
-        self.put(&text[from..]);
-    }
-
-    fn finish(&self) -> Result<usize, EncodeError> {
-        if self.at <= self.buffer.len() { Ok(self.at) } else { Err(EncodeError::TooLong) }
-    }
-}
-
-/// Writes `value` at the end of `digits`, with at least `least` digits; returns where it starts.
-fn write_back(value: u64, least: usize, digits: &mut [u8]) -> usize {
-    let (mut rest, mut at) = (value, digits.len());
-    let last = digits.len().saturating_sub(least);
-    while at > 0 && (rest > 0 || at > last) {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    at
 }
 
 /// An order of one pair over a WebSocket session.
@@ -145,19 +67,19 @@ impl Socket {
         out: &mut OrderBytes,
     ) -> Result<(), EncodeError> {
         let terms = socket_terms(order.side, order.kind, order.tif)?;
-        let mut text = Cursor { buffer: out.buffer(), at: FRAME_HEADER };
+        let mut text = Pen::at(out.buffer(), FRAME_HEADER);
         text.put(&self.head);
-        text.put(&order.client.uuid());
-        text.put(b"\",\"deadline\":\"");
-        text.put(deadline);
+        text.put_uuid(order.client);
+        text.put_const(b"\",\"deadline\":\"");
+        text.put_const(deadline);
         text.put(terms.as_bytes());
-        text.decimal(order.qty.0, self.numbers.qty);
-        text.put(b",\"limit_price\":");
-        text.decimal(order.price.0, self.numbers.price);
-        text.put(b"},\"req_id\":");
-        text.number(request);
-        text.put(b"}");
-        let end = text.finish()?;
+        text.put_decimal(order.qty.0, &self.numbers.qty);
+        text.put_const(b",\"limit_price\":");
+        text.put_decimal(order.price.0, &self.numbers.price);
+        text.put_const(b"},\"req_id\":");
+        text.put_number(request);
+        text.put_const(b"}");
+        let end = text.end().ok_or(EncodeError::TooLong)?;
         let frame = frame_client_text(out.buffer(), FRAME_HEADER, end - FRAME_HEADER, mask);
         let frame = frame.ok_or(EncodeError::TooLong)?;
         out.set(frame.start, frame.end)
@@ -221,36 +143,38 @@ impl Rest {
         out: &mut OrderBytes,
     ) -> Result<(), EncodeError> {
         let terms = rest_terms(order.side, order.kind, order.tif)?;
-        let mut text = Cursor { buffer: out.buffer(), at: 0 };
+        let mut text = Pen::new(out.buffer());
         text.put(&self.head);
         let signature = text.skip(SIGNATURE);
-        text.put(b"\r\nContent-Length: ");
+        text.put_const(b"\r\nContent-Length: ");
         let length = text.skip(3);
-        text.put(b"\r\n\r\n");
-        let body = text.at;
-        text.put(b"nonce=");
-        let nonce_from = text.at;
-        text.number(nonce);
-        let nonce_to = text.at;
+        text.put_const(b"\r\n\r\n");
+        let body = text.here();
+        text.put_const(b"nonce=");
+        let nonce_from = text.here();
+        text.put_number(nonce);
+        let nonce_to = text.here();
         text.put(&self.pair);
-        text.put(&order.client.uuid());
-        text.put(b"&deadline=");
+        text.put_uuid(order.client);
+        text.put_const(b"&deadline=");
         // Colons are escaped in a form.
         text.put(&deadline[..13]);
-        text.put(b"%3A");
+        text.put_const(b"%3A");
         text.put(&deadline[14..16]);
-        text.put(b"%3A");
+        text.put_const(b"%3A");
         text.put(&deadline[17..]);
         text.put(terms.as_bytes());
-        text.decimal(order.qty.0, self.numbers.qty);
-        text.put(b"&price=");
-        text.decimal(order.price.0, self.numbers.price);
-        let end = text.finish()?;
+        text.put_decimal(order.qty.0, &self.numbers.qty);
+        text.put_const(b"&price=");
+        text.put_decimal(order.price.0, &self.numbers.price);
+        let end = text.end().ok_or(EncodeError::TooLong)?;
         let buffer = out.buffer();
         if !(100..1000).contains(&(end - body)) {
             return Err(EncodeError::TooLong);
         }
-        write_back((end - body) as u64, 3, &mut buffer[length..length + 3]);
+        let body_len = end - body;
+        let digits = [body_len / 100, body_len / 10 % 10, body_len % 10].map(|digit| b'0' + digit as u8);
+        buffer[length..length + 3].copy_from_slice(&digits);
         let signed = signer.sign(ADD_ORDER, &buffer[nonce_from..nonce_to], &buffer[body..end]);
         buffer[signature..signature + SIGNATURE].copy_from_slice(&signed);
         out.set(0, end)
@@ -311,6 +235,7 @@ mod tests {
             tif,
             price: Price(3_000_010_000_000),
             qty: Qty(1_000_001),
+            reduce_only: false,
         }
     }
 
@@ -369,24 +294,5 @@ mod tests {
         assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{head}");
         let signature = head.split_once("API-Sign: ").unwrap().1.split_once("\r\n").unwrap().0;
         assert!(signer.verify(ADD_ORDER, b"1785060000400000", body.as_bytes(), signature));
-    }
-
-    #[test]
-    fn numbers_are_written_with_the_decimals_they_need() {
-        for (value, least, step, want) in [
-            (3_000_010_000_000, 1, 10_000_000, "30000.1"),
-            (3_000_000_000_000, 1, 10_000_000, "30000.0"),
-            (1, 8, 1, "0.00000001"),
-            (500_000_000, 0, 100_000_000, "5"),
-            // A tick finer than the pair's decimals.
-            (150_000_000, 0, 50_000_000, "1.5"),
-            (i64::MAX, 8, 1, "92233720368.54775807"),
-        ] {
-            let mut buffer = [0; 32];
-            let mut text = Cursor { buffer: &mut buffer, at: 0 };
-            text.decimal(value, Places::new(Scale::DEFAULT, least, step));
-            let end = text.finish().unwrap();
-            assert_eq!(std::str::from_utf8(&buffer[..end]).unwrap(), want);
-        }
     }
 }

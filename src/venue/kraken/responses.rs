@@ -30,6 +30,7 @@ impl KrakenGateway {
                     self.nonces_refused += 1;
                     return self.calls.repeat(pending, now, &mut out.wants);
                 }
+                self.obey(text, now);
                 let (class, _) = error::classify(text);
                 self.call_failed(&pending.call, pending.name(), class, text, now, out);
             }
@@ -43,6 +44,7 @@ impl KrakenGateway {
             _ => {
                 let class = if status == 200 { Class::Unknown } else { error::classify_status(status) };
                 let text = format!("HTTP {status}");
+                self.obey(&text, now);
                 self.call_failed(&pending.call, pending.name(), class, &text, now, out);
             }
         }
@@ -64,7 +66,11 @@ impl KrakenGateway {
         let answer = if status == 200 { serde_json::from_slice::<calls::Answer>(body).ok() } else { None };
         let error = answer.as_ref().and_then(|answer| answer.error.iter().find(|text| text.starts_with('E')));
         if let Some(text) = error {
+            self.obey(text, now);
             return self.order_error(client, text, out);
+        }
+        if status != 200 {
+            self.obey(&format!("HTTP {status}"), now);
         }
         let placed = answer
             .and_then(|answer| serde_json::from_str::<Placed>(answer.result?.get()).ok())

@@ -109,7 +109,7 @@ impl KrakenGateway {
         out.wants.push(GatewayWant::Send(
             lane,
             format!(
-                "{{\"method\":\"subscribe\",\"params\":{{\"channel\":\"executions\",\"token\":{},\"snap_orders\":true,\"snap_trades\":{missed},\"order_status\":true}},\"req_id\":{executions}}}",
+                "{{\"method\":\"subscribe\",\"params\":{{\"channel\":\"executions\",\"token\":{},\"snap_orders\":true,\"snap_trades\":{missed},\"order_status\":true,\"ratecounter\":true}},\"req_id\":{executions}}}",
                 token.as_str()
             ),
         ));
@@ -194,6 +194,7 @@ impl KrakenGateway {
             count: Option<u64>,
             #[serde(borrow, rename = "triggerTime")]
             trigger_time: Option<std::borrow::Cow<'a, str>>,
+            maxratecount: Option<u64>,
         }
         let outcome: Outcome = match message.result.map(|result| serde_json::from_str(result.get())) {
             Some(Ok(outcome)) => outcome,
@@ -205,6 +206,9 @@ impl KrakenGateway {
             Some(false) => Some(message.error.as_deref().unwrap_or("")),
             _ => None,
         };
+        if let Some(refusal) = refusal {
+            self.obey(refusal, now);
+        }
         let method = message.method.as_deref().unwrap_or("");
         let own = outcome.cl_ord_id.as_deref().and_then(|id| ClientId::parse(id.as_bytes()));
         match (method, asked, refusal) {
@@ -214,6 +218,9 @@ impl KrakenGateway {
             ("pong" | "unsubscribe", ..) => {}
             ("subscribe", Asked::Executions, None) => {
                 self.session.streaming = true;
+                if let Some(points) = outcome.maxratecount {
+                    self.set_tier(points);
+                }
                 out.reports.extend([Report::Streaming, Report::Ready]);
             }
             ("subscribe", _, Some(refusal)) => {

@@ -33,7 +33,7 @@ impl State {
             return;
         }
         let about_book = reply.req_id.is_none_or(|id| id % 4 != ABOUT_TICKER);
-        let place = reply.symbol.and_then(|symbol| self.books.iter().position(|book| book.is(symbol)));
+        let place = reply.symbol.and_then(|symbol| self.names.find(symbol)).map(|book| usize::from(book.0));
         if let (true, Some(place)) = (about_book, place) {
             let own = &mut self.books[place];
             own.live = false;

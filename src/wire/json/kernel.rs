@@ -14,6 +14,24 @@ pub struct StringEnd {
     pub ascii: bool,
 }
 
+/// Two decimals and what stands behind them.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    /// The decimals.
+    pub numbers: [Number; 2],
+    /// The bytes from the second one's end on, of which some may be slack.
+    pub behind: &'a [u8; 16],
+}
+
+/// A short plain text and what stands behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct Name<'a> {
+    /// The text.
+    pub text: &'a [u8],
+    /// The bytes from its end on, of which some may be slack.
+    pub behind: &'a [u8; 16],
+}
+
 /// The operations that differ between instruction sets. All read from the message and at most its
 /// slack behind it; what they take may run into the slack, so a reader compares its last offset
 /// with the message's length.
@@ -27,22 +45,29 @@ pub trait Kernel: Copy {
 
     /// Two decimals with exactly `gap` between them. The caller checks what stands behind; if that
     /// is no number's end, the number may be longer than was seen.
-    fn pair<const GAP: usize>(
+    fn pair<'a, const GAP: usize>(
         self,
-        text: Padded<'_>,
+        text: Padded<'a>,
         at: usize,
         gap: &[u8; GAP],
         json: bool,
-    ) -> Option<[Number; 2]>;
+    ) -> Option<Pair<'a>>;
 
     /// The unsigned integer at `at` without leading zeros, and the offset behind it, where the
     /// caller checks what stands there.
     fn integer(self, text: Padded<'_>, at: usize) -> Option<(u64, usize)>;
 
+    /// The plain name at `at`: at most 31 bytes of printable ASCII without space, `!`, quote and
+    /// backslash. The caller checks that what stands behind it ends a string.
+    fn name<'a>(self, text: Padded<'a>, at: usize) -> Option<Name<'a>>;
+
     /// The end of the string whose first byte is at `at`; `None` when it has an escape or a control
     /// character, or does not end.
     fn string_end(self, text: Padded<'_>, at: usize) -> Option<StringEnd>;
 }
+
+/// Names are shorter than this.
+const NAME: usize = 32;
 
 /// Work that is compiled for each kernel. [`Job::run`] and all that it calls with the kernel must
 /// be `#[inline(always)]`.
@@ -85,13 +110,13 @@ impl Isa {
             // SAFETY: `avx2` is set only where the CPU has all these features.
             return unsafe {
                 if self.scale == Scale::DEFAULT {
-                    run_avx2(job, Avx2::<true> { scale: self.scale, rescale: self.rescale })
+                    run_avx2(job, Avx2(Eight))
                 } else {
-                    run_avx2(job, Avx2::<false> { scale: self.scale, rescale: self.rescale })
+                    run_avx2(job, Avx2(Other { scale: self.scale, rescale: self.rescale }))
                 }
             };
         }
-        job.run(Plain(self.scale))
+        run_plain(job, Plain(self.scale))
     }
 }
 
@@ -109,7 +134,13 @@ fn has_avx2() -> bool {
 /// The CPU has AVX2, BMI1 and BMI2.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-unsafe fn run_avx2<J: Job, const EIGHT: bool>(job: J, kernel: Avx2<EIGHT>) -> J::Out {
+unsafe fn run_avx2<J: Job, S: Scaling>(job: J, kernel: Avx2<S>) -> J::Out {
+    job.run(kernel)
+}
+
+/// Not inlined, so that [`Isa::run`] can be.
+#[inline(never)]
+fn run_plain<J: Job>(job: J, kernel: Plain) -> J::Out {
     job.run(kernel)
 }
 
@@ -133,10 +164,7 @@ pub fn is<const N: usize>(text: Padded<'_>, at: usize, literal: &[u8; N]) -> boo
 
 /// True when a window starts with exactly these bytes: a few wide loads and one branch.
 #[inline(always)]
-pub(in crate::wire) fn starts_with<const N: usize, const M: usize>(
-    bytes: &[u8; M],
-    literal: &[u8; N],
-) -> bool {
+pub fn starts_with<const N: usize, const M: usize>(bytes: &[u8; M], literal: &[u8; N]) -> bool {
     const { assert!(N > 0 && N <= M && M >= 8) };
     if N == 1 {
         return bytes[0] == literal[0];
@@ -187,23 +215,32 @@ impl Kernel for Plain {
     }
 
     #[inline(always)]
-    fn pair<const GAP: usize>(
+    fn pair<'a, const GAP: usize>(
         self,
-        text: Padded<'_>,
+        text: Padded<'a>,
         at: usize,
         gap: &[u8; GAP],
         json: bool,
-    ) -> Option<[Number; 2]> {
+    ) -> Option<Pair<'a>> {
         let first = decimal::plain(text, at, json, self.0)?;
         if text.with_slack().get(first.end..first.end + GAP) != Some(gap) {
             return None;
         }
-        Some([first, decimal::plain(text, first.end + GAP, json, self.0)?])
+        let second = decimal::plain(text, first.end + GAP, json, self.0)?;
+        Some(Pair { numbers: [first, second], behind: window(text, second.end)? })
     }
 
     #[inline(always)]
     fn integer(self, text: Padded<'_>, at: usize) -> Option<(u64, usize)> {
         plain_integer(text, at)
+    }
+
+    #[inline(always)]
+    fn name<'a>(self, text: Padded<'a>, at: usize) -> Option<Name<'a>> {
+        let bytes: &[u8; 64] = window(text, at)?;
+        let plain = |byte: &&u8| matches!(byte, 0x23..=0x7f) && **byte != b'\\';
+        let len = bytes.iter().take(NAME).take_while(plain).count();
+        (len < NAME).then_some(Name { text: &bytes[..len], behind: bytes[len..].first_chunk()? })
     }
 
     #[inline(always)]
@@ -232,64 +269,93 @@ fn plain_string_end(text: Padded<'_>, at: usize) -> Option<StringEnd> {
 }
 
 #[cfg(target_arch = "x86_64")]
-use avx2::Avx2;
+use avx2::{Avx2, Eight, Other, Scaling};
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::{Kernel, StringEnd, plain_integer, window};
+    use super::{Kernel, NAME, Name, Pair, StringEnd, plain_integer, window};
     use crate::types::Scale;
     use crate::wire::Padded;
     use crate::wire::decimal::{self, Number, Rescale};
 
-    /// Made only where the CPU has AVX2, BMI1 and BMI2. `EIGHT`: the scale is 8, which the decimal
-    /// kernels give of themselves.
+    /// Made only where the CPU has AVX2, BMI1 and BMI2. At the usual scale it has no size, so that
+    /// it costs nothing to hand it on.
     #[derive(Clone, Copy)]
-    pub(super) struct Avx2<const EIGHT: bool> {
+    pub(super) struct Avx2<S>(pub S);
+
+    /// How what the decimal kernels give, scale 8, becomes the scale that is wanted.
+    pub(super) trait Scaling: Copy {
+        fn scale(self) -> Scale;
+        fn apply(self, value: i64) -> Option<i64>;
+    }
+
+    /// The scale is 8.
+    #[derive(Clone, Copy)]
+    pub(super) struct Eight;
+
+    impl Scaling for Eight {
+        #[inline(always)]
+        fn scale(self) -> Scale {
+            Scale::DEFAULT
+        }
+
+        #[inline(always)]
+        fn apply(self, value: i64) -> Option<i64> {
+            Some(value)
+        }
+    }
+
+    /// Any scale.
+    #[derive(Clone, Copy)]
+    pub(super) struct Other {
         pub scale: Scale,
         pub rescale: Rescale,
     }
 
-    impl<const EIGHT: bool> Avx2<EIGHT> {
-        #[inline(always)]
-        fn scaled(self, value: i64) -> Option<i64> {
-            if EIGHT { Some(value) } else { self.rescale.apply(value) }
-        }
-    }
-
-    impl<const EIGHT: bool> Kernel for Avx2<EIGHT> {
+    impl Scaling for Other {
         #[inline(always)]
         fn scale(self) -> Scale {
             self.scale
         }
 
         #[inline(always)]
-        fn number(self, text: Padded<'_>, at: usize, json: bool) -> Option<Number> {
-            // SAFETY: an `Avx2` is made only where the CPU has the features.
-            let (value, shape) = unsafe { decimal::avx2::one(window(text, at)?, json) }?;
-            Some(Number { value: self.scaled(value)?, end: at + shape.end, places: shape.places() })
+        fn apply(self, value: i64) -> Option<i64> {
+            self.rescale.apply(value)
+        }
+    }
+
+    impl<S: Scaling> Kernel for Avx2<S> {
+        #[inline(always)]
+        fn scale(self) -> Scale {
+            self.0.scale()
         }
 
         #[inline(always)]
-        fn pair<const GAP: usize>(
+        fn number(self, text: Padded<'_>, at: usize, json: bool) -> Option<Number> {
+            // SAFETY: an `Avx2` is made only where the CPU has the features.
+            let (value, shape) = unsafe { decimal::avx2::one(window(text, at)?, json) }?;
+            Some(Number { value: self.0.apply(value)?, end: at + shape.end, places: shape.places() })
+        }
+
+        #[inline(always)]
+        fn pair<'a, const GAP: usize>(
             self,
-            text: Padded<'_>,
+            text: Padded<'a>,
             at: usize,
             gap: &[u8; GAP],
             json: bool,
-        ) -> Option<[Number; 2]> {
+        ) -> Option<Pair<'a>> {
             // SAFETY: an `Avx2` is made only where the CPU has the features.
-            let (values, [first, second]) = unsafe { decimal::avx2::pair(window(text, at)?, gap, json) }?;
+            let pair = unsafe { decimal::avx2::pair(window(text, at)?, gap, json) }?;
+            let ([price, qty], [first, second]) = (pair.values, pair.shapes);
             let end = at + first.end;
-            Some([
-                Number { value: self.scaled(values[0])?, end, places: first.places() },
-                Number {
-                    value: self.scaled(values[1])?,
-                    end: end + GAP + second.end,
-                    places: second.places(),
-                },
-            ])
+            let numbers = [
+                Number { value: self.0.apply(price)?, end, places: first.places() },
+                Number { value: self.0.apply(qty)?, end: end + GAP + second.end, places: second.places() },
+            ];
+            Some(Pair { numbers, behind: pair.behind })
         }
 
         #[inline(always)]
@@ -299,6 +365,21 @@ mod avx2 {
                 Some((value, len)) if len < 16 => Some((value, at + len)),
                 _ => long_integer(text, at),
             }
+        }
+
+        #[inline(always)]
+        fn name<'a>(self, text: Padded<'a>, at: usize) -> Option<Name<'a>> {
+            let bytes: &[u8; 64] = window(text, at)?;
+            // SAFETY: an `Avx2` is made only where the CPU has AVX2; the load reads the window.
+            let stop = unsafe {
+                let raw = _mm256_loadu_si256(bytes.as_ptr().cast());
+                // As signed bytes those above 127 are negative.
+                let high = _mm256_cmpgt_epi8(raw, _mm256_set1_epi8(0x22));
+                let escape = _mm256_cmpeq_epi8(raw, _mm256_set1_epi8(b'\\' as i8));
+                !_mm256_movemask_epi8(_mm256_andnot_si256(escape, high)) as u32
+            };
+            let len = stop.trailing_zeros() as usize;
+            (len < NAME).then_some(Name { text: &bytes[..len], behind: bytes[len..].first_chunk()? })
         }
 
         #[inline(always)]

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
@@ -12,7 +13,7 @@ use serde_json::value::RawValue;
 use simd_json::{Node, StaticNode};
 
 use super::{Error, MAX_DEPTH};
-use crate::types::Scale;
+use crate::types::{Level, Nanos, Scale};
 use crate::wire::decimal::exact as decimal;
 
 /// A JSON value.
@@ -78,20 +79,89 @@ impl<'a> Value<'a> {
     }
 }
 
+/// An object's fields.
+pub type Fields<'v, 'a> = &'v [(Cow<'a, str>, Value<'a>)];
+
 /// The one object's field of that name, `None` when there is none.
 ///
 /// # Errors
 /// [`Error::Malformed`] when the field is there twice.
-pub fn field<'v, 'a>(
-    fields: &'v [(Cow<'a, str>, Value<'a>)],
-    name: &str,
-) -> Result<Option<&'v Value<'a>>, Error> {
+pub fn field<'v, 'a>(fields: Fields<'v, 'a>, name: &str) -> Result<Option<&'v Value<'a>>, Error> {
     let mut found = fields.iter().filter(|(key, _)| key == name);
     let first = found.next();
     if found.next().is_some() {
         return Err(Error::expected("each field only once", 0));
     }
     Ok(first.map(|(_, value)| value))
+}
+
+/// None of these fields is there twice.
+///
+/// # Errors
+/// [`Error::Malformed`] when one is.
+pub fn once(fields: Fields<'_, '_>, names: &[&str]) -> Result<(), Error> {
+    names.iter().try_for_each(|name| field(fields, name).map(|_| ()))
+}
+
+/// A text that must be there.
+///
+/// # Errors
+/// [`Error::Malformed`] when it is not, or is something else.
+pub fn text<'v>(fields: Fields<'v, '_>, name: &'static str) -> Result<&'v str, Error> {
+    field(fields, name)?.and_then(Value::text).ok_or(Error::expected(name, 0))
+}
+
+/// A plain integer, if it is there.
+///
+/// # Errors
+/// [`Error::Malformed`] when it is something else.
+pub fn integer(fields: Fields<'_, '_>, name: &str) -> Result<Option<u64>, Error> {
+    field(fields, name)?.map(|value| value.integer().ok_or(Error::expected("a plain integer", 0))).transpose()
+}
+
+/// A time as a plain integer, if it is there.
+///
+/// # Errors
+/// [`Error::Malformed`] when it is something else.
+pub fn time(fields: Fields<'_, '_>, name: &str) -> Result<Option<i64>, Error> {
+    let time = integer(fields, name)?;
+    time.map(|time| i64::try_from(time).map_err(|_| Error::expected("a time", 0))).transpose()
+}
+
+/// An RFC 3339 time, zero where there is none.
+///
+/// # Errors
+/// [`Error::Malformed`] when it is something else.
+pub fn timestamp(fields: Fields<'_, '_>, name: &str) -> Result<Nanos, Error> {
+    match field(fields, name)? {
+        None => Ok(Nanos::ZERO),
+        Some(value) => {
+            let text = value.text().unwrap_or_default();
+            Nanos::parse_rfc3339(text.as_bytes()).map_err(|_| Error::expected("a time", 0))
+        }
+    }
+}
+
+/// The list of levels that must be there, each an array of price and quantity as decimals in
+/// strings and of whatever follows.
+///
+/// # Errors
+/// [`Error`] when it is no such list, or has a decimal that the scale cannot hold.
+pub fn levels(
+    fields: Fields<'_, '_>,
+    name: &str,
+    scale: Scale,
+    levels: &mut Vec<Level>,
+) -> Result<Range<u32>, Error> {
+    let start = levels.len();
+    let list = field(fields, name)?.and_then(Value::list).ok_or(Error::expected("a list of levels", 0))?;
+    for level in list {
+        let [price, qty, ..] = level.list().unwrap_or_default() else {
+            return Err(Error::expected("a level of price and quantity", 0));
+        };
+        levels.push(Level::new(price.text_decimal(scale)?, qty.text_decimal(scale)?));
+    }
+    Ok(start as u32..levels.len() as u32)
 }
 
 /// Memory that [`strings`] works in; reused from message to message.
@@ -171,7 +241,7 @@ fn from_raw(raw: &RawValue, depth: usize) -> Result<Value<'_>, Error> {
         }
         Some(b'{') => {
             let deeper = deeper(depth)?;
-            let fields: Fields = serde_json::from_str(text).map_err(refused)?;
+            let fields: RawFields = serde_json::from_str(text).map_err(refused)?;
             let fields = fields.0.into_iter().map(|(key, value)| Ok((key.0, from_raw(value, deeper)?)));
             Value::Map(fields.collect::<Result<_, _>>()?)
         }
@@ -211,13 +281,13 @@ impl<'de> Deserialize<'de> for Unescaped<'de> {
 }
 
 /// An object's fields in order, values untouched.
-struct Fields<'a>(Vec<(Unescaped<'a>, &'a RawValue)>);
+struct RawFields<'a>(Vec<(Unescaped<'a>, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Fields<'de> {
+impl<'de> Deserialize<'de> for RawFields<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Object;
         impl<'de> Visitor<'de> for Object {
-            type Value = Fields<'de>;
+            type Value = RawFields<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
@@ -226,7 +296,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);
                 }
-                Ok(Fields(fields))
+                Ok(RawFields(fields))
             }
         }
         from.deserialize_map(Object)

@@ -7,14 +7,20 @@
 //! 3. A *library* ([`library`]): simd-json on a scratch copy, or serde_json where numbers must
 //!    keep their digits. Its verdict is final.
 //!
-//! The templates and schemas are the venues'; what they are made of is here. One rule holds in all
+//! The templates and schemas are the venues'; what they are made of is here, and so is what walks
+//! the tiers: [`tiers`] says what a venue writes, with an example. One rule holds in all
 //! tiers: a field that a schema reads may stand only once in its object, text must be UTF-8, and
 //! nothing may be nested deeper than [`MAX_DEPTH`].
 
 pub mod kernel;
 pub mod library;
 pub mod scan;
+pub mod slots;
+pub mod template;
+pub mod tiers;
 pub mod time;
+
+pub use tiers::{Decoder, Dialect, TierUse};
 
 use crate::types::DecimalError;
 

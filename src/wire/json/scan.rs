@@ -1,8 +1,10 @@
 //! The second tier: JSON of a known schema in any spelling without escapes. Everything that is
 //! passed over is checked, read or not.
 
-use super::kernel::{Kernel, is};
+use super::kernel::{Kernel, is, starts_with, window};
+use super::time::usual_time;
 use super::{Error, MAX_DEPTH};
+use crate::types::{Level, Nanos};
 use crate::wire::Padded;
 use crate::wire::decimal::{self, Number};
 
@@ -123,6 +125,18 @@ impl<'a, K: Kernel> Scanner<'a, K> {
     /// [`Error::Malformed`], or a key with an escape.
     #[inline(always)]
     pub fn field(&mut self, walk: &mut Walk) -> Result<Option<(&'a [u8], usize)>, Error> {
+        // Without white space, as all venues write: few compares tell where key and value are.
+        let comma = usize::from(!walk.fresh);
+        if let Some(next) = window::<2>(self.text, walk.at)
+            && next[comma] == b'"'
+            && (walk.fresh || next[0] == b',')
+            && let Some(key) = self.kernel.name(self.text, walk.at + comma + 1)
+            && starts_with(key.behind, b"\":")
+            && key.behind[2] > b' '
+        {
+            walk.fresh = false;
+            return Ok(Some((key.text, walk.at + comma + 1 + key.text.len() + 2)));
+        }
         if !self.step(walk, b'}')? {
             return Ok(None);
         }
@@ -212,7 +226,12 @@ impl<'a, K: Kernel> Scanner<'a, K> {
                         continue 'value;
                     }
                 }
-                b'-' | b'0'..=b'9' => at = number_end(self.text, at)?,
+                b'-' | b'0'..=b'9' => {
+                    at = match self.kernel.integer(self.text, at) {
+                        Some((_, end)) if !in_number(self.byte(end)) => end,
+                        _ => number_end(self.text, at)?,
+                    }
+                }
                 b't' if is(self.text, at, b"true") => at += 4,
                 b'n' if is(self.text, at, b"null") => at += 4,
                 b'f' if is(self.text, at, b"false") => at += 5,
@@ -283,6 +302,62 @@ impl<'a, K: Kernel> Scanner<'a, K> {
             Some((value, end)) if !in_number(self.byte(end)) => Ok((value, end)),
             _ => Err(Error::expected("a plain integer", at)),
         }
+    }
+
+    /// The RFC 3339 time in the string that opens at `at`, and the offset behind it.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when it is no string, has an escape, or holds no such time.
+    #[inline(always)]
+    pub fn timestamp(&mut self, at: usize) -> Result<(Nanos, usize), Error> {
+        if self.byte(at) == b'"'
+            && let Some((time, end)) = usual_time(self.text, at + 1)
+            && self.byte(end) == b'"'
+        {
+            return Ok((time, end + 1));
+        }
+        let (text, end) = self.string(at)?;
+        let time = Nanos::parse_rfc3339(text).map_err(|_| Error::expected("a time", at))?;
+        Ok((time, end))
+    }
+
+    /// The list of levels that opens at `at` inside `depth` arrays and objects, each an array of
+    /// price and quantity as decimals in strings and of whatever follows; the offset behind it.
+    ///
+    /// # Errors
+    /// [`Error`] when it is no such list, has an escape, or a decimal that the scale cannot hold.
+    #[inline(always)]
+    pub fn levels(&mut self, at: usize, depth: usize, levels: &mut Vec<Level>) -> Result<usize, Error> {
+        let mut list = self.array(at)?;
+        while let Some(at) = self.element(&mut list)? {
+            if is(self.text, at, b"[\"")
+                && let Some(pair) = self.kernel.pair(self.text, at + 2, b"\",\"", false)
+                && starts_with(pair.behind, b"\"]")
+            {
+                let [price, qty] = pair.numbers;
+                levels.push(Level::new(price.value, qty.value));
+                list.at = qty.end + 2;
+                continue;
+            }
+            let mut level = [0; 2];
+            let mut count = 0;
+            let mut parts = self.array(at)?;
+            while let Some(at) = self.element(&mut parts)? {
+                if let Some(value) = level.get_mut(count) {
+                    let number = self.text_decimal(at)?;
+                    (*value, parts.at) = (number.value, number.end);
+                } else {
+                    parts.at = self.skip(at, depth + 2)?;
+                }
+                count += 1;
+            }
+            if count < 2 {
+                return Err(Error::expected("a level of price and quantity", at));
+            }
+            levels.push(Level::new(level[0], level[1]));
+            list.at = parts.at;
+        }
+        Ok(list.at)
     }
 }
 

@@ -136,12 +136,39 @@ impl Head {
 pub(crate) fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (words, rest) = payload.as_chunks_mut::<8>();
+    let (blocks, rest) = payload.as_chunks_mut::<32>();
+    for block in blocks {
+        for word in block.as_chunks_mut::<8>().0 {
+            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        }
+    }
+    let (words, rest) = rest.as_chunks_mut::<8>();
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
     for (byte, key) in rest.iter_mut().zip(wide.to_ne_bytes()) {
         *byte ^= key;
+    }
+}
+
+/// Masking keys, from a seed (SplitMix64): unpredictable enough for what masks are for, which is to
+/// keep proxies from seeing requests that a web page chose.
+pub struct Masks(u64);
+
+impl Masks {
+    /// The keys that follow from a seed.
+    pub fn new(seed: u64) -> Masks {
+        Masks(seed)
+    }
+
+    /// The next key.
+    #[inline]
+    pub fn next_key(&mut self) -> [u8; 4] {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) as u32).to_le_bytes()
     }
 }
 
@@ -154,9 +181,16 @@ pub fn frame_client_text(buffer: &mut [u8], start: usize, len: usize, mask: [u8;
     let from = start.checked_sub(client_head_len(len))?;
     let payload = buffer.get_mut(start..end)?;
     apply_mask(payload, mask);
-    let mut head = [0; HEAD_MAX];
-    let head_len = Head::write(&mut head, true, TEXT, len, Some(mask));
-    buffer[from..start].copy_from_slice(&head[..head_len]);
+    let [a, b, c, d] = mask;
+    if let (Some(head), Ok(short)) = (buffer.get_mut(from..start)?.as_mut_array::<8>(), u16::try_from(len)) {
+        // The usual length: all of the head in one store.
+        let [high, low] = short.to_be_bytes();
+        *head = [0x80 | TEXT, 0x80 | 126, high, low, a, b, c, d];
+    } else {
+        let mut head = [0; HEAD_MAX];
+        let head_len = Head::write(&mut head, true, TEXT, len, Some(mask));
+        buffer[from..start].copy_from_slice(&head[..head_len]);
+    }
     Some(from..end)
 }
 

@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use super::{Depth, KEYS, Message, Snapshot, Ticker, missing};
 use crate::types::Level;
-use crate::wire::Padded;
 use crate::wire::json::Error;
-use crate::wire::json::kernel::{Job, Kernel, is};
+use crate::wire::json::kernel::Kernel;
 use crate::wire::json::scan::Scanner;
+use crate::wire::json::slots::Slots;
 
 const EVENT: usize = 0;
 const EVENT_TIME: usize = 1;
@@ -58,30 +58,18 @@ fn key_index(key: &[u8]) -> Option<usize> {
     })
 }
 
-/// The second tier: the same fields in any spelling.
-pub(super) struct Scan<'a, 'l> {
-    pub(super) text: Padded<'a>,
-    pub(super) levels: &'l mut Vec<Level>,
-}
-
-/// Where the fields' values are.
-struct Slots {
-    seen: u32,
-    spans: [(usize, usize); KEYS.len()],
+/// What an object says.
+struct Fields {
+    slots: Slots<{ KEYS.len() }>,
     bids: Result<Range<u32>, Error>,
     asks: Result<Range<u32>, Error>,
 }
 
-impl Slots {
+impl Fields {
     #[inline(always)]
-    fn new() -> Slots {
-        let none = Err(missing("a list of levels"));
-        Slots { seen: 0, spans: [(0, 0); KEYS.len()], bids: none.clone(), asks: none }
-    }
-
-    #[inline(always)]
-    fn get(&self, key: usize) -> Option<(usize, usize)> {
-        (self.seen >> key & 1 == 1).then(|| self.spans[key])
+    fn new() -> Fields {
+        const NONE: Result<Range<u32>, Error> = Err(Error::Malformed { at: 0, what: "a list of levels" });
+        Fields { slots: Slots::new(), bids: NONE, asks: NONE }
     }
 
     /// Takes in a field of whatever type; lists of levels are read as they come by.
@@ -95,10 +83,10 @@ impl Slots {
         levels: &mut Vec<Level>,
     ) -> Result<usize, Error> {
         let Some(key) = key else { return scan.skip(at, depth) };
-        self.mark(key, at)?;
+        self.slots.once(key, at)?;
         let end = if (key == BIDS || key == ASKS) && scan.byte(at) == b'[' {
             let start = levels.len();
-            let read = scan_levels(scan, at, depth, levels);
+            let read = scan.levels(at, depth, levels);
             let (range, end) = match read {
                 Ok(end) => (Ok(start as u32..levels.len() as u32), end),
                 // Another event's list, or a fault in this one: which, the event type will tell.
@@ -112,115 +100,83 @@ impl Slots {
         } else {
             scan.skip(at, depth)?
         };
-        self.spans[key] = (at, end);
+        self.slots.set(key, at, end);
         Ok(end)
-    }
-
-    #[inline(always)]
-    fn mark(&mut self, key: usize, at: usize) -> Result<(), Error> {
-        if self.seen >> key & 1 == 1 {
-            return Err(Error::expected("each field only once", at));
-        }
-        self.seen |= 1 << key;
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn text<'a, K: Kernel>(&self, scan: &Scanner<'a, K>, key: usize) -> Option<&'a [u8]> {
-        let (at, end) = self.get(key)?;
-        (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, end - 1))
-    }
-
-    #[inline(always)]
-    fn integer<K: Kernel>(&self, scan: &mut Scanner<'_, K>, key: usize) -> Result<Option<u64>, Error> {
-        self.get(key).map(|(at, _)| scan.integer(at).map(|(value, _)| value)).transpose()
-    }
-
-    #[inline(always)]
-    fn time<K: Kernel>(&self, scan: &mut Scanner<'_, K>, key: usize) -> Result<Option<i64>, Error> {
-        let time = self.integer(scan, key)?;
-        time.map(|ms| i64::try_from(ms).map_err(|_| Error::expected("a time", self.spans[key].0))).transpose()
-    }
-
-    #[inline(always)]
-    fn decimal<K: Kernel>(&self, scan: &mut Scanner<'_, K>, key: usize) -> Result<i64, Error> {
-        let (at, _) = self.get(key).ok_or(missing("a price or quantity"))?;
-        Ok(scan.text_decimal(at)?.value)
     }
 }
 
-impl<'a> Job for Scan<'a, '_> {
-    type Out = Result<Message<'a>, Error>;
-
-    #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> Result<Message<'a>, Error> {
-        let Scan { text, levels } = self;
-        let start = levels.len();
-        let mut scan = Scanner::new(text, kernel);
-        let (mut outer, mut inner) = (Slots::new(), Slots::new());
-        let at = scan.space(0);
-        if scan.byte(at) != b'{' {
-            let end = scan.skip(at, 0)?;
-            return scan.finish(end).map(|()| Message::Other);
-        }
-        let mut walk = scan.object(at)?;
-        while let Some((key, at)) = scan.field(&mut walk)? {
-            let key = key_index(key);
-            if key == Some(DATA) && scan.byte(at) == b'{' {
-                outer.mark(DATA, at)?;
-                let mut data = scan.object(at)?;
-                while let Some((key, at)) = scan.field(&mut data)? {
-                    data.at = inner.take(&mut scan, key_index(key), at, 2, levels)?;
-                }
-                outer.spans[DATA] = (at, data.at);
-                walk.at = data.at;
-            } else {
-                walk.at = outer.take(&mut scan, key, at, 1, levels)?;
+/// A message in any spelling.
+#[inline(always)]
+pub(super) fn message<'a, K: Kernel>(
+    mut scan: Scanner<'a, K>,
+    levels: &mut Vec<Level>,
+) -> Result<Message<'a>, Error> {
+    let start = levels.len();
+    let (mut outer, mut inner) = (Fields::new(), Fields::new());
+    let at = scan.space(0);
+    if scan.byte(at) != b'{' {
+        let end = scan.skip(at, 0)?;
+        return scan.finish(end).map(|()| Message::Other);
+    }
+    let mut data = None;
+    let mut walk = scan.object(at)?;
+    while let Some((key, at)) = scan.field(&mut walk)? {
+        let key = key_index(key);
+        if key == Some(DATA) && scan.byte(at) == b'{' {
+            outer.slots.once(DATA, at)?;
+            let mut inside = scan.object(at)?;
+            while let Some((key, at)) = scan.field(&mut inside)? {
+                inside.at = inner.take(&mut scan, key_index(key), at, 2, levels)?;
             }
-        }
-        scan.finish(walk.at)?;
-        let wrapped = outer.text(&scan, STREAM).is_some() && outer.get(DATA).is_some();
-        let slots = if !wrapped {
-            &outer
-        } else if scan.byte(outer.spans[DATA].0) == b'{' {
-            &inner
+            data = Some(at);
+            walk.at = inside.at;
         } else {
+            walk.at = outer.take(&mut scan, key, at, 1, levels)?;
+        }
+    }
+    scan.finish(walk.at)?;
+    let wrapped = outer.slots.text(&scan, STREAM).is_some() && outer.slots.get(DATA).is_some();
+    let fields = match (wrapped, data) {
+        (false, _) => &outer,
+        (true, Some(_)) => &inner,
+        (true, None) => {
             levels.truncate(start);
             return Ok(Message::Other);
-        };
-        let message = classify(&mut scan, slots, wrapped)?;
-        if !matches!(message, Message::Depth(_)) {
-            levels.truncate(start);
         }
-        Ok(message)
+    };
+    let message = classify(&mut scan, fields, wrapped)?;
+    if !matches!(message, Message::Depth(_)) {
+        levels.truncate(start);
     }
+    Ok(message)
 }
 
 #[inline(always)]
 fn classify<'a, K: Kernel>(
     scan: &mut Scanner<'a, K>,
-    slots: &Slots,
+    fields: &Fields,
     wrapped: bool,
 ) -> Result<Message<'a>, Error> {
+    let slots = &fields.slots;
     let spot_ticker = TICKER.iter().all(|&key| slots.get(key).is_some());
     match slots.text(scan, EVENT) {
         Some(b"depthUpdate") => Ok(Message::Depth(Depth {
-            symbol: slots.text(scan, SYMBOL).ok_or(missing("s"))?,
-            first: slots.integer(scan, FIRST)?.ok_or(missing("U"))?,
-            last: slots.integer(scan, LAST)?.ok_or(missing("u"))?,
+            symbol: slots.text(scan, SYMBOL).ok_or_else(|| missing("s"))?,
+            first: slots.integer(scan, FIRST)?.ok_or_else(|| missing("U"))?,
+            last: slots.integer(scan, LAST)?.ok_or_else(|| missing("u"))?,
             prev: slots.integer(scan, PREV)?,
-            event_ms: slots.time(scan, EVENT_TIME)?.ok_or(missing("E"))?,
+            event_ms: slots.time(scan, EVENT_TIME)?.ok_or_else(|| missing("E"))?,
             transaction_ms: slots.time(scan, TRANSACTION_TIME)?.unwrap_or(0),
-            bids: slots.bids.clone()?,
-            asks: slots.asks.clone()?,
+            bids: fields.bids.clone()?,
+            asks: fields.asks.clone()?,
         })),
         Some(b"serverShutdown") => Ok(Message::Shutdown),
         event if event == Some(b"bookTicker") || (slots.get(EVENT).is_none() && spot_ticker) => {
             Ok(Message::Ticker(Ticker {
-                symbol: slots.text(scan, SYMBOL).ok_or(missing("s"))?,
-                update_id: slots.integer(scan, LAST)?.ok_or(missing("u"))?,
-                bid: Level::new(slots.decimal(scan, BIDS)?, slots.decimal(scan, BID_QTY)?),
-                ask: Level::new(slots.decimal(scan, ASKS)?, slots.decimal(scan, ASK_QTY)?),
+                symbol: slots.text(scan, SYMBOL).ok_or_else(|| missing("s"))?,
+                update_id: slots.integer(scan, LAST)?.ok_or_else(|| missing("u"))?,
+                bid: Level::new(slots.text_decimal(scan, BIDS)?, slots.text_decimal(scan, BID_QTY)?),
+                ask: Level::new(slots.text_decimal(scan, ASKS)?, slots.text_decimal(scan, ASK_QTY)?),
                 event_ms: slots.time(scan, EVENT_TIME)?.unwrap_or(0),
             }))
         }
@@ -237,85 +193,36 @@ fn classify<'a, K: Kernel>(
     }
 }
 
-/// The list of levels that opens at `at` inside `depth` objects: pairs of decimals in strings,
-/// whatever follows in a pair.
+/// A REST depth answer in any spelling.
 #[inline(always)]
-fn scan_levels<K: Kernel>(
-    scan: &mut Scanner<'_, K>,
-    at: usize,
-    depth: usize,
+pub(super) fn snapshot<K: Kernel>(
+    mut scan: Scanner<'_, K>,
     levels: &mut Vec<Level>,
-) -> Result<usize, Error> {
-    let text = scan.text;
-    let mut list = scan.array(at)?;
-    while let Some(at) = scan.element(&mut list)? {
-        if is(text, at, b"[\"")
-            && let Some([price, qty]) = scan.kernel.pair(text, at + 2, b"\",\"", false)
-            && is(text, qty.end, b"\"]")
-        {
-            levels.push(Level::new(price.value, qty.value));
-            list.at = qty.end + 2;
-            continue;
-        }
-        let mut level = [0; 2];
-        let mut count = 0;
-        let mut parts = scan.array(at)?;
-        while let Some(at) = scan.element(&mut parts)? {
-            if let Some(value) = level.get_mut(count) {
-                let number = scan.text_decimal(at)?;
-                (*value, parts.at) = (number.value, number.end);
-            } else {
-                parts.at = scan.skip(at, depth + 2)?;
+) -> Result<Snapshot, Error> {
+    let (mut id, mut time, mut sides) = (None, None, [None, None]);
+    let mut walk = scan.object(scan.space(0))?;
+    while let Some((key, at)) = scan.field(&mut walk)? {
+        let again;
+        match key {
+            b"lastUpdateId" | b"E" => {
+                let value;
+                (value, walk.at) = scan.integer(at)?;
+                again = if key == b"E" { &mut time } else { &mut id }.replace(value).is_some();
             }
-            count += 1;
+            b"bids" | b"asks" => {
+                let start = levels.len() as u32;
+                walk.at = scan.levels(at, 1, levels)?;
+                let range = start..levels.len() as u32;
+                again = sides[usize::from(key == b"asks")].replace(range).is_some();
+            }
+            _ => (again, walk.at) = (false, scan.skip(at, 1)?),
         }
-        if count < 2 {
-            return Err(Error::expected("a level of price and quantity", at));
+        if again {
+            return Err(Error::expected("each field only once", at));
         }
-        levels.push(Level::new(level[0], level[1]));
-        list.at = parts.at;
     }
-    Ok(list.at)
-}
-
-/// The second tier of a REST depth answer.
-pub(super) struct ScanSnapshot<'a, 'l> {
-    pub(super) text: Padded<'a>,
-    pub(super) levels: &'l mut Vec<Level>,
-}
-
-impl Job for ScanSnapshot<'_, '_> {
-    type Out = Result<Snapshot, Error>;
-
-    #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> Result<Snapshot, Error> {
-        let ScanSnapshot { text, levels } = self;
-        let mut scan = Scanner::new(text, kernel);
-        let (mut id, mut time, mut sides) = (None, None, [None, None]);
-        let mut walk = scan.object(scan.space(0))?;
-        while let Some((key, at)) = scan.field(&mut walk)? {
-            let again;
-            match key {
-                b"lastUpdateId" | b"E" => {
-                    let value;
-                    (value, walk.at) = scan.integer(at)?;
-                    again = if key == b"E" { &mut time } else { &mut id }.replace(value).is_some();
-                }
-                b"bids" | b"asks" => {
-                    let start = levels.len() as u32;
-                    walk.at = scan_levels(&mut scan, at, 1, levels)?;
-                    let range = start..levels.len() as u32;
-                    again = sides[usize::from(key == b"asks")].replace(range).is_some();
-                }
-                _ => (again, walk.at) = (false, scan.skip(at, 1)?),
-            }
-            if again {
-                return Err(Error::expected("each field only once", at));
-            }
-        }
-        scan.finish(walk.at)?;
-        let [Some(bids), Some(asks)] = sides else { return Err(missing("bids and asks")) };
-        let event_ms = i64::try_from(time.unwrap_or(0)).map_err(|_| missing("a time"))?;
-        Ok(Snapshot { last_update_id: id.ok_or(missing("lastUpdateId"))?, event_ms, bids, asks })
-    }
+    scan.finish(walk.at)?;
+    let [Some(bids), Some(asks)] = sides else { return Err(missing("bids and asks")) };
+    let event_ms = i64::try_from(time.unwrap_or(0)).map_err(|_| missing("a time"))?;
+    Ok(Snapshot { last_update_id: id.ok_or_else(|| missing("lastUpdateId"))?, event_ms, bids, asks })
 }

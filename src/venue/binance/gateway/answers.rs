@@ -11,6 +11,7 @@ use crate::venue::binance::account;
 use crate::venue::binance::call::Call;
 use crate::venue::binance::errors::{self, ApiError, classify, reference};
 use crate::venue::binance::private::{Unreadable, unknown};
+use crate::venue::binance::symbol::Market;
 
 /// How long to stop when the venue throttles us and does not say for how long.
 const DEFAULT_PAUSE: Nanos = Nanos::from_secs(10);
@@ -36,7 +37,7 @@ impl BinanceGateway {
         now: Nanos,
         out: &mut GatewayOut,
     ) {
-        let class = classify(answer.status, error.code, &error.msg);
+        let class = classify(self.desk.market, answer.status, error.code, &error.msg);
         let retry_at = match class {
             Class::Throttled => Some(answer.retry_at.unwrap_or(now + DEFAULT_PAUSE)),
             _ => answer.retry_at,
@@ -52,7 +53,7 @@ impl BinanceGateway {
         };
         let Pending { asked, what, .. } = self.pending.swap_remove(at);
         if let Some(text) = answer.result {
-            let read = self.succeeded(what, text, asked, out);
+            let read = self.succeeded(what, text, asked, now, out);
             if read.is_err() {
                 self.unanswered(what, out);
             }
@@ -62,12 +63,13 @@ impl BinanceGateway {
             return self.unanswered(what, out);
         };
         self.check_time(error, now, out);
-        let class = classify(answer.status, error.code, &error.msg);
+        let class = classify(self.desk.market, answer.status, error.code, &error.msg);
         let code = reference(error.code, &error.msg);
         match what {
             What::Cancel(client) | What::Amend(client) => {
                 out.reports.push(Report::CancelError { client, class, code });
             }
+            What::StartStream | What::KeepStream | What::Mode => self.listening_failed(what, class, now, out),
             What::Replace { cancel, order } => self.replace_failed(cancel, order, answer, error, now, out),
             What::Query(client) if error.code == errors::NO_SUCH_ORDER => {
                 out.reports.push(Report::NotFound { client });
@@ -85,17 +87,34 @@ impl BinanceGateway {
         what: What,
         text: &str,
         asked: Nanos,
+        now: Nanos,
         out: &mut GatewayOut,
     ) -> Result<(), Unreadable> {
+        if let What::StartStream | What::KeepStream | What::Mode = what {
+            return self.listening(what, text, now, out);
+        }
         let reports = &mut out.reports;
         match what {
+            What::StartStream | What::KeepStream | What::Mode => Ok(()),
+            What::Positions => self.reader.positions(text, reports),
+            What::DeadMan => account::dead_man(text, asked).map(|report| reports.push(report)),
             What::Cancel(client) => self.reader.cancelled(client, text, reports),
-            What::Amend(client) => self.reader.amended(client, text, reports),
+            What::Amend(client) => {
+                let before = reports.len();
+                self.reader.amended(client, text, reports)?;
+                if let Some(Report::Amended { price, .. }) = reports.get(before) {
+                    self.recent.amended(client, *price);
+                }
+                Ok(())
+            }
             What::CancelAll => self.reader.cancelled_all(text, reports),
             What::Query(_) => self.reader.status(text, reports),
             What::OpenOrders => self.reader.open_orders(text, reports),
             What::Fills => self.reader.trades(text, reports),
             What::Balances => self.reader.account(text, reports),
+            What::Fees if self.desk.market != Market::Spot => {
+                account::futures_fees(text).map(|report| reports.push(report))
+            }
             What::Fees => account::fees(text).map(|report| reports.push(report)),
             What::Rights => account::rights(text).map(|report| reports.push(report)),
             What::ServerTime => {
@@ -144,7 +163,7 @@ impl BinanceGateway {
             "SUCCESS" => self.reader.cancelled(cancel, &text, &mut out.reports),
             _ => {
                 let error = failure.as_ref().unwrap_or(error);
-                let class = classify(answer.status, error.code, &error.msg);
+                let class = classify(self.desk.market, answer.status, error.code, &error.msg);
                 let code = reference(error.code, &error.msg);
                 out.reports.push(Report::CancelError { client: cancel, class, code });
                 Ok(())
@@ -173,7 +192,7 @@ impl BinanceGateway {
     pub(super) fn check_time(&mut self, error: &ApiError, now: Nanos, out: &mut GatewayOut) {
         let under_way = self.pending.iter().any(|pending| pending.what == What::ServerTime);
         if error.code == errors::BAD_TIME && !under_way {
-            let call = Call::new("time", "GET", "/api/v3/time").public();
+            let call = Call::of(self.desk.time).public();
             self.send(call, What::ServerTime, now, out);
         }
     }
@@ -191,10 +210,11 @@ impl BinanceGateway {
         for (name, limit) in [
             ("x-mbx-used-weight-1m", "weight 1m"),
             ("x-mbx-order-count-10s", "orders 10s"),
+            ("x-mbx-order-count-1m", "orders 1m"),
             ("x-mbx-order-count-1d", "orders 1d"),
         ] {
             if let Some(used) = header(name).and_then(|value| value.parse().ok()) {
-                out.reports.push(Report::Used { limit, used });
+                self.told(limit, used, None, now, &mut out.reports);
             }
         }
         let text = std::str::from_utf8(body).ok();
@@ -205,6 +225,7 @@ impl BinanceGateway {
             error: text.filter(|_| status != 200).and_then(|text| serde_json::from_str(text).ok()),
             retry_at: retry_after.map(|secs: i64| now + Nanos::from_secs(secs)),
         };
+        self.obey(&answer, now);
         match u64::try_from(token) {
             Ok(token) => self.answered(token, &answer, now, out),
             Err(_) => {
@@ -223,26 +244,5 @@ impl BinanceGateway {
 fn malformed(read: Result<(), Unreadable>, reports: &mut Vec<Report>) {
     if let Err(what) = read {
         reports.push(Report::Malformed(format!("cannot read {what}")));
-    }
-}
-
-/// `rateLimits` of a WebSocket answer.
-pub(super) fn used(limits: &RawValue, reports: &mut Vec<Report>) {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Limit {
-        rate_limit_type: String,
-        interval: String,
-        interval_num: u32,
-        count: u64,
-    }
-    for limit in serde_json::from_str::<Vec<Limit>>(limits.get()).unwrap_or_default() {
-        let name = match (&*limit.rate_limit_type, &*limit.interval, limit.interval_num) {
-            ("REQUEST_WEIGHT", "MINUTE", 1) => "weight 1m",
-            ("ORDERS", "SECOND", 10) => "orders 10s",
-            ("ORDERS", "DAY", 1) => "orders 1d",
-            _ => continue,
-        };
-        reports.push(Report::Used { limit: name, used: limit.count });
     }
 }

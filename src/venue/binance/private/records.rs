@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::types::Nanos;
+
 /// What a message on a private connection is, its parts still in their own text.
 #[derive(Deserialize, Default)]
 pub struct Envelope<'a> {
@@ -75,6 +77,88 @@ pub struct ExecutionReport<'a> {
     pub time: i64,
 }
 
+/// What futures wrap an order's news in.
+#[derive(Deserialize)]
+pub struct OrderTradeUpdate<'a> {
+    #[serde(borrow, rename = "o")]
+    pub order: ExecutionReport<'a>,
+}
+
+/// What changed of a futures account.
+#[derive(Deserialize)]
+pub struct AccountUpdate<'a> {
+    #[serde(rename = "T")]
+    pub time: i64,
+    #[serde(borrow, rename = "a")]
+    pub account: AccountChange<'a>,
+}
+
+/// Why, and to what.
+#[derive(Deserialize)]
+pub struct AccountChange<'a> {
+    #[serde(borrow, rename = "m", default)]
+    pub reason: Cow<'a, str>,
+    #[serde(borrow, rename = "B", default)]
+    pub balances: Vec<WalletChange<'a>>,
+    #[serde(borrow, rename = "P", default)]
+    pub positions: Vec<PositionChange<'a>>,
+}
+
+/// A wallet: what is in it, and what came to it otherwise than by profit and commission.
+#[derive(Deserialize)]
+pub struct WalletChange<'a> {
+    #[serde(borrow, rename = "a")]
+    pub asset: Cow<'a, str>,
+    #[serde(borrow, rename = "wb")]
+    pub wallet: Cow<'a, str>,
+    #[serde(borrow, rename = "bc", default)]
+    pub change: Cow<'a, str>,
+}
+
+/// A position as it is now.
+#[derive(Deserialize)]
+pub struct PositionChange<'a> {
+    #[serde(borrow, rename = "s")]
+    pub symbol: Cow<'a, str>,
+    #[serde(borrow, rename = "pa")]
+    pub amount: Cow<'a, str>,
+    #[serde(borrow, rename = "ep")]
+    pub entry: Cow<'a, str>,
+    #[serde(borrow, rename = "ps")]
+    pub side: Cow<'a, str>,
+}
+
+/// A futures account.
+#[derive(Deserialize)]
+pub struct FuturesAccount<'a> {
+    #[serde(borrow)]
+    pub assets: Vec<FuturesAsset<'a>>,
+}
+
+/// One asset of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FuturesAsset<'a> {
+    #[serde(borrow)]
+    pub asset: Cow<'a, str>,
+    #[serde(borrow)]
+    pub wallet_balance: Cow<'a, str>,
+}
+
+/// A position as it was asked for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PositionRisk<'a> {
+    #[serde(borrow)]
+    pub symbol: Cow<'a, str>,
+    #[serde(borrow)]
+    pub position_side: Cow<'a, str>,
+    #[serde(borrow)]
+    pub position_amt: Cow<'a, str>,
+    #[serde(borrow)]
+    pub entry_price: Cow<'a, str>,
+}
+
 /// Balances that changed, absolute.
 #[derive(Deserialize)]
 pub struct AccountPosition<'a> {
@@ -104,8 +188,12 @@ pub struct OrderAnswer<'a> {
     pub client_order_id: Cow<'a, str>,
     #[serde(borrow, default)]
     pub orig_client_order_id: Option<Cow<'a, str>>,
+    /// Spot's.
     #[serde(default)]
     pub transact_time: i64,
+    /// That of futures.
+    #[serde(default)]
+    pub update_time: i64,
     #[serde(borrow, default)]
     pub price: Option<Cow<'a, str>>,
     #[serde(borrow, default, alias = "qty")]
@@ -118,6 +206,13 @@ pub struct OrderAnswer<'a> {
     pub side: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub fills: Vec<Fill<'a>>,
+}
+
+impl OrderAnswer<'_> {
+    /// When it happened, by the venue's clock.
+    pub fn time(&self) -> Nanos {
+        Nanos::from_millis(if self.transact_time > 0 { self.transact_time } else { self.update_time })
+    }
 }
 
 /// A fill in the answer to a new order.
@@ -152,5 +247,6 @@ pub struct Trade<'a> {
     #[serde(borrow)]
     pub commission_asset: Cow<'a, str>,
     pub time: i64,
+    #[serde(alias = "buyer")]
     pub is_buyer: bool,
 }

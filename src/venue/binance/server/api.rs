@@ -3,12 +3,15 @@
 use serde_json::{Value, json};
 
 use super::auth::{Needs, Params};
-use super::{Failure, words};
+use super::{Failure, futures_words, words};
 use crate::types::{InstrumentSpec, Kind, Nanos, Price, Qty, Side, Tif, parse};
-use crate::venue::{AccountId, Exchange, NewOrder, OrderRef, OrderView};
+use crate::venue::binance::symbol::Market;
+use crate::venue::{AccountId, Exchange, FillView, NewOrder, OrderRef, OrderView};
 
-/// REST method and path of each request that has them.
-const ROUTES: [(&str, &str, &str); 15] = [
+/// A REST method and path, and the request's name.
+type Route = (&'static str, &'static str, &'static str);
+
+const SPOT: [Route; 16] = [
     ("GET", "/api/v3/ping", "ping"),
     ("GET", "/api/v3/time", "time"),
     ("GET", "/api/v3/exchangeInfo", "exchangeInfo"),
@@ -24,19 +27,68 @@ const ROUTES: [(&str, &str, &str); 15] = [
     ("GET", "/api/v3/myTrades", "myTrades"),
     ("GET", "/api/v3/account", "account.status"),
     ("GET", "/api/v3/account/commission", "account.commission"),
+    ("GET", "/sapi/v1/account/apiRestrictions", "apiRestrictions"),
+];
+
+/// What USD-M calls otherwise goes by spot's name where it is the same.
+const USDM: [Route; 21] = [
+    ("GET", "/fapi/v1/ping", "ping"),
+    ("GET", "/fapi/v1/time", "time"),
+    ("GET", "/fapi/v1/exchangeInfo", "exchangeInfo"),
+    ("GET", "/fapi/v1/depth", "depth"),
+    ("POST", "/fapi/v1/order", "order.place"),
+    ("DELETE", "/fapi/v1/order", "order.cancel"),
+    ("GET", "/fapi/v1/order", "order.status"),
+    ("PUT", "/fapi/v1/order", "order.modify"),
+    ("GET", "/fapi/v1/openOrders", "openOrders.status"),
+    ("DELETE", "/fapi/v1/allOpenOrders", "openOrders.cancelAll"),
+    ("GET", "/fapi/v1/userTrades", "myTrades"),
+    ("GET", "/fapi/v3/account", "account.status"),
+    ("GET", "/fapi/v3/positionRisk", "positions"),
+    ("GET", "/fapi/v1/commissionRate", "account.commission"),
+    ("POST", "/fapi/v1/leverage", "leverage"),
+    ("GET", "/fapi/v1/positionSide/dual", "positionSide.status"),
+    ("POST", "/fapi/v1/positionSide/dual", "positionSide"),
+    ("POST", "/fapi/v1/countdownCancelAll", "countdown"),
+    ("POST", "/fapi/v1/listenKey", "userDataStream.start"),
+    ("PUT", "/fapi/v1/listenKey", "userDataStream.ping"),
+    ("DELETE", "/fapi/v1/listenKey", "userDataStream.stop"),
 ];
 
 /// The name of a REST request.
-pub fn route(method: &str, path: &str) -> Option<&'static str> {
-    if (method, path) == ("GET", "/sapi/v1/account/apiRestrictions") {
-        return Some("apiRestrictions");
+pub fn route(market: Market, method: &str, path: &str) -> Option<&'static str> {
+    let routes = if market == Market::Spot { &SPOT[..] } else { &USDM[..] };
+    routes.iter().find(|(verb, own, _)| *verb == method && *own == path).map(|(_, _, name)| *name)
+}
+
+/// Whether a request can come over the WebSocket API.
+pub fn over_websocket(market: Market, method: &str) -> bool {
+    match market {
+        Market::Spot => method != "apiRestrictions",
+        _ => matches!(
+            method,
+            "order.place" | "order.modify" | "order.cancel" | "order.status" | "ping" | "time"
+        ),
     }
-    ROUTES.iter().find(|(verb, own, _)| *verb == method && *own == path).map(|(_, _, name)| *name)
 }
 
 /// What a request needs; `None` when there is no such request.
-pub fn needs(method: &str) -> Option<Needs> {
+pub fn needs(market: Market, method: &str) -> Option<Needs> {
+    let spot_only = matches!(
+        method,
+        "order.test" | "order.cancelReplace" | "order.amend.keepPriority" | "apiRestrictions"
+    );
+    if spot_only && market != Market::Spot {
+        return None;
+    }
     Some(match method {
+        "order.modify" | "leverage" | "positionSide" | "countdown" if market != Market::Spot => {
+            Needs::Trading
+        }
+        "positions" | "positionSide.status" if market != Market::Spot => Needs::Reading,
+        "userDataStream.start" | "userDataStream.ping" | "userDataStream.stop" if market != Market::Spot => {
+            Needs::Key
+        }
         "ping" | "time" | "exchangeInfo" | "depth" => Needs::Nothing,
         "order.place"
         | "order.test"
@@ -52,11 +104,12 @@ pub fn needs(method: &str) -> Option<Needs> {
 
 /// True for requests that count against the limit of orders.
 pub fn places_order(method: &str) -> bool {
-    matches!(method, "order.place" | "order.cancelReplace")
+    matches!(method, "order.place" | "order.cancelReplace" | "order.modify")
 }
 
 /// One request on its way through.
 pub struct Request<'a> {
+    pub market: Market,
     pub params: &'a Params,
     /// Whose; of public requests nobody's.
     pub account: Option<AccountId>,
@@ -65,6 +118,8 @@ pub struct Request<'a> {
     pub exchange: &'a mut dyn Exchange,
     /// Makes client ids for orders that come without one.
     pub next_client: &'a mut u64,
+    pub orders_per_window: u32,
+    pub weight_per_minute: u32,
 }
 
 impl Request<'_> {
@@ -77,11 +132,20 @@ impl Request<'_> {
             "depth" => {
                 let (at, spec) = self.instrument()?;
                 let limit = self.params.integer("limit")?.unwrap_or(100).clamp(1, 5_000);
-                return Ok(words::depth(&self.exchange.book(at, limit as usize), spec.scale));
+                let book = self.exchange.book(at, limit as usize);
+                let mut depth = words::depth(&book, spec.scale);
+                if self.market != Market::Spot {
+                    depth["E"] = self.now.millis().into();
+                    depth["T"] = book.at.millis().into();
+                }
+                return Ok(depth);
             }
             _ => {}
         }
         let account = self.account.ok_or_else(|| Failure::missing("apiKey"))?;
+        if self.market != Market::Spot {
+            return self.answer_futures(method, account);
+        }
         match method {
             "order.place" => {
                 let (spec, order) = self.new_order()?;
@@ -157,7 +221,11 @@ impl Request<'_> {
         }
     }
 
-    fn with_spec(&self, view: &OrderView, say: fn(&InstrumentSpec, &OrderView) -> Value) -> Option<Value> {
+    pub(super) fn with_spec(
+        &self,
+        view: &OrderView,
+        say: fn(&InstrumentSpec, &OrderView) -> Value,
+    ) -> Option<Value> {
         self.exchange.instruments().get(view.order.instrument).map(|spec| say(spec, view))
     }
 
@@ -166,7 +234,7 @@ impl Request<'_> {
         let listed = self.exchange.instruments().iter();
         let symbols: Vec<Value> = listed
             .filter(|spec| wanted.is_none_or(|symbol| symbol == spec.symbol.as_str()))
-            .map(words::symbol)
+            .map(if self.market == Market::Spot { words::symbol } else { futures_words::symbol })
             .collect();
         if wanted.is_some() && symbols.is_empty() {
             return Err(Failure::bad(-1121, "Invalid symbol."));
@@ -175,16 +243,17 @@ impl Request<'_> {
             "timezone": "UTC",
             "serverTime": self.now.millis(),
             "rateLimits": [
-                {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+                {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
+                 "limit": self.weight_per_minute},
                 {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10,
-                 "limit": super::ORDERS_PER_WINDOW},
+                 "limit": self.orders_per_window},
             ],
             "exchangeFilters": [],
             "symbols": symbols,
         }))
     }
 
-    fn instrument(&self) -> Result<(usize, InstrumentSpec), Failure> {
+    pub(super) fn instrument(&self) -> Result<(usize, InstrumentSpec), Failure> {
         let symbol = self.params.need("symbol")?;
         let mut listed = self.exchange.instruments().iter().enumerate();
         listed
@@ -194,7 +263,7 @@ impl Request<'_> {
     }
 
     /// An order named by the venue's number or the client's id.
-    fn named(&self, number: &str, client: &str) -> Result<OrderRef, Failure> {
+    pub(super) fn named(&self, number: &str, client: &str) -> Result<OrderRef, Failure> {
         if let Some(id) = self.params.integer(number)? {
             return u64::try_from(id).map(OrderRef::Id).map_err(|_| Failure::missing(number));
         }
@@ -207,7 +276,7 @@ impl Request<'_> {
         }
     }
 
-    fn number(&self, name: &str, spec: &InstrumentSpec) -> Result<i64, Failure> {
+    pub(super) fn number(&self, name: &str, spec: &InstrumentSpec) -> Result<i64, Failure> {
         let text = self.params.need(name)?;
         let digits =
             |part: &str| !part.is_empty() && part.len() <= 20 && part.bytes().all(|b| b.is_ascii_digit());
@@ -226,11 +295,7 @@ impl Request<'_> {
 
     fn new_order(&mut self) -> Result<(InstrumentSpec, NewOrder), Failure> {
         let (instrument, spec) = self.instrument()?;
-        let side = match self.params.need("side")? {
-            "BUY" => Side::Buy,
-            "SELL" => Side::Sell,
-            _ => return Err(Failure::bad(-1117, "Invalid side.")),
-        };
+        let side = self.side()?;
         let kind = match self.params.need("type")? {
             "LIMIT" => Kind::Limit,
             "MARKET" => Kind::Market,
@@ -254,22 +319,31 @@ impl Request<'_> {
             Kind::Market => Price(0),
             _ => Price(self.number("price", &spec)?),
         };
-        let client = match self.params.get("newClientOrderId") {
-            Some(client) => {
-                let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte);
-                if client.len() > 36 || !client.bytes().all(legal) {
-                    let text = "Illegal characters found in parameter 'newClientOrderId'; \
-                                legal range is '^[a-zA-Z0-9-_]{1,36}$'.";
-                    return Err(Failure::bad(-1100, text));
-                }
-                client.to_owned()
-            }
-            None => {
-                *self.next_client += 1;
-                format!("sim{}", self.next_client)
-            }
+        let client = self.client()?;
+        Ok((spec, NewOrder { instrument, side, kind, tif, price, qty, reduce_only: false, client }))
+    }
+
+    pub(super) fn side(&self) -> Result<Side, Failure> {
+        match self.params.need("side")? {
+            "BUY" => Ok(Side::Buy),
+            "SELL" => Ok(Side::Sell),
+            _ => Err(Failure::bad(-1117, "Invalid side.")),
+        }
+    }
+
+    /// The client's id for an order; one is made up when none was sent.
+    pub(super) fn client(&mut self) -> Result<String, Failure> {
+        let Some(client) = self.params.get("newClientOrderId") else {
+            *self.next_client += 1;
+            return Ok(format!("sim{}", self.next_client));
         };
-        Ok((spec, NewOrder { instrument, side, kind, tif, price, qty, client }))
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte);
+        if client.len() > 36 || !client.bytes().all(legal) {
+            let text = "Illegal characters found in parameter 'newClientOrderId'; \
+                        legal range is '^[a-zA-Z0-9-_]{1,36}$'.";
+            return Err(Failure::bad(-1100, text));
+        }
+        Ok(client.to_owned())
     }
 
     fn response_form(&self, kind: Kind) -> Result<&'static str, Failure> {
@@ -343,6 +417,11 @@ impl Request<'_> {
 
     fn trades(&mut self, account: AccountId) -> Result<Value, Failure> {
         let (at, spec) = self.instrument()?;
+        Ok(self.wanted_fills(account, at)?.iter().map(|fill| words::trade(&spec, fill)).collect())
+    }
+
+    /// Fills of an instrument, as the parameters narrow them down.
+    pub(super) fn wanted_fills(&self, account: AccountId, at: usize) -> Result<Vec<FillView>, Failure> {
         let since = Nanos::from_millis(self.params.integer("startTime")?.unwrap_or(0));
         let (order, from) = (self.params.integer("orderId")?, self.params.integer("fromId")?);
         let limit = self.params.integer("limit")?.unwrap_or(500).clamp(1, 1_000) as usize;
@@ -355,6 +434,6 @@ impl Request<'_> {
                 && is(fill.order, order)
                 && from.is_none_or(|from| i128::from(fill.trade) >= i128::from(from))
         });
-        Ok(wanted.take(limit).map(|fill| words::trade(&spec, fill)).collect())
+        Ok(wanted.take(limit).cloned().collect())
     }
 }

@@ -8,9 +8,9 @@ use base64::Engine;
 
 use super::Failure;
 use crate::types::Nanos;
-use crate::venue::binance::hmac::MacKey;
 use crate::venue::binance::sign::percent_decode;
 use crate::venue::{AccountId, ApiKey, Exchange, KeySecret};
+use crate::wire::hmac::MacKey;
 
 /// A request's parameters in plain text.
 #[derive(Default, Clone, Debug)]
@@ -54,6 +54,8 @@ impl Params {
 pub enum Needs {
     /// Nothing: public data.
     Nothing,
+    /// A key, without a signature.
+    Key,
     /// A key that may read.
     Reading,
     /// A key that may trade.
@@ -83,7 +85,7 @@ pub fn key<'a>(
     let from_there = key.rights.ips.is_empty() || key.rights.ips.contains(&address);
     let granted = match needs {
         Needs::Nothing => true,
-        Needs::Reading => key.rights.read != Some(false),
+        Needs::Key | Needs::Reading => key.rights.read != Some(false),
         Needs::Trading => key.rights.trade != Some(false),
     };
     if from_there && granted { Ok(key) } else { Err(refused()) }

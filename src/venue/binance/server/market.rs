@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::words;
 use crate::types::{InstrumentSpec, Level, Nanos};
-use crate::venue::binance::symbol::stream_name;
+use crate::venue::binance::symbol::{Market, stream_name};
 use crate::venue::{BookSnapshot, ConnId, ServerOut};
 
 /// A stream of one symbol.
@@ -25,6 +25,7 @@ const MAX_STREAMS: usize = 1_024;
 
 /// A connection for market data.
 pub struct Listener {
+    market: Market,
     /// Wrapped in the stream's name.
     combined: bool,
     /// Names as they were asked for; unknown ones are accepted and stay silent.
@@ -37,8 +38,9 @@ pub struct Listener {
 
 impl Listener {
     /// A connection opened at `target`; `None` when that is not a place for market data.
-    pub fn open(target: &str, instruments: &[InstrumentSpec]) -> Option<Listener> {
+    pub fn open(market: Market, target: &str, instruments: &[InstrumentSpec]) -> Option<Listener> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let path = if market == Market::Spot { path } else { path.strip_prefix("/public")? };
         let combined = path == "/stream";
         if !combined && path != "/ws" && !path.starts_with("/ws/") {
             return None;
@@ -48,8 +50,14 @@ impl Listener {
         } else {
             path.strip_prefix("/ws/").unwrap_or("")
         };
-        let mut listener =
-            Listener { combined, names: BTreeSet::new(), streams: BTreeMap::new(), second: 0, messages: 0 };
+        let mut listener = Listener {
+            market,
+            combined,
+            names: BTreeSet::new(),
+            streams: BTreeMap::new(),
+            second: 0,
+            messages: 0,
+        };
         for name in names.split('/').filter(|name| !name.is_empty()) {
             listener.subscribe(name, instruments);
         }
@@ -58,14 +66,14 @@ impl Listener {
 
     fn subscribe(&mut self, name: &str, instruments: &[InstrumentSpec]) {
         self.names.insert(name.to_owned());
-        if let Some(key) = parse_name(name, instruments) {
+        if let Some(key) = parse_name(self.market, name, instruments) {
             self.streams.insert(key, name.to_owned());
         }
     }
 
     fn unsubscribe(&mut self, name: &str, instruments: &[InstrumentSpec]) {
         self.names.remove(name);
-        if let Some(key) = parse_name(name, instruments) {
+        if let Some(key) = parse_name(self.market, name, instruments) {
             self.streams.remove(&key);
         }
     }
@@ -112,24 +120,30 @@ impl Listener {
         Some(json!({"result": result, "id": id}).to_string())
     }
 
+    /// An event as this connection gets it.
+    pub fn wrapped(&self, name: &str, event: &str) -> String {
+        match self.combined {
+            true => format!(r#"{{"stream":{},"data":{event}}}"#, Value::from(name)),
+            false => event.to_owned(),
+        }
+    }
+
     /// Sends an event to the client if it listens to that stream.
     fn tell(&self, conn: ConnId, key: (usize, Stream), event: &str, out: &mut Vec<ServerOut>) {
         let Some(name) = self.streams.get(&key) else { return };
-        let text = match self.combined {
-            true => format!(r#"{{"stream":{},"data":{event}}}"#, Value::from(name.as_str())),
-            false => event.to_owned(),
-        };
-        out.push(ServerOut::Text(conn, text));
+        out.push(ServerOut::Text(conn, self.wrapped(name, event)));
     }
 }
 
 /// `btcusdt@depth@100ms` to instrument and stream.
-fn parse_name(name: &str, instruments: &[InstrumentSpec]) -> Option<(usize, Stream)> {
+fn parse_name(market: Market, name: &str, instruments: &[InstrumentSpec]) -> Option<(usize, Stream)> {
     let (symbol, stream) = name.split_once('@')?;
     let at = instruments.iter().position(|spec| stream_name(spec.symbol.as_str()) == symbol)?;
     let stream = match stream {
         "bookTicker" => Stream::Ticker,
-        "depth" | "depth@1000ms" => Stream::Depth(1_000),
+        "depth" | "depth@1000ms" if market == Market::Spot => Stream::Depth(1_000),
+        "depth" => Stream::Depth(250),
+        "depth@500ms" if market != Market::Spot => Stream::Depth(500),
         "depth@100ms" => Stream::Depth(100),
         "depth@0ms" => Stream::Depth(0),
         _ => return None,
@@ -147,16 +161,24 @@ struct Gathered {
 }
 
 /// What was gathered, by instrument and interval, and the last best bid and ask told.
-#[derive(Default)]
 pub struct Gathering {
+    market: Market,
+    intervals: &'static [u32],
     waiting: BTreeMap<(usize, u32), Gathered>,
     tops: BTreeMap<usize, (Option<Level>, Option<Level>)>,
 }
 
 /// Intervals of gathered streams.
-const INTERVALS: [u32; 2] = [100, 1_000];
+const SPOT_INTERVALS: [u32; 2] = [100, 1_000];
+const FUTURES_INTERVALS: [u32; 3] = [100, 250, 500];
 
 impl Gathering {
+    /// Nothing gathered yet.
+    pub fn new(market: Market) -> Gathering {
+        let intervals = if market == Market::Spot { &SPOT_INTERVALS[..] } else { &FUTURES_INTERVALS[..] };
+        Gathering { market, intervals, waiting: BTreeMap::new(), tops: BTreeMap::new() }
+    }
+
     /// A change of a book: told at once to those who want that, gathered for the others.
     #[expect(clippy::too_many_arguments, reason = "the fields of one change")]
     pub fn change(
@@ -170,8 +192,8 @@ impl Gathering {
         listeners: &BTreeMap<ConnId, Listener>,
         out: &mut Vec<ServerOut>,
     ) {
-        for interval in INTERVALS {
-            let gathered = self.waiting.entry((at, interval)).or_default();
+        for interval in self.intervals {
+            let gathered = self.waiting.entry((at, *interval)).or_default();
             gathered.first.get_or_insert(seq);
             gathered.last = seq;
             for (side, levels) in gathered.levels.iter_mut().zip(sides) {
@@ -180,14 +202,14 @@ impl Gathering {
         }
         let wants = |stream| listeners.values().any(|listener| listener.streams.contains_key(&(at, stream)));
         if wants(Stream::Depth(0)) {
-            let event = depth_update(spec, (seq, seq), sides[0], sides[1], now);
+            let event = depth_update(self.market, spec, (seq, seq), sides[0], sides[1], now);
             for (conn, listener) in listeners {
                 listener.tell(*conn, (at, Stream::Depth(0)), &event, out);
             }
         }
         let top = (book.bids.first().copied(), book.asks.first().copied());
         if self.tops.insert(at, top) != Some(top) && wants(Stream::Ticker) {
-            let event = ticker(spec, book.seq, top);
+            let event = ticker(self.market, spec, book.seq, top, now);
             for (conn, listener) in listeners {
                 listener.tell(*conn, (at, Stream::Ticker), &event, out);
             }
@@ -213,7 +235,7 @@ impl Gathering {
             let level = |(price, qty): (&i64, &i64)| Level::new(*price, *qty);
             let bids: Vec<Level> = bids.iter().rev().map(level).collect();
             let asks: Vec<Level> = asks.iter().map(level).collect();
-            let event = depth_update(spec, (first, gathered.last), &bids, &asks, now);
+            let event = depth_update(self.market, spec, (first, gathered.last), &bids, &asks, now);
             for (conn, listener) in listeners {
                 listener.tell(*conn, (*at, Stream::Depth(*interval)), &event, out);
             }
@@ -222,6 +244,7 @@ impl Gathering {
 }
 
 fn depth_update(
+    market: Market,
     spec: &InstrumentSpec,
     (first, last): (u64, u64),
     bids: &[Level],
@@ -232,15 +255,34 @@ fn depth_update(
     let (bids, asks) = (words::levels(bids, spec.scale), words::levels(asks, spec.scale));
     let symbol = Value::from(spec.symbol.as_str());
     let time = now.millis();
+    if market != Market::Spot {
+        // Every change is in some update, so the one before ended where this one begins.
+        let before = first.saturating_sub(1);
+        return format!(
+            r#"{{"e":"depthUpdate","E":{time},"T":{time},"s":{symbol},"U":{first},"u":{last},"pu":{before},"b":{bids},"a":{asks}}}"#
+        );
+    }
     format!(r#"{{"e":"depthUpdate","E":{time},"s":{symbol},"U":{first},"u":{last},"b":{bids},"a":{asks}}}"#)
 }
 
-fn ticker(spec: &InstrumentSpec, seq: u64, top: (Option<Level>, Option<Level>)) -> String {
+fn ticker(
+    market: Market,
+    spec: &InstrumentSpec,
+    seq: u64,
+    top: (Option<Level>, Option<Level>),
+    now: Nanos,
+) -> String {
     let side = |level: Option<Level>| {
         let level = level.unwrap_or_default();
         (words::decimal(level.price.0, spec.scale), words::decimal(level.qty.0, spec.scale))
     };
     let ((bid, bid_qty), (ask, ask_qty)) = (side(top.0), side(top.1));
     let symbol = Value::from(spec.symbol.as_str());
+    if market != Market::Spot {
+        let time = now.millis();
+        return format!(
+            r#"{{"e":"bookTicker","u":{seq},"s":{symbol},"b":"{bid}","B":"{bid_qty}","a":"{ask}","A":"{ask_qty}","T":{time},"E":{time}}}"#
+        );
+    }
     format!(r#"{{"u":{seq},"s":{symbol},"b":"{bid}","B":"{bid_qty}","a":"{ask}","A":"{ask_qty}"}}"#)
 }

@@ -1,11 +1,17 @@
-//! The spot venue's own end of the wire: REST, market streams and the WebSocket API on one port,
-//! told apart by path. It checks what the venue checks (key, address, time, signature, rights, limit
-//! of orders, filters) and complains in the venue's words; matching and money are the exchange's.
+//! The venue's own end of the wire, for spot or USD-M: REST, market streams, the WebSocket API and, on
+//! USD-M, account streams on one port, told apart by path. It checks what the venue checks (key, address, time, signature, rights, limit
+//! of orders, parameters, filters) and complains in the venue's words; matching, margin and money are
+//! the exchange's.
 
 mod api;
 mod auth;
+mod futures;
+mod futures_words;
+mod known;
+mod limits;
 mod market;
 mod session;
+mod streams;
 mod words;
 
 use std::collections::BTreeMap;
@@ -13,16 +19,21 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use self::auth::{Needs, Params};
+use self::limits::Limits;
 use self::market::{Gathering, Listener};
 use self::session::Session;
+use self::streams::Streams;
+use super::desk::Desk;
+use super::symbol::Market;
 use crate::types::Nanos;
 use crate::venue::{
     AccountId, ConnId, Event, Exchange, OrderChange, RequestId, Server, ServerInput, ServerOut,
 };
 
-/// Orders that an account may have placed in ten seconds; an order that trades is given back.
-const ORDERS_PER_WINDOW: u32 = 200;
-const WINDOW: Nanos = Nanos::from_secs(10);
+/// A connection lives no longer.
+const CONNECTION_LIFE: Nanos = Nanos::from_secs(24 * 3600);
+/// How long before its end it is told.
+const SHUTDOWN_TOLD: Nanos = Nanos::from_secs(5 * 60);
 
 /// An error in the venue's form.
 #[derive(Clone, PartialEq, Debug)]
@@ -60,25 +71,32 @@ impl Failure {
 
 /// The simulated venue.
 pub struct BinanceServer {
+    desk: &'static Desk,
     listeners: BTreeMap<ConnId, Listener>,
     sessions: BTreeMap<ConnId, Session>,
+    streams: Streams,
+    /// When a connection opened, and whether it was told of its end.
+    opened: BTreeMap<ConnId, (Nanos, bool)>,
+    /// When all orders of an account's instrument are cancelled.
+    dead_men: BTreeMap<(AccountId, usize), Nanos>,
     gathering: Gathering,
-    /// Orders placed in the current window, by account.
-    placed: BTreeMap<AccountId, u32>,
-    window: i64,
+    limits: Limits,
     next_client: u64,
     executions: u64,
 }
 
 impl BinanceServer {
     /// A server whose made-up client ids start somewhere that the seed says.
-    pub fn new(seed: u64) -> BinanceServer {
+    pub fn new(desk: &'static Desk, seed: u64) -> BinanceServer {
         BinanceServer {
+            desk,
             listeners: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            gathering: Gathering::default(),
-            placed: BTreeMap::new(),
-            window: 0,
+            streams: Streams::default(),
+            opened: BTreeMap::new(),
+            dead_men: BTreeMap::new(),
+            gathering: Gathering::new(desk.market),
+            limits: Limits::default(),
             next_client: (seed % 1_000_000) * 1_000_000,
             executions: 0,
         }
@@ -94,31 +112,105 @@ impl BinanceServer {
         now: Nanos,
         exchange: &mut dyn Exchange,
     ) -> Result<Value, Failure> {
-        let window = now.0.div_euclid(WINDOW.0);
-        if window != self.window {
-            self.window = window;
-            self.placed.clear();
-        }
+        known::check(self.desk.market, method, params)?;
+        let most = self.desk.orders_per_window;
         if let Some(account) = account
             && api::places_order(method)
         {
-            let placed = self.placed.entry(account).or_default();
-            if *placed >= ORDERS_PER_WINDOW {
-                let retry_at = Nanos((window + 1) * WINDOW.0).millis();
-                let text = format!(
-                    "Too many new orders; current limit is {ORDERS_PER_WINDOW} orders per 10 SECOND."
-                );
-                let data = json!({"serverTime": now.millis(), "retryAfter": retry_at});
-                return Err(Failure { status: 429, data: Some(data), ..Failure::bad(-1015, &text) });
-            }
-            *placed += 1;
+            self.limits.place(account, most, now)?;
         }
-        let next_client = &mut self.next_client;
-        api::Request { params, account, key, now, exchange, next_client }.answer(method)
+        match (method, account) {
+            ("userDataStream.start" | "userDataStream.ping" | "userDataStream.stop", Some(account)) => {
+                self.streams.request(method, params, account, now)
+            }
+            ("countdown", Some(account)) => self.countdown(params, account, now, &*exchange),
+            _ => {
+                let (market, next_client) = (self.desk.market, &mut self.next_client);
+                let mut request = api::Request {
+                    market,
+                    params,
+                    account,
+                    key,
+                    now,
+                    exchange,
+                    next_client,
+                    orders_per_window: most,
+                    weight_per_minute: self.desk.weight_per_minute,
+                };
+                request.answer(method)
+            }
+        }
     }
 
-    fn count(&self, account: Option<AccountId>) -> u32 {
-        account.and_then(|account| self.placed.get(&account)).copied().unwrap_or(0)
+    /// Sets the switch of a symbol; zero switches it off.
+    fn countdown(
+        &mut self,
+        params: &Params,
+        account: AccountId,
+        now: Nanos,
+        exchange: &dyn Exchange,
+    ) -> Result<Value, Failure> {
+        let symbol = params.need("symbol")?;
+        let at = exchange.instruments().iter().position(|spec| spec.symbol.as_str() == symbol);
+        let at = at.ok_or_else(|| Failure::bad(-1121, "Invalid symbol."))?;
+        let time = params.integer("countdownTime")?.filter(|time| (0..=86_400_000).contains(time));
+        let time = time.ok_or_else(|| Failure::missing("countdownTime"))?;
+        match time {
+            0 => self.dead_men.remove(&(account, at)),
+            time => self.dead_men.insert((account, at), now + Nanos::from_millis(time)),
+        };
+        Ok(json!({"symbol": symbol, "countdownTime": time.to_string()}))
+    }
+
+    /// Cancels what was not renewed in time.
+    fn fire_dead_men(&mut self, now: Nanos, exchange: &mut dyn Exchange) {
+        for ((account, at), _) in self.dead_men.extract_if(.., |_, due| now >= *due) {
+            exchange.cancel_all(account, Some(at), now);
+        }
+    }
+
+    /// Ends connections that have lived their 24 hours; those of spot are told a little ahead.
+    fn end_old(&mut self, now: Nanos, out: &mut Vec<ServerOut>) {
+        for (conn, (opened, told)) in &mut self.opened {
+            let age = now - *opened;
+            if age >= CONNECTION_LIFE {
+                out.push(ServerOut::Close(*conn));
+            } else if age >= CONNECTION_LIFE - SHUTDOWN_TOLD && self.desk.market == Market::Spot && !*told {
+                *told = true;
+                let event = json!({"e": "serverShutdown", "E": now.millis()});
+                let text = match self.listeners.get(conn) {
+                    Some(listener) => listener.wrapped("!serverShutdown", &event.to_string()),
+                    None => json!({"event": event}).to_string(),
+                };
+                out.push(ServerOut::Text(*conn, text));
+            }
+        }
+        for sent in out.iter() {
+            if let ServerOut::Close(conn) = sent {
+                self.forget(*conn);
+            }
+        }
+    }
+
+    fn forget(&mut self, conn: ConnId) {
+        self.listeners.remove(&conn);
+        self.sessions.remove(&conn);
+        self.streams.close(conn);
+        self.opened.remove(&conn);
+    }
+
+    /// Counts a request's weight before it is looked at.
+    fn weigh(&mut self, peer: &str, method: &str, params: &Params, now: Nanos) -> Result<(), Failure> {
+        let weight = limits::weight(self.desk.market, method, params);
+        self.limits.weigh(peer, weight, self.desk.weight_per_minute, now)
+    }
+
+    /// An order or a cancel that succeeded weighs nothing.
+    fn settle(&mut self, peer: &str, method: &str, params: &Params, now: Nanos) {
+        if matches!(method, "order.place" | "order.cancel" | "openOrders.cancelAll" | "order.cancelReplace") {
+            let weight = limits::weight(self.desk.market, method, params);
+            self.limits.weightless(peer, weight, now);
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
@@ -135,34 +227,38 @@ impl BinanceServer {
     ) -> ServerOut {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut account = None;
-        let answer = api::route(method, path).ok_or_else(Failure::unknown_method).and_then(|name| {
+        let market = self.desk.market;
+        let answer = api::route(market, method, path).ok_or_else(Failure::unknown_method).and_then(|name| {
             let body = std::str::from_utf8(body)
                 .map_err(|_| Failure::bad(-1100, "Illegal characters found in the body."))?;
             let mut params = Params::default();
             params.add_form(query)?;
             params.add_form(body)?;
-            let needs = api::needs(name).unwrap_or(Needs::Nothing);
+            self.weigh(peer, name, &params, now)?;
+            let needs = api::needs(market, name).unwrap_or(Needs::Nothing);
             let key = headers.iter().find(|(name, _)| name == "x-mbx-apikey").map_or("", |(_, key)| key);
-            if needs != Needs::Nothing {
+            if needs == Needs::Key {
+                account = Some(auth::key(&*exchange, key, peer, needs)?.account);
+            } else if needs != Needs::Nothing {
                 let signed = format!("{query}{body}");
                 let payload = without_signature(&signed);
                 account = Some(auth::check(&*exchange, key, peer, needs, &params, &payload, now)?);
             }
-            self.run(name, &params, account, key, now, exchange)
+            let answer = self.run(name, &params, account, key, now, exchange)?;
+            self.settle(peer, name, &params, now);
+            Ok(answer)
         });
         let mut headers = vec![
             ("content-type".to_owned(), "application/json;charset=UTF-8".to_owned()),
-            ("x-mbx-used-weight-1m".to_owned(), "1".to_owned()),
+            ("x-mbx-used-weight-1m".to_owned(), self.limits.used(peer, now).to_string()),
         ];
         if account.is_some() {
-            headers.push(("x-mbx-order-count-10s".to_owned(), self.count(account).to_string()));
+            headers.push(("x-mbx-order-count-10s".to_owned(), self.limits.placed(account).to_string()));
         }
         let (status, body) = match answer {
             Ok(value) => (200, value.to_string()),
             Err(failure) => {
-                if failure.status == 429 {
-                    let left = Nanos((self.window + 1) * WINDOW.0) - now;
-                    let secs = (left.millis() + 999).div_euclid(1_000);
+                if let Some(secs) = limits::retry_after(&failure, now) {
                     headers.push(("retry-after".to_owned(), secs.to_string()));
                 }
                 (failure.status, failure.body().to_string())
@@ -172,6 +268,9 @@ impl BinanceServer {
     }
 
     fn event(&mut self, event: &Event, now: Nanos, exchange: &mut dyn Exchange, out: &mut Vec<ServerOut>) {
+        if self.desk.listen_key.is_some() {
+            self.streams.event(event, exchange.instruments(), now, out);
+        }
         match event {
             Event::Book { instrument, seq, bids, asks, .. } => {
                 let book = exchange.book(*instrument, 1);
@@ -182,12 +281,12 @@ impl BinanceServer {
             }
             Event::Order { view, change } => {
                 self.executions += 1;
-                // The first fill of an order gives its place in the limit back.
-                if let OrderChange::Trade(fill) = change
+                // The first fill of a spot order gives its place in the limit back.
+                if self.desk.market == Market::Spot
+                    && let OrderChange::Trade(fill) = change
                     && fill.qty == view.filled
-                    && let Some(placed) = self.placed.get_mut(&view.account)
                 {
-                    *placed = placed.saturating_sub(1);
+                    self.limits.give_back(view.account);
                 }
                 if let Some(spec) = exchange.instruments().get(view.order.instrument) {
                     let event = words::execution(spec, view, change, self.executions, now.millis());
@@ -197,6 +296,7 @@ impl BinanceServer {
             Event::Balance { account, balance, .. } => {
                 self.tell(*account, &words::position(balance, now.millis()), out);
             }
+            Event::Position { .. } => {}
         }
     }
 
@@ -220,12 +320,23 @@ impl Server for BinanceServer {
     ) {
         match input {
             ServerInput::Opened { conn, target, peer, .. } => {
-                if target.split('?').next() == Some("/ws-api/v3") {
+                self.opened.insert(conn, (now, false));
+                if target.split('?').next() == Some(self.desk.api_path) {
                     let limits = !target.contains("returnRateLimits=false");
                     self.sessions.insert(conn, Session::new(peer, limits, now));
-                } else if let Some(listener) = Listener::open(target, exchange.instruments()) {
+                } else if let (Some(_), Some(good)) =
+                    (self.desk.listen_key, self.streams.open(conn, target, now))
+                {
+                    if !good {
+                        self.forget(conn);
+                        out.push(ServerOut::Close(conn));
+                    }
+                } else if let Some(listener) =
+                    Listener::open(self.desk.market, target, exchange.instruments())
+                {
                     self.listeners.insert(conn, listener);
                 } else {
+                    self.forget(conn);
                     out.push(ServerOut::Close(conn));
                 }
             }
@@ -234,7 +345,7 @@ impl Server for BinanceServer {
                     match listener.message(text, exchange.instruments(), now) {
                         Some(answer) => out.push(ServerOut::Text(conn, answer)),
                         None => {
-                            self.listeners.remove(&conn);
+                            self.forget(conn);
                             out.push(ServerOut::Close(conn));
                         }
                     }
@@ -245,8 +356,7 @@ impl Server for BinanceServer {
                 }
             }
             ServerInput::Closed(conn) => {
-                self.listeners.remove(&conn);
-                self.sessions.remove(&conn);
+                self.forget(conn);
             }
             ServerInput::Request { id, method, target, headers, body, peer } => {
                 let answer = self.rest(id, method, target, headers, body, peer, now, exchange);
@@ -255,6 +365,9 @@ impl Server for BinanceServer {
             ServerInput::Event(event) => self.event(event, now, exchange, out),
             ServerInput::Tick => {
                 self.gathering.tick(exchange.instruments(), now, &self.listeners, out);
+                self.fire_dead_men(now, exchange);
+                self.streams.tick(now, out);
+                self.end_old(now, out);
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::auth::{self, Needs, Params};
-use super::{BinanceServer, Failure, ORDERS_PER_WINDOW, api};
+use super::{BinanceServer, Failure, api};
 use crate::types::Nanos;
 use crate::venue::binance::call::{payload, plain};
 use crate::venue::{AccountId, Exchange, KeySecret};
@@ -60,7 +60,12 @@ impl Session {
         let signed = payload(sent.iter().map(|(name, value)| (name.as_str(), value)));
 
         let mut account = None;
-        let answer = self.run(server, method, &params, &signed, &mut account, now, exchange);
+        let answer = server
+            .weigh(&self.peer, method, &params, now)
+            .and_then(|()| self.run(server, method, &params, &signed, &mut account, now, exchange));
+        if answer.is_ok() {
+            server.settle(&self.peer, method, &params, now);
+        }
         // A key that was revoked ends its session, with an answer to no request.
         let revoked = matches!(&answer, Err(failure) if failure.code == -2015)
             && params.get("apiKey").is_none()
@@ -71,10 +76,17 @@ impl Session {
             Err(failure) => json!({"id": id, "status": failure.status, "error": failure.body()}),
         };
         if self.limits && params.get("returnRateLimits") != Some("false") {
-            reply["rateLimits"] = json!([{
+            let weight = json!({
+                "rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
+                "limit": server.desk.weight_per_minute, "count": server.limits.used(&self.peer, now),
+            });
+            let orders = json!({
                 "rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10,
-                "limit": ORDERS_PER_WINDOW, "count": server.count(account),
-            }]);
+                "limit": server.desk.orders_per_window, "count": server.limits.placed(account),
+            });
+            // Requests of nobody tell nothing of orders.
+            let told = std::iter::once(weight).chain(account.map(|_| orders));
+            reply["rateLimits"] = told.collect();
         }
         reply.to_string()
     }
@@ -90,6 +102,11 @@ impl Session {
         now: Nanos,
         exchange: &mut dyn Exchange,
     ) -> Result<Value, Failure> {
+        // Those of USD-M know no subscription: account events have a stream of their own.
+        let subscribes = method.starts_with("userDataStream.") || method == "session.subscriptions";
+        if subscribes && server.desk.listen_key.is_some() {
+            return Err(Failure::unknown_method());
+        }
         match method {
             "session.logon" => {
                 let name = params.need("apiKey")?;
@@ -127,7 +144,8 @@ impl Session {
                 Ok(self.subscriptions.iter().map(|(id, _)| json!({"subscriptionId": id})).collect())
             }
             _ => {
-                let needs = api::needs(method).filter(|_| method != "apiRestrictions");
+                let market = server.desk.market;
+                let needs = api::needs(market, method).filter(|_| api::over_websocket(market, method));
                 let needs = needs.ok_or_else(Failure::unknown_method)?;
                 let mut name = String::new();
                 if needs != Needs::Nothing {

@@ -5,12 +5,11 @@ use std::ops::Range;
 
 use super::old::{NANOS, Old, check_text};
 use super::{Book, KEYS, Message, Reply, Ticker};
-use crate::types::{Level, Nanos, Scale};
+use crate::types::{Level, Scale};
 use crate::wire::decimal::{Number, places};
 use crate::wire::json::Error;
-use crate::wire::json::library::{Value, field};
+use crate::wire::json::library::{Fields, Value, field, once, text, timestamp};
 
-type Fields<'v, 'a> = &'v [(Cow<'a, str>, Value<'a>)];
 type Span = Range<usize>;
 
 /// A message whose texts are spans of the decoder's own copy.
@@ -82,7 +81,7 @@ impl Reader<'_> {
                 "status" => {
                     let data = only(fields)?;
                     once(data, &["system"])?;
-                    Ok(Found::Status(self.keep(required(data, "system")?)))
+                    Ok(Found::Status(self.keep(text(data, "system")?)))
                 }
                 "heartbeat" => Ok(Found::Heartbeat),
                 _ => Ok(Found::Other),
@@ -94,7 +93,7 @@ impl Reader<'_> {
         match field(fields, "event")?.and_then(Value::text) {
             Some("heartbeat") => Ok(Found::Heartbeat),
             Some("pong") => Ok(Found::Pong),
-            Some("systemStatus") => Ok(Found::Status(self.keep(required(fields, "status")?))),
+            Some("systemStatus") => Ok(Found::Status(self.keep(text(fields, "status")?))),
             Some("subscriptionStatus") => self.subscription(fields),
             _ => Ok(Found::Other),
         }
@@ -131,7 +130,7 @@ impl Reader<'_> {
 
     /// v1's answer to a subscription.
     fn subscription(&mut self, fields: Fields<'_, '_>) -> Result<Found, Error> {
-        let status = required(fields, "status")?;
+        let status = text(fields, "status")?;
         Ok(Found::Reply {
             method: self.keep(if status == "unsubscribed" { "unsubscribe" } else { "subscribe" }),
             channel: self.optional(fields, "channelName")?,
@@ -154,14 +153,14 @@ impl Reader<'_> {
         let bids = self.side(data, "bids", &mut digits)?;
         let asks = self.side(data, "asks", &mut digits)?;
         Ok(Found::Book {
-            symbol: self.keep(required(data, "symbol")?),
+            symbol: self.keep(text(data, "symbol")?),
             book: Book {
                 symbol: b"",
                 snapshot,
                 bids,
                 asks,
                 checksum: Some(checksum.ok_or(Error::expected("a checksum", 0))?),
-                time: timestamp(data)?,
+                time: timestamp(data, "timestamp")?,
                 price_digits: digits.0,
                 qty_digits: digits.1,
             },
@@ -192,8 +191,8 @@ impl Reader<'_> {
         };
         let (bid, ask) = (level("bid", "bid_qty")?, level("ask", "ask_qty")?);
         Ok(Found::Ticker {
-            symbol: self.keep(required(data, "symbol")?),
-            ticker: Ticker { symbol: b"", bid, ask, time: timestamp(data)? },
+            symbol: self.keep(text(data, "symbol")?),
+            ticker: Ticker { symbol: b"", bid, ask, time: timestamp(data, "timestamp")? },
         })
     }
 
@@ -246,14 +245,6 @@ fn reply(req_id: Option<u64>, success: bool) -> Reply<'static> {
     Reply { method: b"", req_id, success, channel: None, symbol: None, error: None }
 }
 
-fn once(fields: Fields<'_, '_>, keys: &[&str]) -> Result<(), Error> {
-    keys.iter().try_for_each(|key| field(fields, key).map(|_| ()))
-}
-
-fn required<'v>(fields: Fields<'v, '_>, key: &'static str) -> Result<&'v str, Error> {
-    field(fields, key)?.and_then(Value::text).ok_or(Error::expected(key, 0))
-}
-
 /// The one object in `data`.
 fn only<'v, 'a>(fields: Fields<'v, 'a>) -> Result<Fields<'v, 'a>, Error> {
     match field(fields, "data")?.and_then(Value::list) {
@@ -264,14 +255,4 @@ fn only<'v, 'a>(fields: Fields<'v, 'a>) -> Result<Fields<'v, 'a>, Error> {
 
 fn number<'a>(fields: Fields<'_, 'a>, key: &'static str, scale: Scale) -> Result<(i64, Cow<'a, str>), Error> {
     field(fields, key)?.ok_or(Error::expected(key, 0))?.number_decimal(scale)
-}
-
-fn timestamp(fields: Fields<'_, '_>) -> Result<Nanos, Error> {
-    match field(fields, "timestamp")? {
-        None => Ok(Nanos::ZERO),
-        Some(Value::Text(text)) => {
-            Nanos::parse_rfc3339(text.as_bytes()).map_err(|_| Error::expected("a time", 0))
-        }
-        Some(_) => Err(Error::expected("a time", 0)),
-    }
 }

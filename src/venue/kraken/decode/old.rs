@@ -51,7 +51,7 @@ impl Old {
 
     #[inline(always)]
     pub fn finish(self, symbol: &[u8]) -> Result<Book<'_>, Error> {
-        let snapshot = self.snapshot.ok_or(Error::expected("levels", 0))?;
+        let snapshot = self.snapshot.ok_or_else(|| Error::expected("levels", 0))?;
         let [bids, asks] = self.sides.map(|side| side.unwrap_or(0..0));
         Ok(Book {
             symbol,
@@ -70,5 +70,5 @@ impl Old {
 pub fn check_text(text: &[u8], at: usize) -> Result<u32, Error> {
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     let value = std::str::from_utf8(text).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-    value.ok_or(Error::expected("a checksum", at))
+    value.ok_or_else(|| Error::expected("a checksum", at))
 }

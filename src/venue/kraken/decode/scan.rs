@@ -6,11 +6,11 @@
 use super::old::{NANOS, Old, check_text};
 use super::{Book, KEYS, Message, Reply, Ticker};
 use crate::types::{Level, Nanos};
+use crate::wire::decimal;
 use crate::wire::json::Error;
-use crate::wire::json::kernel::{Job, Kernel, is};
+use crate::wire::json::kernel::{Kernel, is, starts_with};
 use crate::wire::json::scan::{Scanner, Walk};
-use crate::wire::json::time::usual_time;
-use crate::wire::{Padded, decimal};
+use crate::wire::json::slots::{Seen, Slots};
 
 const CHANNEL: usize = 0;
 const TYPE: usize = 1;
@@ -33,54 +33,27 @@ fn key_index(key: &[u8]) -> Option<usize> {
     KEYS.iter().position(|name| name.as_bytes() == key)
 }
 
-/// The second tier: the same fields in any spelling.
-pub(super) struct Scan<'a, 'l> {
-    pub(super) text: Padded<'a>,
-    pub(super) levels: &'l mut Vec<Level>,
-}
-
-impl<'a> Job for Scan<'a, '_> {
-    type Out = Result<Message<'a>, Error>;
-
-    #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> Result<Message<'a>, Error> {
-        let Scan { text, levels } = self;
-        let mut scan = Scanner::new(text, kernel);
-        let at = scan.space(0);
-        match scan.byte(at) {
-            b'{' => scan_object(&mut scan, at, levels),
-            b'[' => scan_array(&mut scan, at, levels),
-            _ => {
-                let end = scan.skip(at, 0)?;
-                scan.finish(end).map(|()| Message::Other)
-            }
+/// A message in any spelling.
+#[inline(always)]
+pub(super) fn message<'a, K: Kernel>(
+    mut scan: Scanner<'a, K>,
+    levels: &mut Vec<Level>,
+) -> Result<Message<'a>, Error> {
+    let at = scan.space(0);
+    match scan.byte(at) {
+        b'{' => scan_object(&mut scan, at, levels),
+        b'[' => scan_array(&mut scan, at, levels),
+        _ => {
+            let end = scan.skip(at, 0)?;
+            scan.finish(end).map(|()| Message::Other)
         }
     }
 }
 
-/// Where the outermost object's values are.
-struct Slots {
-    seen: u32,
-    spans: [(usize, usize); KEYS.len()],
-}
-
-impl Slots {
-    #[inline(always)]
-    fn get(&self, key: usize) -> Option<(usize, usize)> {
-        (self.seen >> key & 1 == 1).then(|| self.spans[key])
-    }
-
-    #[inline(always)]
-    fn text<'a, K: Kernel>(&self, scan: &Scanner<'a, K>, key: usize) -> Option<&'a [u8]> {
-        let (at, end) = self.get(key)?;
-        (scan.byte(at) == b'"').then(|| scan.bytes(at + 1, end - 1))
-    }
-
-    #[inline(always)]
-    fn id<K: Kernel>(&self, scan: &mut Scanner<'_, K>, key: usize) -> Option<u64> {
-        let (at, _) = self.get(key)?;
-        scan.integer(at).ok().map(|(id, _)| id)
-    }
+/// The id in the field, where it is one.
+#[inline(always)]
+fn id<K: Kernel>(scan: &mut Scanner<'_, K>, slots: &Slots<{ KEYS.len() }>, key: usize) -> Option<u64> {
+    slots.integer(scan, key).ok().flatten()
 }
 
 #[inline(always)]
@@ -89,7 +62,7 @@ fn scan_object<'a, K: Kernel>(
     at: usize,
     levels: &mut Vec<Level>,
 ) -> Result<Message<'a>, Error> {
-    let mut slots = Slots { seen: 0, spans: [(0, 0); KEYS.len()] };
+    let mut slots = Slots::<{ KEYS.len() }>::new();
     let mut book = None;
     let mut walk = scan.object(at)?;
     while let Some((key, at)) = scan.field(&mut walk)? {
@@ -97,10 +70,7 @@ fn scan_object<'a, K: Kernel>(
             walk.at = scan.skip(at, 1)?;
             continue;
         };
-        if slots.seen >> key & 1 == 1 {
-            return Err(Error::expected("each field only once", at));
-        }
-        slots.seen |= 1 << key;
+        slots.once(key, at)?;
         let end = if key == DATA && slots.text(scan, CHANNEL) == Some(b"book") {
             let (found, end) = scan_book(scan, at, levels)?;
             book = Some(found);
@@ -108,11 +78,11 @@ fn scan_object<'a, K: Kernel>(
         } else {
             scan.skip(at, 1)?
         };
-        slots.spans[key] = (at, end);
+        slots.set(key, at, end);
         walk.at = end;
     }
     scan.finish(walk.at)?;
-    let data = slots.get(DATA).map(|(at, _)| at).ok_or(Error::expected("data", walk.at));
+    let data = slots.get(DATA).map(|(at, _)| at).ok_or_else(|| Error::expected("data", walk.at));
     if let Some(channel) = slots.text(scan, CHANNEL) {
         return match channel {
             b"book" => {
@@ -143,7 +113,7 @@ fn scan_object<'a, K: Kernel>(
         if let Some((at, _)) = slots.get(RESULT)
             && scan.byte(at) == b'{'
         {
-            let mut seen = Seen(0);
+            let mut seen = Seen::default();
             let mut walk = scan.object(at)?;
             while let Some((key, at)) = scan.field(&mut walk)? {
                 walk.at = scan.skip(at, 2)?;
@@ -158,14 +128,14 @@ fn scan_object<'a, K: Kernel>(
         let success = slots.get(SUCCESS).is_some_and(|(at, _)| scan.byte(at) == b't');
         return Ok(Message::Reply(Reply {
             method,
-            req_id: slots.id(scan, REQ_ID),
+            req_id: id(scan, &slots, REQ_ID),
             success,
             channel,
             symbol: symbol.or(slots.text(scan, SYMBOL)),
             error: slots.text(scan, ERROR),
         }));
     }
-    let status = slots.text(scan, STATUS).ok_or(Error::expected("status", at));
+    let status = slots.text(scan, STATUS).ok_or_else(|| Error::expected("status", at));
     match slots.text(scan, EVENT) {
         Some(b"heartbeat") => Ok(Message::Heartbeat),
         Some(b"pong") => Ok(Message::Pong),
@@ -174,7 +144,7 @@ fn scan_object<'a, K: Kernel>(
             let status = status?;
             Ok(Message::Reply(Reply {
                 method: if status == b"unsubscribed" { b"unsubscribe" } else { b"subscribe" },
-                req_id: slots.id(scan, OLD_ID),
+                req_id: id(scan, &slots, OLD_ID),
                 success: status != b"error",
                 channel: slots.text(scan, CHANNEL_NAME),
                 symbol: slots.text(scan, PAIR),
@@ -182,20 +152,6 @@ fn scan_object<'a, K: Kernel>(
             }))
         }
         _ => Ok(Message::Other),
-    }
-}
-
-/// Which fields of an object were there.
-struct Seen(u32);
-
-impl Seen {
-    #[inline(always)]
-    fn once(&mut self, key: u32, at: usize) -> Result<(), Error> {
-        if self.0 >> key & 1 == 1 {
-            return Err(Error::expected("each field only once", at));
-        }
-        self.0 |= 1 << key;
-        Ok(())
     }
 }
 
@@ -228,7 +184,7 @@ fn scan_book<'a, K: Kernel>(
     let (mut symbol, mut checksum, mut time) = (None, None, Nanos::ZERO);
     let mut sides = [None, None];
     let mut digits = (0, 0);
-    let mut seen = Seen(0);
+    let mut seen = Seen::default();
     let mut walk = scan_only(scan, at)?;
     while let Some((key, at)) = scan.field(&mut walk)? {
         match key {
@@ -240,7 +196,7 @@ fn scan_book<'a, K: Kernel>(
             }
             b"bids" | b"asks" => {
                 let side = usize::from(key == b"asks");
-                seen.once(1 + side as u32, at)?;
+                seen.once(1 + side, at)?;
                 let start = levels.len() as u32;
                 walk.at = scan_levels(scan, at, &mut digits, levels)?;
                 sides[side] = Some(start..levels.len() as u32);
@@ -253,7 +209,7 @@ fn scan_book<'a, K: Kernel>(
             }
             b"timestamp" => {
                 seen.once(4, at)?;
-                (time, walk.at) = scan_time(scan, at)?;
+                (time, walk.at) = scan.timestamp(at)?;
             }
             _ => walk.at = scan.skip(at, 3)?,
         }
@@ -261,29 +217,16 @@ fn scan_book<'a, K: Kernel>(
     let end = scan_only_end(scan, walk.at)?;
     let [Some(bids), Some(asks)] = sides else { return Err(Error::expected("bids and asks", at)) };
     let book = Book {
-        symbol: symbol.ok_or(Error::expected("symbol", at))?,
+        symbol: symbol.ok_or_else(|| Error::expected("symbol", at))?,
         snapshot: false,
         bids,
         asks,
-        checksum: Some(checksum.ok_or(Error::expected("a checksum", at))?),
+        checksum: Some(checksum.ok_or_else(|| Error::expected("a checksum", at))?),
         time,
         price_digits: digits.0,
         qty_digits: digits.1,
     };
     Ok((book, end))
-}
-
-#[inline(always)]
-fn scan_time<K: Kernel>(scan: &mut Scanner<'_, K>, at: usize) -> Result<(Nanos, usize), Error> {
-    if scan.byte(at) == b'"'
-        && let Some((time, end)) = usual_time(scan.text, at + 1)
-        && scan.byte(end) == b'"'
-    {
-        return Ok((time, end + 1));
-    }
-    let (text, end) = scan.string(at)?;
-    let time = Nanos::parse_rfc3339(text).map_err(|_| Error::expected("a time", at))?;
-    Ok((time, end))
 }
 
 /// The list of v2's levels that opens at `at`.
@@ -299,9 +242,10 @@ fn scan_levels<K: Kernel>(
     while let Some(at) = scan.element(&mut list)? {
         let (price, qty);
         if is(text, at, b"{\"price\":")
-            && let Some([one, two]) = scan.kernel.pair(text, at + 9, b",\"qty\":", true)
-            && is(text, two.end, b"}")
+            && let Some(pair) = scan.kernel.pair(text, at + 9, b",\"qty\":", true)
+            && starts_with(pair.behind, b"}")
         {
+            let [one, two] = pair.numbers;
             (price, qty, list.at) = (one, two, two.end + 1);
         } else {
             let mut found = [None, None];
@@ -337,7 +281,7 @@ fn scan_levels<K: Kernel>(
 fn scan_ticker<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Message<'a>, Error> {
     let (mut symbol, mut time) = (None, Nanos::ZERO);
     let mut numbers = [None; 4];
-    let mut seen = Seen(0);
+    let mut seen = Seen::default();
     let mut walk = scan_only(scan, at)?;
     while let Some((key, at)) = scan.field(&mut walk)? {
         let index = match key {
@@ -354,7 +298,7 @@ fn scan_ticker<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Me
             }
             b"timestamp" => {
                 seen.once(5, at)?;
-                (time, walk.at) = scan_time(scan, at)?;
+                (time, walk.at) = scan.timestamp(at)?;
                 continue;
             }
             _ => {
@@ -362,7 +306,7 @@ fn scan_ticker<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Me
                 continue;
             }
         };
-        seen.once(index as u32, at)?;
+        seen.once(index, at)?;
         let number = scan.number_decimal(at)?;
         numbers[index] = Some(number.value);
         walk.at = number.end;
@@ -371,14 +315,14 @@ fn scan_ticker<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Me
     let [Some(bid), Some(bid_qty), Some(ask), Some(ask_qty)] = numbers else {
         return Err(Error::expected("best bid and ask", at));
     };
-    let symbol = symbol.ok_or(Error::expected("symbol", at))?;
+    let symbol = symbol.ok_or_else(|| Error::expected("symbol", at))?;
     Ok(Message::Ticker(Ticker { symbol, bid: Level::new(bid, bid_qty), ask: Level::new(ask, ask_qty), time }))
 }
 
 #[inline(always)]
 fn scan_status<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Message<'a>, Error> {
     let mut system = None;
-    let mut seen = Seen(0);
+    let mut seen = Seen::default();
     let mut walk = scan_only(scan, at)?;
     while let Some((key, at)) = scan.field(&mut walk)? {
         if key == b"system" {
@@ -391,7 +335,7 @@ fn scan_status<'a, K: Kernel>(scan: &mut Scanner<'a, K>, at: usize) -> Result<Me
         }
     }
     scan_only_end(scan, walk.at)?;
-    Ok(Message::Status { system: system.ok_or(Error::expected("system", at))? })
+    Ok(Message::Status { system: system.ok_or_else(|| Error::expected("system", at))? })
 }
 
 /// v1's arrays, in two walks: what the elements are is told by the last but one.
@@ -427,7 +371,7 @@ fn scan_array<'a, K: Kernel>(
             list.at = scan.skip(at, 1)?;
             continue;
         }
-        let mut seen = Seen(0);
+        let mut seen = Seen::default();
         let mut part = scan.object(at)?;
         while let Some((key, at)) = scan.field(&mut part)? {
             let (key, side, snapshot) = match key {

@@ -32,6 +32,7 @@ pub struct Subscription<'a> {
     #[serde(borrow)]
     pub token: Option<Cow<'a, str>>,
     pub snap_orders: Option<bool>,
+    pub ratecounter: Option<bool>,
     pub snap_trades: Option<bool>,
 }
 

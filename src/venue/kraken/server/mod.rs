@@ -198,6 +198,8 @@ impl Server for KrakenServer {
                 Event::Balance { account, balance, at } => {
                     self.balance_changed(*account, balance, *at, now, out);
                 }
+                // Spot has none.
+                Event::Position { .. } => {}
             },
             ServerInput::Tick => self.tick(now, exchange, out),
         }

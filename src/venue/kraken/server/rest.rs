@@ -87,6 +87,9 @@ impl KrakenServer {
             return Err("EAPI:Invalid nonce".to_owned());
         }
         *last = nonce;
+        if !self.counters.call(&key.key, path.rsplit('/').next().unwrap_or(""), now) {
+            return Err("EAPI:Rate limit exceeded".to_owned());
+        }
         Ok((key, fields))
     }
 

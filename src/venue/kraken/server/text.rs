@@ -80,6 +80,7 @@ pub fn reason(reason: Option<EndReason>) -> &'static str {
         Some(EndReason::Fok) => "Fill-or-kill could not be filled",
         Some(EndReason::SelfTrade) => "Self trade prevention",
         Some(EndReason::DeadMan) => "Cancel all orders timeout",
+        Some(EndReason::ReduceOnly) => "Reduce only order closed",
     }
 }
 
@@ -117,6 +118,9 @@ pub fn refusal(refusal: Refusal) -> &'static str {
         Refusal::UnknownInstrument => "EQuery:Unknown asset pair",
         Refusal::Halted => "EService:Market in cancel_only mode",
         Refusal::Balance => "EOrder:Insufficient funds",
+        Refusal::Margin => "EOrder:Insufficient initial margin",
+        Refusal::ReduceOnly => "EOrder:Reduce only:No position exists",
+        Refusal::Leverage => "EGeneral:Invalid arguments:leverage",
         Refusal::DuplicateClient => "EGeneral:Invalid arguments:cl_ord_id",
         Refusal::Filter(SpecError::OffTick) => "EOrder:Tick size check failed",
         Refusal::Filter(SpecError::PriceNotPositive) => "EOrder:Invalid price",

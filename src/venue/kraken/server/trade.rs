@@ -127,7 +127,8 @@ impl KrakenServer {
         if !self.counters.spend(key.account, instrument, 1, now) {
             return Err("EOrder:Rate limit exceeded".to_owned());
         }
-        let order = NewOrder { instrument, side, kind, tif, price, qty, client: client.to_owned() };
+        let client = client.to_owned();
+        let order = NewOrder { instrument, side, kind, tif, price, qty, reduce_only: false, client };
         if wish.validate {
             return Ok(None);
         }
@@ -333,7 +334,11 @@ impl KrakenServer {
             Err(error) => return self.send(conn, KrakenServer::refuse(method, id, error, now), now, out),
         };
         let channel = &*params.channel;
-        let body = format!("\"result\":{{\"channel\":{}}},\"success\":true", quoted(channel));
+        let most = match (channel, params.ratecounter) {
+            ("executions", Some(true)) => format!(",\"maxratecount\":{}", super::limits::POINTS_MAX),
+            _ => String::new(),
+        };
+        let body = format!("\"result\":{{\"channel\":{}{most}}},\"success\":true", quoted(channel));
         self.send(conn, KrakenServer::answer(method, id, &body, now), now, out);
         let Some(state) = self.conns.get_mut(&conn) else { return };
         let slot = if channel == "executions" { &mut state.executions } else { &mut state.balances };

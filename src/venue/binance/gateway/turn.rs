@@ -1,0 +1,169 @@
+//! Requests that are no new orders wait their turn when the venue's limits have no room for them now;
+//! what is urgent goes before questions.
+
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Answer, BinanceGateway, PATIENCE, What};
+use crate::types::{Nanos, Report};
+use crate::venue::binance::call::Call;
+use crate::venue::binance::desk::Desk;
+use crate::venue::binance::limits::{self, Stop};
+use crate::venue::binance::symbol::Market;
+use crate::venue::{Budget, Costs, GatewayOut, Lane, Urgency};
+
+/// Most requests that wait.
+const WAITING_MAX: usize = 256;
+
+/// What opening a connection of the WebSocket API weighs, and what its login and subscription do.
+const CONNECT: u32 = 2 + 2 + 2;
+
+/// The limits of one gateway, and what waits for them.
+pub(super) struct Turn {
+    pub budget: Budget,
+    waiting: VecDeque<Waiting>,
+}
+
+struct Waiting {
+    call: Call,
+    what: What,
+    since: Nanos,
+}
+
+impl Turn {
+    /// Nothing is used, nothing waits.
+    pub fn new(desk: &'static Desk) -> Turn {
+        Turn { budget: Budget::new(desk.limits, 1), waiting: VecDeque::new() }
+    }
+
+    /// A connection was opened: it is counted whatever is left.
+    pub fn connected(&mut self, lane: Lane, now: Nanos) {
+        if lane != Lane::Rest {
+            self.budget.note(&limits::request(CONNECT), 0, now);
+        }
+    }
+}
+
+fn urgency(what: What) -> Urgency {
+    match what {
+        What::Cancel(_) | What::Replace { .. } | What::Amend(_) | What::CancelAll | What::DeadMan => {
+            Urgency::Urgent
+        }
+        _ => Urgency::Question,
+    }
+}
+
+/// What a request costs. Weights are those of the venue's table, without a symbol where we send none.
+fn costs(market: Market, what: What) -> Costs {
+    let weight = match (market, what) {
+        (_, What::Replace { .. }) => return limits::order(),
+        (Market::UsdM | Market::CoinM, What::Amend(_)) => return limits::order(),
+        (Market::Spot, What::Amend(_) | What::Query(_)) => 4,
+        (Market::Spot, What::OpenOrders) => 80,
+        (Market::Spot, What::Fills | What::Balances | What::Fees) => 20,
+        (_, What::Fees) => 20,
+        (_, What::OpenOrders) => 40,
+        (_, What::Mode) => 30,
+        (_, What::DeadMan) => 10,
+        (_, What::Fills | What::Balances | What::Positions) => 5,
+        _ => 1,
+    };
+    limits::request(weight)
+}
+
+impl BinanceGateway {
+    /// Sends a request, now or when the limits have room for it.
+    pub(super) fn send(&mut self, call: Call, what: What, now: Nanos, out: &mut GatewayOut) {
+        let urgency = urgency(what);
+        // Questions keep their order; what is urgent overtakes them.
+        let behind = urgency == Urgency::Question && !self.turn.waiting.is_empty();
+        let costs = costs(self.desk.market, what);
+        if !behind && self.turn.budget.spend(&costs, urgency, 0, now).is_ok() {
+            return self.send_now(call, what, now, out);
+        }
+        let waiting = &mut self.turn.waiting;
+        if waiting.len() >= WAITING_MAX
+            && let Some(last) = waiting.pop_back()
+        {
+            self.unanswered(last.what, out);
+        }
+        let waiting = &mut self.turn.waiting;
+        let place = match urgency {
+            Urgency::Question => waiting.len(),
+            _ => waiting
+                .iter()
+                .position(|own| self::urgency(own.what) == Urgency::Question)
+                .unwrap_or(waiting.len()),
+        };
+        waiting.insert(place, Waiting { call, what, since: now });
+    }
+
+    /// Sends what there is room for by now, and gives up what has waited too long.
+    pub(super) fn take_turns(&mut self, now: Nanos, out: &mut GatewayOut) {
+        while let Some(first) = self.turn.waiting.front() {
+            let costs = costs(self.desk.market, first.what);
+            if self.turn.budget.spend(&costs, urgency(first.what), 0, now).is_err() {
+                break;
+            }
+            let Some(Waiting { call, what, .. }) = self.turn.waiting.pop_front() else { break };
+            self.send_now(call, what, now, out);
+        }
+        while let Some(at) = self.turn.waiting.iter().position(|own| now - own.since >= PATIENCE) {
+            let Some(late) = self.turn.waiting.remove(at) else { break };
+            self.unanswered(late.what, out);
+        }
+    }
+
+    /// Stops what an answer says must stop.
+    pub(super) fn obey(&mut self, answer: &Answer<'_>, now: Nanos) {
+        match limits::stop(answer.status, answer.error.as_ref(), answer.retry_at, now) {
+            Some(Stop::All(until)) => self.turn.budget.pause(until),
+            Some(Stop::Orders(until)) => self.turn.budget.block(limits::ORDERS, 0, until),
+            None => {}
+        }
+    }
+
+    /// The venue says how much of a limit is used, and over WebSocket what the limit is.
+    pub(super) fn told(
+        &mut self,
+        name: &'static str,
+        used: u64,
+        most: Option<u64>,
+        now: Nanos,
+        reports: &mut Vec<Report>,
+    ) {
+        reports.push(Report::Used { limit: name, used });
+        if let Some(rule) = limits::find(self.desk.limits, name) {
+            if let Some(most) = most {
+                self.turn.budget.limit(rule, most);
+            }
+            self.turn.budget.told(rule, 0, used, now);
+        }
+    }
+
+    /// `rateLimits` of a WebSocket answer.
+    pub(super) fn used(&mut self, limits: &RawValue, now: Nanos, reports: &mut Vec<Report>) {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Limit {
+            rate_limit_type: String,
+            interval: String,
+            interval_num: u32,
+            limit: Option<u64>,
+            count: u64,
+        }
+        for limit in serde_json::from_str::<Vec<Limit>>(limits.get()).unwrap_or_default() {
+            let name = match (&*limit.rate_limit_type, &*limit.interval, limit.interval_num) {
+                ("REQUEST_WEIGHT", "MINUTE", 1) => "weight 1m",
+                ("RAW_REQUESTS", "MINUTE", 5) => "raw 5m",
+                ("ORDERS", "SECOND", 10) => "orders 10s",
+                ("ORDERS", "MINUTE", 1) => "orders 1m",
+                ("ORDERS", "DAY", 1) => "orders 1d",
+                _ => continue,
+            };
+            self.told(name, limit.count, limit.limit, now, reports);
+        }
+    }
+}

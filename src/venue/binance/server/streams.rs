@@ -1,0 +1,140 @@
+//! Account streams of USD-M: listen keys, the connections opened under them, and what is told there.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::auth::Params;
+use super::{Failure, futures_words as words};
+use crate::types::{Asset, InstrumentSpec, Money, Nanos};
+use crate::venue::{AccountId, Balance, ConnId, Event, OrderChange, ServerOut};
+
+/// How long a listen key lives after it was last asked for or renewed.
+const KEY_LIFE: Nanos = Nanos::from_secs(60 * 60);
+
+struct Key {
+    account: AccountId,
+    until: Nanos,
+}
+
+/// Listen keys and streams.
+#[derive(Default)]
+pub struct Streams {
+    keys: BTreeMap<String, Key>,
+    conns: BTreeMap<ConnId, String>,
+    made: u64,
+    /// Wallets as they were last told: margin alone is no news.
+    told: BTreeMap<(AccountId, Asset), Money>,
+}
+
+impl Streams {
+    /// A stream opened at `target`; `None` when that is no place for one, `Some(false)` when its key
+    /// is none.
+    pub fn open(&mut self, conn: ConnId, target: &str, now: Nanos) -> Option<bool> {
+        let rest = target.strip_prefix("/private/ws")?;
+        let key = match rest.strip_prefix('/') {
+            Some(key) => key.split('?').next().unwrap_or_default(),
+            None => rest.strip_prefix('?')?.split('&').find_map(|part| part.strip_prefix("listenKey="))?,
+        };
+        let good = self.keys.get(key).is_some_and(|own| now < own.until);
+        if good {
+            self.conns.insert(conn, key.to_owned());
+        }
+        Some(good)
+    }
+
+    /// A connection is gone.
+    pub fn close(&mut self, conn: ConnId) {
+        self.conns.remove(&conn);
+    }
+
+    /// Asks for a key, renews or gives one up. One that is alive is handed out again.
+    pub fn request(
+        &mut self,
+        method: &str,
+        params: &Params,
+        account: AccountId,
+        now: Nanos,
+    ) -> Result<Value, Failure> {
+        let until = now + KEY_LIFE;
+        let named = params.get("listenKey");
+        let mut own = self.keys.iter_mut().filter(|(key, own)| {
+            own.account == account && now < own.until && named.is_none_or(|named| named == key.as_str())
+        });
+        match (method, own.next()) {
+            ("userDataStream.stop", Some((key, _))) => {
+                let key = key.clone();
+                self.keys.remove(&key);
+                Ok(json!({}))
+            }
+            ("userDataStream.start", Some((key, own))) => {
+                own.until = until;
+                Ok(json!({"listenKey": key}))
+            }
+            ("userDataStream.ping", Some((key, own))) => {
+                own.until = until;
+                Ok(json!({"listenKey": key}))
+            }
+            ("userDataStream.start", None) => {
+                self.made += 1;
+                let key = format!("pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf{:08}", self.made);
+                self.keys.insert(key.clone(), Key { account, until });
+                Ok(json!({"listenKey": key}))
+            }
+            _ => Err(Failure::bad(-1125, "This listenKey does not exist.")),
+        }
+    }
+
+    /// Ends what has expired, and tells of it.
+    pub fn tick(&mut self, now: Nanos, out: &mut Vec<ServerOut>) {
+        let gone: Vec<String> =
+            self.keys.extract_if(.., |_, own| now >= own.until).map(|(key, _)| key).collect();
+        for key in gone {
+            let event = json!({"e": "listenKeyExpired", "E": now.millis(), "listenKey": key}).to_string();
+            let own: Vec<ConnId> =
+                self.conns.extract_if(.., |_, own| *own == key).map(|(conn, _)| conn).collect();
+            for conn in own {
+                out.push(ServerOut::Text(conn, event.clone()));
+                out.push(ServerOut::Close(conn));
+            }
+        }
+    }
+
+    /// Tells an event of the exchange to those whom it concerns.
+    pub fn event(
+        &mut self,
+        event: &Event,
+        instruments: &[InstrumentSpec],
+        now: Nanos,
+        out: &mut Vec<ServerOut>,
+    ) {
+        let time = now.millis();
+        match event {
+            Event::Order { view, change } => {
+                let Some(spec) = instruments.get(view.order.instrument) else { return };
+                if let OrderChange::Trade(fill) = change {
+                    self.tell(view.account, &words::trade_lite(spec, view, fill, time), out);
+                }
+                self.tell(view.account, &words::order_update(spec, view, change, time), out);
+            }
+            Event::Balance { account, balance: Balance { asset, free, locked }, .. } => {
+                let wallet = *free + *locked;
+                if self.told.insert((*account, *asset), wallet) != Some(wallet) {
+                    self.tell(*account, &words::wallet_update(*asset, wallet, time), out);
+                }
+            }
+            Event::Position { account, view, .. } => {
+                let Some(spec) = instruments.get(view.instrument) else { return };
+                self.tell(*account, &words::position_update(spec, view, time), out);
+            }
+            Event::Book { .. } => {}
+        }
+    }
+
+    fn tell(&self, account: AccountId, event: &Value, out: &mut Vec<ServerOut>) {
+        let own = |key: &String| self.keys.get(key).is_some_and(|own| own.account == account);
+        for (conn, _) in self.conns.iter().filter(|(_, key)| own(key)) {
+            out.push(ServerOut::Text(*conn, event.to_string()));
+        }
+    }
+}

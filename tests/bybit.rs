@@ -1,0 +1,21 @@
+//! Bybit from the outside: captured streams rebuilt into books, dialogues, both ends of its wire
+//! around a simulated exchange, the whole engine on it, and hostile input.
+
+#[path = "bybit/books.rs"]
+mod books;
+#[path = "bybit/captures.rs"]
+mod captures;
+#[path = "common/captures.rs"]
+mod common;
+#[path = "bybit/dialogue.rs"]
+mod dialogue;
+#[path = "bybit/engine.rs"]
+mod engine;
+#[path = "bybit/hostile.rs"]
+mod hostile;
+#[path = "bybit/preview.rs"]
+mod preview;
+#[path = "bybit/trading.rs"]
+mod trading;
+#[path = "bybit/world.rs"]
+mod world;
