@@ -12,7 +12,8 @@ use common::frames::{Case, Frame, frames};
 use common::rivals;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use xarb::types::{Level, Scale};
-use xarb::venue::{binance, coinbase, kraken};
+use xarb::venue::binance::sbe;
+use xarb::venue::{binance, bybit, coinbase, kraken};
 use xarb::wire::json::Tier;
 use xarb::wire::ws::Message;
 
@@ -42,12 +43,16 @@ fn decode(c: &mut Criterion) {
         let mut binance = binance::decode::Decoder::new(Scale::DEFAULT);
         let mut kraken = kraken::decode::Decoder::new(Scale::DEFAULT);
         let mut coinbase = coinbase::decode::Decoder::new(Scale::DEFAULT);
+        let mut bybit = bybit::decode::Decoder::new(Scale::DEFAULT);
         run(c, "hop/decode", case, &frames, |frame| {
             levels.clear();
             match case {
                 Case::KrakenBook => black_box(&kraken.decode(frame.padded(), &mut levels)).is_ok() as u64,
                 Case::CoinbaseLevel2 | Case::CoinbaseTicker => {
                     black_box(&coinbase.decode(frame.padded(), &mut levels)).is_ok() as u64
+                }
+                Case::BybitOrderbook | Case::BybitTicker => {
+                    black_box(&bybit.decode(frame.padded(), &mut levels)).is_ok() as u64
                 }
                 _ => black_box(&binance.decode(frame.padded(), &mut levels)).is_ok() as u64,
             }
@@ -62,6 +67,9 @@ fn decode(c: &mut Criterion) {
                 Case::CoinbaseLevel2 | Case::CoinbaseTicker => {
                     black_box(&coinbase.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
                         as u64
+                }
+                Case::BybitOrderbook | Case::BybitTicker => {
+                    black_box(&bybit.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
                 }
                 _ => black_box(&binance.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
                     as u64,
@@ -87,6 +95,35 @@ fn decode(c: &mut Criterion) {
     }
 }
 
+/// The depth updates of the JSON case, in the venue's binary encoding.
+fn decode_sbe(c: &mut Criterion) {
+    let mut decoder = binance::decode::Decoder::new(Scale::DEFAULT);
+    let mut levels: Vec<Level> = Vec::with_capacity(256);
+    let mut binary = Vec::with_capacity(FRAMES);
+    for frame in frames(Case::BinanceDepth, FRAMES) {
+        levels.clear();
+        let Ok(binance::decode::Message::Depth(depth)) = decoder.decode(frame.padded(), &mut levels) else {
+            unreachable!("the case is depth updates");
+        };
+        let symbol = std::str::from_utf8(depth.symbol).expect("a symbol");
+        let side = |range: &std::ops::Range<u32>| &levels[range.start as usize..range.end as usize];
+        let (sides, ids) = ([side(&depth.bids), side(&depth.asks)], (depth.first, depth.last));
+        binary.push(sbe::Written::depth(symbol, Scale::DEFAULT, depth.event_ms * 1_000, ids, sides));
+    }
+    let bytes: usize = binary.iter().map(Vec::len).sum();
+    let mut group = c.benchmark_group("hop/decode");
+    group.throughput(Throughput::Bytes((bytes / binary.len()) as u64));
+    let mut next = binary.iter().cycle();
+    group.bench_function("binance_sbe_depth", |b| {
+        b.iter(|| {
+            levels.clear();
+            let frame = sbe::frame(black_box(next.next().expect("for ever"))).expect("a frame");
+            black_box(&frame.message(Scale::DEFAULT, &mut levels)).is_ok()
+        });
+    });
+    group.finish();
+}
+
 fn run(c: &mut Criterion, group: &str, case: Case, frames: &[Frame], mut work: impl FnMut(&Frame) -> u64) {
     let bytes: usize = frames.iter().map(|frame| frame.message().len()).sum();
     let mut group = c.benchmark_group(group);
@@ -98,5 +135,5 @@ fn run(c: &mut Criterion, group: &str, case: Case, frames: &[Frame], mut work: i
     group.finish();
 }
 
-criterion_group!(benches, frame, decode);
+criterion_group!(benches, frame, decode, decode_sbe);
 criterion_main!(benches);

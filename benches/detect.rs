@@ -56,6 +56,7 @@ fn desk(apart: i64) -> (Vec<Writer>, Cells, Detector) {
             haircut: FeeRate(FeeRate::ONE),
         },
         books: vec![watched(0), watched(1)],
+        merge: false,
     };
     (writers, Cells::new(readers), Detector::new(&[watch]).expect("good terms"))
 }

@@ -128,6 +128,7 @@ fn verify(c: &mut Criterion) {
         books: vec![BookConfig { symbol: spec().symbol, spec: Some(spec()) }],
         discover: false,
         channels: Channels { depth: true, levels: 10, interval_ms: 0, ticker: false },
+        encoding: xarb::venue::Encoding::Json,
         stream: Endpoint::parse(venue.endpoints.0).expect("a URL"),
         rest: Endpoint::parse(venue.endpoints.1).expect("a URL"),
     });

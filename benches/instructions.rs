@@ -18,7 +18,7 @@ use common::frames::{Case, Frame, frames};
 use common::rivals;
 use xarb::host::HostClock;
 use xarb::types::{Level, Scale};
-use xarb::venue::{binance, coinbase, kraken};
+use xarb::venue::{binance, bybit, coinbase, kraken};
 use xarb::wire::json::Tier;
 use xarb::wire::json::kernel::Isa;
 
@@ -30,6 +30,7 @@ struct Bench {
     binance: binance::decode::Decoder,
     kraken: kraken::decode::Decoder,
     coinbase: coinbase::decode::Decoder,
+    bybit: bybit::decode::Decoder,
     simd: rivals::SimdTape,
     levels: Vec<Level>,
     copy: Vec<u8>,
@@ -43,6 +44,7 @@ impl Bench {
             binance: binance::decode::Decoder::with_isa(isa),
             kraken: kraken::decode::Decoder::with_isa(isa),
             coinbase: coinbase::decode::Decoder::with_isa(isa),
+            bybit: bybit::decode::Decoder::with_isa(isa),
             simd: rivals::SimdTape::new(),
             levels: Vec::with_capacity(256),
             copy: vec![0; 4096],
@@ -51,7 +53,7 @@ impl Bench {
 
     #[inline(never)]
     fn pass(&mut self, way: &str, frames: &[Frame]) -> u64 {
-        let Bench { case, binance, kraken, coinbase, simd, levels, copy } = self;
+        let Bench { case, binance, kraken, coinbase, bybit, simd, levels, copy } = self;
         let tier = if way == "tier2" { Tier::Scanner } else { Tier::Template };
         match (way, *case) {
             ("all" | "plain", Case::KrakenBook) => over(frames, |frame| {
@@ -61,6 +63,10 @@ impl Bench {
             ("all" | "plain", Case::CoinbaseLevel2 | Case::CoinbaseTicker) => over(frames, |frame| {
                 levels.clear();
                 black_box(&coinbase.decode(frame.padded(), levels)).is_ok() as u64
+            }),
+            ("all" | "plain", Case::BybitOrderbook | Case::BybitTicker) => over(frames, |frame| {
+                levels.clear();
+                black_box(&bybit.decode(frame.padded(), levels)).is_ok() as u64
             }),
             ("all" | "plain", _) => over(frames, |frame| {
                 levels.clear();
@@ -73,6 +79,10 @@ impl Bench {
             ("tier1" | "tier2", Case::CoinbaseLevel2 | Case::CoinbaseTicker) => over(frames, |frame| {
                 levels.clear();
                 black_box(&coinbase.decode_with(tier, frame.padded(), levels)).is_some() as u64
+            }),
+            ("tier1" | "tier2", Case::BybitOrderbook | Case::BybitTicker) => over(frames, |frame| {
+                levels.clear();
+                black_box(&bybit.decode_with(tier, frame.padded(), levels)).is_some() as u64
             }),
             ("tier1" | "tier2", _) => over(frames, |frame| {
                 levels.clear();

@@ -171,3 +171,87 @@ fn no_coinbase_update_or_order_allocates() {
         }
     }
 }
+
+/// The same of Bybit, by session and by signed request.
+#[test]
+fn no_bybit_update_or_order_allocates() {
+    use secrecy::SecretString;
+    use xarb::types::*;
+    use xarb::venue::*;
+    use xarb::wire::PaddedBuf;
+
+    let endpoint = |url: &str| Endpoint::parse(url).expect("a URL");
+    let rules = include_bytes!("data/bybit/instruments_spot.json");
+    let row = find("bybit.spot").expect("a venue");
+    let spec = (row.instruments)(rules).expect("rules").remove(0);
+    for transport in [Transport::Ws, Transport::Rest] {
+        let mut gateway = row.gateway.expect("a gateway")(&GatewayConfig {
+            venue: VenueId(0),
+            instruments: vec![(InstrumentId(0), spec.clone())],
+            credentials: Credentials {
+                key: "KEY".to_owned(),
+                secret: SecretString::from("SECRET"),
+                passphrase: None,
+                generation: 0,
+            },
+            transport,
+            rest: endpoint("https://127.0.0.1"),
+            orders: endpoint("wss://127.0.0.1/v5/trade"),
+            private: endpoint("wss://127.0.0.1/v5/private"),
+            window_ms: 1_000,
+            nonce_from: 0,
+            mask_seed: 1,
+        })
+        .expect("a sound key");
+        let (mut out, mut padded) = (GatewayOut::default(), PaddedBuf::default());
+        let now = Nanos::from_secs(1_785_060_000);
+        gateway.on(GatewayInput::Opened(Lane::Orders), now, &mut out);
+        let granted = padded.fill(br#"{"retCode":0,"retMsg":"OK","op":"auth"}"#);
+        gateway.on(GatewayInput::Text(Lane::Orders, granted), now, &mut out);
+        let mut bytes = OrderBytes::new();
+        for number in 1..40 {
+            let draft = Draft {
+                client: ClientId::from_bits(number),
+                venue: VenueId(0),
+                instrument: InstrumentId(0),
+                side: Side::Buy,
+                kind: Kind::Limit,
+                tif: Tif::Ioc,
+                price: Price(6_000_000_000_000),
+                qty: Qty(1_000_000),
+                reduce_only: false,
+            };
+            let before = COUNT.with(Cell::get);
+            gateway.encode(&draft, now, &mut bytes).expect("an order");
+            let allocated = COUNT.with(Cell::get) - before;
+            assert_eq!(allocated, 0, "{transport:?}: order {number}");
+        }
+    }
+
+    let mut feed = (row.feed)(&FeedConfig {
+        books: vec![BookConfig { symbol: spec.symbol, spec: Some(spec) }],
+        discover: false,
+        channels: Channels { depth: true, levels: 50, interval_ms: 0, ticker: true },
+        stream: endpoint("wss://127.0.0.1/v5/public/spot"),
+        rest: endpoint("https://127.0.0.1"),
+    });
+    let (mut out, mut padded) = (FeedOut::default(), PaddedBuf::default());
+    feed.on(FeedInput::Opened, Nanos::ZERO, &mut out).expect("no message yet");
+    for number in 0..60 {
+        let kind = if number == 0 { "snapshot" } else { "delta" };
+        // In the usual order of fields, and in another, which the first tier leaves to the second.
+        let space = if number % 2 == 0 { "" } else { " " };
+        let text = format!(
+            r#"{{"topic":"orderbook.50.BTCUSDT",{space}"ts":1672304484978,"type":"{kind}","data":{{"s":"BTCUSDT","b":[["65083.6","0.2"],["65083.5","0"]],"a":[["65083.7","1"]],"u":{},"seq":{}}},"cts":1672304484976}}"#,
+            number + 7,
+            number + 9
+        );
+        let text = padded.fill(text.as_bytes());
+        out.clear();
+        let before = COUNT.with(Cell::get);
+        feed.on(FeedInput::Text(text), Nanos::ZERO, &mut out).expect("a sound message");
+        let allocated = COUNT.with(Cell::get) - before;
+        assert_eq!(out.changes.len(), 1, "message {number}");
+        assert!(number < 4 || allocated == 0, "{allocated} allocations in message {number}");
+    }
+}

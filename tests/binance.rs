@@ -11,6 +11,8 @@ mod dialogue;
 mod futures;
 #[path = "binance/hostile.rs"]
 mod hostile;
+#[path = "binance/limits.rs"]
+mod limits;
 #[path = "binance/market.rs"]
 mod market;
 #[path = "binance/preview.rs"]

@@ -25,6 +25,7 @@ type Told = Result<String, Error>;
 enum Decoder {
     Binance(binance::decode::Decoder),
     Kraken(kraken::decode::Decoder),
+    KrakenFutures(kraken::futures::decode::Decoder),
     Coinbase(coinbase::decode::Decoder),
     Bybit(bybit::decode::Decoder),
 }
@@ -34,6 +35,7 @@ impl Decoder {
         match venue {
             Venue::Binance => Decoder::Binance(binance::decode::Decoder::with_isa(isa)),
             Venue::Kraken => Decoder::Kraken(kraken::decode::Decoder::with_isa(isa)),
+            Venue::KrakenFutures => Decoder::KrakenFutures(kraken::futures::decode::Decoder::with_isa(isa)),
             Venue::Coinbase => Decoder::Coinbase(coinbase::decode::Decoder::with_isa(isa)),
             Venue::Bybit => Decoder::Bybit(bybit::decode::Decoder::with_isa(isa)),
         }
@@ -56,6 +58,13 @@ impl Decoder {
                     None => decoder.decode(text, &mut levels),
                 };
                 read.map(|message| kraken_told(message, &levels))
+            }
+            Decoder::KrakenFutures(decoder) => {
+                let read = match tier {
+                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
+                    None => decoder.decode(text, &mut levels),
+                };
+                read.map(|message| futures_told(message, &levels))
             }
             Decoder::Coinbase(decoder) => {
                 let read = match tier {
@@ -82,6 +91,7 @@ impl Decoder {
         match self {
             Decoder::Binance(decoder) => decoder.tiers(),
             Decoder::Kraken(decoder) => decoder.tiers(),
+            Decoder::KrakenFutures(decoder) => decoder.tiers(),
             Decoder::Coinbase(decoder) => decoder.tiers(),
             Decoder::Bybit(decoder) => decoder.tiers(),
         }
@@ -121,6 +131,18 @@ fn bybit_told(mut message: bybit::decode::Message<'_>, levels: &[Level]) -> Stri
     let mut sides = (Vec::new(), Vec::new());
     match &mut message {
         bybit::decode::Message::Book(book) => {
+            sides = (side(levels, &book.bids), side(levels, &book.asks));
+            (book.bids, book.asks) = (0..0, 0..0);
+        }
+        _ => assert_eq!(levels.len(), 1, "no levels but for books"),
+    }
+    format!("{message:?} {sides:?}")
+}
+
+fn futures_told(mut message: kraken::futures::decode::Message<'_>, levels: &[Level]) -> String {
+    let mut sides = (Vec::new(), Vec::new());
+    match &mut message.what {
+        kraken::futures::decode::What::Book(book) => {
             sides = (side(levels, &book.bids), side(levels, &book.asks));
             (book.bids, book.asks) = (0..0, 0..0);
         }
@@ -185,7 +207,7 @@ proptest! {
     #[test]
     fn sound_messages_in_any_spelling_are_told_alike(seed: u64, slack in proptest::collection::vec(any::<u8>(), 0..80)) {
         let mut rand = Rand64::new(u128::from(seed));
-        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase, Venue::Bybit] {
+        for venue in messages::VENUES {
             let scale = scale_of(&mut rand);
             let message = messages::sound(venue, &mut rand);
             let usual = message.render(&mut Style::usual(), &mut rand);
@@ -205,7 +227,7 @@ proptest! {
     #[test]
     fn broken_messages_are_told_alike(seed: u64) {
         let mut rand = Rand64::new(u128::from(seed));
-        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase, Venue::Bybit] {
+        for venue in messages::VENUES {
             let scale = scale_of(&mut rand);
             let mut style = if rand.rand_range(0..2) == 0 { Style::usual() } else { Style::any(&mut rand) };
             let text = messages::sound(venue, &mut rand).render(&mut style, &mut rand).into_bytes();
@@ -225,7 +247,7 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..120),
         json in r#"[\[\]{}",:a-c0-3eE.+\-\\u tfn ]{0,60}"#,
     ) {
-        for venue in [Venue::Binance, Venue::Kraken, Venue::Coinbase, Venue::Bybit] {
+        for venue in messages::VENUES {
             let _ = agreed(venue, Scale::DEFAULT, &bytes, &[]);
             let _ = agreed(venue, Scale::DEFAULT, json.as_bytes(), &[]);
         }
@@ -294,6 +316,10 @@ fn decimals_in_every_form_are_told_alike() {
                     r#"{{"channel":"book","type":"update","data":[{{"symbol":"A/B","bids":[{{"price":{price},"qty":{qty}}}],"asks":[],"checksum":1}}]}}"#
                 );
                 let _ = agreed(Venue::Kraken, scale, book.as_bytes(), &[]);
+                let level = format!(
+                    r#"{{"feed":"book","product_id":"PI_X","side":"buy","seq":7,"price":{price},"qty":{qty},"timestamp":1626994927744}}"#
+                );
+                let _ = agreed(Venue::KrakenFutures, scale, level.as_bytes(), &[]);
                 let old = format!(
                     r#"[1,{{"b":[["{price}","{qty}","1534614248.123678"]],"c":"974942666"}},"book-10","A/B"]"#
                 );
@@ -380,6 +406,19 @@ fn oddities_are_told_alike() {
         (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":1},"cs":1,"ts":1}"#.to_owned(), false),
         (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Price":"1"},"cs":1,"ts":1}"#.to_owned(), false),
         (Venue::Bybit, r#"{"success":"true","op":"subscribe"}"#.to_owned(), true),
+        (Venue::KrakenFutures, deep(64), true),
+        (Venue::KrakenFutures, deep(65), false),
+        (Venue::KrakenFutures, r#"{"event":"subscribed","feed":"book","product_ids":["PI_X"]}"#.to_owned(), true),
+        (Venue::KrakenFutures, r#"{"feed":"book","event":null}"#.to_owned(), false),
+        (Venue::KrakenFutures, r#"{"feed":"book","product_id":"X","side":"hold","seq":1,"price":1,"qty":1,"timestamp":1}"#.to_owned(), false),
+        (Venue::KrakenFutures, r#"{"feed":"book","product_id":"X","side":"buy","seq":-1,"price":1,"qty":1,"timestamp":1}"#.to_owned(), false),
+        (Venue::KrakenFutures, r#"{"feed":"book","product_id":"X","side":"buy","seq":1,"price":1,"qty":1,"timestamp":9223372036855}"#.to_owned(), false),
+        (Venue::KrakenFutures, r#"{"feed":"book_snapshot","product_id":"X","seq":1,"timestamp":1,"bids":[{"price":1}],"asks":[]}"#.to_owned(), false),
+        (Venue::KrakenFutures, r#"{"feed":"book_snapshot","product_id":"X","seq":1,"timestamp":1,"bids":[]}"#.to_owned(), false),
+        (Venue::KrakenFutures, r#"{"feed":"book_snapshot","product_id":"X","seq":1,"timestamp":1,"asks":[],"bids":[]}"#.to_owned(), true),
+        (Venue::KrakenFutures, r#"{"feed":"ticker","product_id":"X","bid":null,"bid_size":1,"ask":1}"#.to_owned(), true),
+        (Venue::KrakenFutures, r#"{"feed":"ticker","product_id":"X","bid":"1"}"#.to_owned(), false),
+        (Venue::KrakenFutures, r#"{"feed":"trade","seq":1,"seq":1}"#.to_owned(), false),
         (Venue::Coinbase, deep(64), true),
         (Venue::Coinbase, r#"["open","A-B","44","o","sell","1","2","t"]"#.to_owned(), true),
         (Venue::Coinbase, r#"{"type":"done","order_id":"x"}"#.to_owned(), true),

@@ -60,6 +60,20 @@ fn a_stepped_demo_is_the_same_for_one_seed() {
     assert_ne!(run("7"), run("8"));
 }
 
+/// Books of one venue in SBE: the header gets through, and the engine trades on them as on others.
+#[test]
+fn a_stepped_demo_trades_on_binary_market_data() {
+    let binary = ["demo", "--stepped", "--seconds", "20", "--set", "venue.binance.spot.encoding=sbe"];
+    let (code, report, talk) = xarb(&binary);
+    check_shape(&report);
+    assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "{report} {talk}");
+    let (_, text, _) = xarb(&binary[..4]);
+    // A message each 20 ms instead of each 100.
+    let frames = |report: &Value| report["venues"][0]["frames"].as_u64().unwrap();
+    assert!(frames(&report) > frames(&text) * 3 / 2, "{report} {text}");
+    assert!(sum(&report, "fills") > 4, "{report}");
+}
+
 #[test]
 fn every_transport_trades_and_survives_faults() {
     let faults = [

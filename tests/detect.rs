@@ -1,6 +1,9 @@
 //! Edges against a reference written from the rule with nothing clever in it, the detector over
 //! published cells, and the ring of moved books.
 
+#[path = "detect/merge.rs"]
+mod merge;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -276,6 +279,7 @@ impl Desk {
             instrument: InstrumentId(0),
             terms: terms(0, "1000"),
             books: vec![watched(0, 100_000), watched(1, 200_000)],
+            merge: false,
         };
         Desk {
             books: [0, 1].map(|_| Book::new(BookConfig::default())),

@@ -1,5 +1,7 @@
 //! The executor against venues that fill, refuse, stay silent and misbehave.
 
+#[path = "exec/legs.rs"]
+mod legs;
 #[path = "exec/world.rs"]
 mod world;
 
@@ -7,6 +9,7 @@ use proptest::prelude::*;
 use world::*;
 use xarb::detect::Refused;
 use xarb::exec::*;
+use xarb::risk::{Detail, Refusal};
 use xarb::types::*;
 use xarb::venue::{Command, Form};
 
@@ -448,6 +451,25 @@ fn a_venue_that_asks_us_to_wait_is_obeyed() {
     world.exec.on_report(VenueId(1), &halt, now, &mut world.desk);
     assert_eq!(world.fire(QTY).unwrap_err().reason, Refused::Risk);
     assert!(matches!(world.desk.alerts[0], Alert::KeyRefused { venue: VenueId(1), .. }));
+}
+
+#[test]
+fn an_order_that_would_break_a_limit_is_refused_by_name_and_takes_nothing() {
+    let mut world = world();
+    (world.desk.venues[0].room, world.desk.venues[1].room) = (Some(5), Some(1));
+    world.fire(QTY).unwrap();
+    world.step(2_000);
+    let room = |world: &World| [world.desk.venues[0].room, world.desk.venues[1].room];
+    assert_eq!(room(&world), [Some(4), Some(0)]);
+    for _ in 0..3 {
+        let refusal = world.fire(QTY).unwrap_err();
+        let want = Refusal::at(Refused::Risk, Detail::RateLimit, VenueId(1));
+        assert_eq!((refusal, room(&world)), (want, [Some(4), Some(0)]));
+        assert!(world.exec.is_idle());
+        world.step(2_000);
+    }
+    world.desk.venues[1].room = None;
+    assert_eq!(world.fire(QTY), Ok(2));
 }
 
 #[test]

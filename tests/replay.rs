@@ -261,7 +261,7 @@ fn what_is_not_supported_is_named() {
         record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         record
     };
-    let dialogue = "wss://futures.kraken.com/ws/v1 <-> 1618677816.8434298\n1618677817.1: {\"feed\":\"book\",\"product_id\":\"PI_X\"}\n";
+    let dialogue = "wss://stream.bybit.com/v5/public/inverse <-> 1618677816.8434298\n1618677817.1: {}\n";
     for (content, word) in [
         (
             jsonl(&[
@@ -270,7 +270,7 @@ fn what_is_not_supported_is_named() {
             ]),
             "kraken.futures",
         ),
-        (dialogue.as_bytes().to_vec(), "kraken.futures"),
+        (dialogue.as_bytes().to_vec(), "bybit.inverse"),
         (b"".to_vec(), "empty"),
         (b"\n\n".to_vec(), "empty"),
         (b"hello\nworld\n".to_vec(), "not a capture in a known format"),
@@ -461,6 +461,21 @@ fn recorded_numbered_books_end_as_they_should() {
         assert_eq!((book.levels.bids, book.levels.asks), levels, "{symbol}");
         assert_eq!(book.instrument.as_deref(), Some(symbol), "rules came with the recording");
         assert_eq!((book.venue, book.state), ("coinbase.advanced", xarb::capture::State::Live));
+    }
+}
+
+/// Perpetual and dated contracts, numbered each for itself, with the rules that they were recorded
+/// with.
+#[test]
+fn recorded_derivatives_have_no_gap() {
+    let Some(outcome) = sound(&["kraken/cryptofeed-KRAKEN_FUTURES.jsonl.zst"]) else { return };
+    assert_eq!((outcome.messages(), outcome.books.len()), (7_175, 10));
+    assert_eq!(outcome.books.iter().map(|book| book.snapshots).sum::<u64>(), 10);
+    assert_eq!(outcome.books.iter().map(|book| book.updates).sum::<u64>(), 7_014);
+    for book in &outcome.books {
+        assert_eq!((book.venue, book.state), ("kraken.futures", xarb::capture::State::Live));
+        assert!(book.best_bid.is_some() && book.best_ask.is_some(), "{}", book.symbol);
+        assert!(book.instrument.as_deref().is_some_and(|name| name.ends_with(":inverse")), "{}", book.symbol);
     }
 }
 

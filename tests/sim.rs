@@ -4,6 +4,7 @@
 use xarb::book::Trust;
 use xarb::config::{Config, DEMO};
 use xarb::engine::{Control, Crew, Helm, Identity, Plan, RunReport};
+use xarb::exec::{Record, RecordKind};
 use xarb::sim::audit::engine_view;
 use xarb::sim::checks::{OrderCaps, Violation, check};
 use xarb::sim::net::Path;
@@ -127,6 +128,46 @@ fn a_fair_wind_brings_trades_and_no_violation() {
         }
         assert!(report.intents >= 5 && report.unknown == 0, "seed {seed}: {report:#?}");
     }
+}
+
+/// A third venue beside those of the demo, with a lot that is neither's.
+const THIRD: [&str; 10] = [
+    "venue.bybit.spot.environment=sim",
+    "venue.bybit.spot.taker_bps=10",
+    "venue.bybit.spot.maker_bps=10",
+    "venue.bybit.spot.channels=[\"depth\"]",
+    "venue.bybit.spot.levels=200",
+    "instrument.BTC-USDT.symbols.bybit.spot=BTCUSDT",
+    "instrument.BTC-USDT.rules.bybit.spot.tick=0.01",
+    "instrument.BTC-USDT.rules.bybit.spot.lot=0.000001",
+    "instrument.BTC-USDT.rules.bybit.spot.min_qty=0.000048",
+    "instrument.BTC-USDT.rules.bybit.spot.min_notional=5",
+];
+
+#[test]
+fn three_venues_are_traded_as_one_market() {
+    let path = Path { latency: Nanos::from_micros(500), jitter: Nanos::from_millis(2), ..Path::default() };
+    let storm = ["sim.gap_ppm=10000", "sim.reject_ppm=30000", "sim.partial_ppm=200000"];
+    let mut widest = 0;
+    for (seed, faults) in [(0, &[][..]), (1, &storm)] {
+        // More than one level holds: else one leg a side is all there ever is.
+        let large =
+            ["detect.max_notional=20000", "risk.max_order_notional=20000", "risk.max_exposure=100000"];
+        let mut run = Run::new(seed, path, &[&THIRD, faults, &large].concat());
+        assert_eq!(run.plan.venues.len(), 3);
+        run.on(Nanos::from_secs(10));
+        run.heal();
+        let report = run.must_settle();
+        assert!(report.intents >= 5, "seed {seed}: {report:#?}");
+        for venue in &report.venues {
+            assert!(venue.fills > 0, "seed {seed}: {report:#?}");
+        }
+        let journal = run.crew.exec.stage().executor().journal();
+        // The legs of an intent are numbered from 0, its hedges from 8.
+        let orders = Record::all(journal.kept().unwrap()).filter(|record| record.is(RecordKind::Order));
+        widest = orders.map(|record| record.client().leg()).filter(|leg| *leg < 8).fold(widest, u8::max);
+    }
+    assert!(widest >= 2, "no intent had more than two legs");
 }
 
 #[test]

@@ -16,15 +16,21 @@ pub enum Case {
     CoinbaseLevel2,
     /// Coinbase Advanced Trade `ticker`.
     CoinbaseTicker,
+    /// Bybit spot `orderbook.50` delta, 2 to 12 levels.
+    BybitOrderbook,
+    /// Bybit linear `tickers` delta: best bid and ask.
+    BybitTicker,
 }
 
 impl Case {
-    pub const ALL: [Case; 5] = [
+    pub const ALL: [Case; 7] = [
         Case::BinanceDepth,
         Case::BinanceTicker,
         Case::KrakenBook,
         Case::CoinbaseLevel2,
         Case::CoinbaseTicker,
+        Case::BybitOrderbook,
+        Case::BybitTicker,
     ];
 
     pub fn name(self) -> &'static str {
@@ -34,6 +40,8 @@ impl Case {
             Case::KrakenBook => "kraken_book",
             Case::CoinbaseLevel2 => "coinbase_level2",
             Case::CoinbaseTicker => "coinbase_ticker",
+            Case::BybitOrderbook => "bybit_orderbook",
+            Case::BybitTicker => "bybit_ticker",
         }
     }
 }
@@ -77,6 +85,8 @@ pub fn frames(case: Case, count: usize) -> Vec<Frame> {
                 Case::KrakenBook => kraken_book(&mut rand, mid / 10, time_ms),
                 Case::CoinbaseLevel2 => coinbase_level2(&mut rand, mid, id, time_ms),
                 Case::CoinbaseTicker => coinbase_ticker(&mut rand, mid, id, time_ms),
+                Case::BybitOrderbook => bybit_orderbook(&mut rand, mid / 10, id, time_ms),
+                Case::BybitTicker => bybit_ticker(&mut rand, mid / 10, id, time_ms),
             })
         })
         .collect()
@@ -197,5 +207,34 @@ fn coinbase_ticker(rand: &mut Rand64, mid: i64, id: u64, time_ms: u64) -> String
     let head = coinbase_head(rand, "ticker", id, time_ms);
     format!(
         r#"{head}"tickers":[{{"type":"ticker","product_id":"BTC-USD","price":"{bid}","volume_24_h":"2867.54532609","low_24_h":"64675.22","high_24_h":"65252.99","low_52_w":"57717.55","high_52_w":"126296","price_percent_chg_24_h":"0.09601107","best_bid":"{bid}","best_ask":"{ask}","best_bid_quantity":"{bid_qty}","best_ask_quantity":"{ask_qty}"}}]}}]}}"#
+    )
+}
+
+fn bybit_orderbook(rand: &mut Rand64, mid: i64, id: u64, time_ms: u64) -> String {
+    let mut side = |sign: i64| {
+        let count = rand.rand_range(1..7);
+        let levels: Vec<String> = (0..count)
+            .map(|_| {
+                let price = (mid + sign * distance(rand)) as u64;
+                let qty = quantity(rand) * 10 + rand.rand_range(0..10);
+                // Spot leaves trailing zeros out; a third are deletions.
+                let qty = if qty < 10 { "0".to_owned() } else { format!("{}1", fixed(qty / 10, 5)) };
+                format!(r#"["{}","{qty}"]"#, fixed(price, 1))
+            })
+            .collect();
+        levels.join(",")
+    };
+    let (bids, asks) = (side(-1), side(1));
+    let (update, engine) = (id % 100_000_000, time_ms - 3);
+    format!(
+        r#"{{"topic":"orderbook.50.BTCUSDT","ts":{time_ms},"type":"delta","data":{{"s":"BTCUSDT","b":[{bids}],"a":[{asks}],"u":{update},"seq":{id}}},"cts":{engine}}}"#
+    )
+}
+
+fn bybit_ticker(rand: &mut Rand64, mid: i64, id: u64, time_ms: u64) -> String {
+    let (bid, ask) = (fixed(mid as u64 * 10, 2), fixed(mid as u64 * 10 + 10, 2));
+    let (bid_qty, ask_qty) = (fixed(quantity(rand) + 1, 3), fixed(quantity(rand) + 1, 3));
+    format!(
+        r#"{{"topic":"tickers.BTCUSDT","type":"delta","data":{{"symbol":"BTCUSDT","bid1Price":"{bid}","bid1Size":"{bid_qty}","ask1Price":"{ask}","ask1Size":"{ask_qty}"}},"cs":{id},"ts":{time_ms}}}"#
     )
 }

@@ -124,6 +124,64 @@ struct CoinbaseTicker<'a> {
     best_ask_quantity: &'a str,
 }
 
+#[derive(Deserialize)]
+struct Bybit<'a, T> {
+    topic: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    ts: u64,
+    #[serde(default)]
+    cs: u64,
+    #[serde(default)]
+    cts: u64,
+    data: T,
+}
+
+#[derive(Deserialize)]
+struct BybitBook<'a> {
+    s: &'a str,
+    #[serde(borrow)]
+    b: Vec<(&'a str, &'a str)>,
+    #[serde(borrow)]
+    a: Vec<(&'a str, &'a str)>,
+    u: u64,
+    seq: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BybitTicker<'a> {
+    symbol: &'a str,
+    #[serde(borrow)]
+    bid1_price: Option<&'a str>,
+    #[serde(borrow)]
+    bid1_size: Option<&'a str>,
+    #[serde(borrow)]
+    ask1_price: Option<&'a str>,
+    #[serde(borrow)]
+    ask1_size: Option<&'a str>,
+}
+
+fn bybit_sum<T>(message: &Bybit<'_, T>) -> u64 {
+    message.ts ^ message.cs ^ message.cts ^ (message.topic.len() + message.kind.len()) as u64
+}
+
+fn orderbook_out(message: &Bybit<'_, BybitBook<'_>>, levels: &mut Vec<Level>) -> u64 {
+    let book = &message.data;
+    for (price, qty) in book.b.iter().chain(&book.a) {
+        levels.push(Level::new(decimal(price), decimal(qty)));
+    }
+    bybit_sum(message) ^ book.u ^ book.seq ^ book.s.len() as u64
+}
+
+fn bybit_ticker_out(message: &Bybit<'_, BybitTicker<'_>>, levels: &mut Vec<Level>) -> u64 {
+    let BybitTicker { symbol, bid1_price, bid1_size, ask1_price, ask1_size } = &message.data;
+    for (price, qty) in [(bid1_price, bid1_size), (ask1_price, ask1_size)] {
+        levels.push(Level::new(price.map_or(0, decimal), qty.map_or(0, decimal)));
+    }
+    bybit_sum(message) ^ symbol.len() as u64
+}
+
 fn coinbase_sum<T>(message: &Coinbase<'_, T>) -> u64 {
     message.sequence_num ^ (message.channel.len() + message.timestamp.len()) as u64
 }
@@ -175,6 +233,8 @@ pub fn serde_json(case: Case, text: &[u8], levels: &mut Vec<Level>) -> u64 {
         Case::KrakenBook => book_out(&serde_json::from_slice(text).expect("sound"), levels),
         Case::CoinbaseLevel2 => level2_out(&serde_json::from_slice(text).expect("sound"), levels),
         Case::CoinbaseTicker => coinbase_ticker_out(&serde_json::from_slice(text).expect("sound"), levels),
+        Case::BybitOrderbook => orderbook_out(&serde_json::from_slice(text).expect("sound"), levels),
+        Case::BybitTicker => bybit_ticker_out(&serde_json::from_slice(text).expect("sound"), levels),
     }
 }
 
@@ -186,6 +246,8 @@ pub fn sonic_rs(case: Case, text: &[u8], levels: &mut Vec<Level>) -> u64 {
         Case::KrakenBook => book_out(&sonic_rs::from_slice(text).expect("sound"), levels),
         Case::CoinbaseLevel2 => level2_out(&sonic_rs::from_slice(text).expect("sound"), levels),
         Case::CoinbaseTicker => coinbase_ticker_out(&sonic_rs::from_slice(text).expect("sound"), levels),
+        Case::BybitOrderbook => orderbook_out(&sonic_rs::from_slice(text).expect("sound"), levels),
+        Case::BybitTicker => bybit_ticker_out(&sonic_rs::from_slice(text).expect("sound"), levels),
     }
 }
 

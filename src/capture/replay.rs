@@ -13,7 +13,8 @@ use super::ticker::{Best, TickerCheck};
 use crate::book::{Book, BookConfig, Loss, Stamp, Trust};
 use crate::types::{BookId, Endpoint, Fixed, InstrumentSpec, Level, Nanos, Scale, Side, Symbol};
 use crate::venue::{
-    self, BookChange, ChangeKind, Channels, Clue, Feed, FeedConfig, FeedInput, FeedOut, Lost, Venue, Verdict,
+    self, BookChange, ChangeKind, Channels, Clue, Encoding, Feed, FeedConfig, FeedInput, FeedOut, Lost,
+    Venue, Verdict,
 };
 use crate::wire::PaddedBuf;
 
@@ -238,6 +239,7 @@ impl Replay {
             books: Vec::new(),
             discover: true,
             channels: Channels { depth: true, levels: 1_000, interval_ms: 0, ticker: true },
+            encoding: Encoding::Json,
             stream: endpoint(venue.endpoints.0)?,
             rest: endpoint(venue.endpoints.1)?,
         });

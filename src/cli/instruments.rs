@@ -27,7 +27,7 @@ venue lists.
 
 Examples:
   xarb instruments
-  xarb instruments --venue kraken.spot --json
+  xarb instruments --json --set detect.max_notional=500
   xarb instruments -c configs/paper.toml";
 
 /// Show ticks, lots, minimums, contracts and fees as the engine sees them

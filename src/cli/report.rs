@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::engine::RunReport;
-use crate::telemetry::{HopReport, Table};
+use crate::engine::{ConnectionCounters, ConnectionReport, RunReport, TRAIL_BELOW};
+use crate::telemetry::{HopReport, Table, count, nanos};
 use crate::types::{Asset, Money};
 
 /// A run's report with what is known only from outside of the engine.
@@ -51,6 +51,7 @@ impl Report {
             "hops": self.hops,
             "journal_sha256": run.journal_sha256,
             "violations": self.violations.len(),
+            "connections": run.connections.iter().map(connection).collect::<Vec<_>>(),
         })
     }
 
@@ -70,9 +71,12 @@ impl Report {
                 venue.fills,
                 venue.rejects,
             ];
-            venues.row(std::iter::once(venue.venue.clone()).chain(counts.map(crate::telemetry::count)));
+            venues.row(std::iter::once(venue.venue.clone()).chain(counts.map(count)));
         }
         let _ = writeln!(text, "{venues}");
+        if !run.connections.is_empty() {
+            let _ = writeln!(text, "{}", connections(&run.connections));
+        }
         let refused: u64 = run.refused.values().sum();
         let _ = writeln!(
             text,
@@ -97,6 +101,35 @@ impl Report {
         }
         text
     }
+}
+
+/// One of several connections for a stream, for programs.
+fn connection(of: &ConnectionReport) -> Value {
+    let ConnectionCounters { frames, first, late, lost, covered, trail } = of.counters;
+    let bounds = TRAIL_BELOW.iter().map(|bound| Value::from(*bound)).chain([Value::Null]);
+    let classes = bounds.zip(trail.classes).map(|(below, count)| json!({"below_ns": below, "count": count}));
+    json!({
+        "venue": of.venue, "connection": of.connection, "frames": frames, "first": first, "late": late,
+        "lost": lost, "covered": covered,
+        "trail": {
+            "count": trail.count, "sum_ns": trail.sum_ns, "max_ns": trail.max_ns,
+            "histogram": classes.collect::<Vec<_>>(),
+        },
+    })
+}
+
+/// The same for people.
+fn connections(all: &[ConnectionReport]) -> Table {
+    let heads = ["connection", "frames", "first", "late", "trail mean", "trail max", "lost", "covered"];
+    let mut table = Table::new(&heads);
+    for of in all {
+        let ConnectionCounters { frames, first, late, lost, covered, trail } = of.counters;
+        let [frames, first, late, lost, covered] = [frames, first, late, lost, covered].map(count);
+        let [mean, max] = [trail.mean_ns(), trail.max_ns].map(nanos);
+        let name = format!("{} {}", of.venue, of.connection);
+        table.row([name, frames, first, late, mean, max, lost, covered]);
+    }
+    table
 }
 
 fn line(text: &mut String, name: &str, amounts: &std::collections::BTreeMap<Asset, Money>) {

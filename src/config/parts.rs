@@ -6,7 +6,7 @@ use crate::types::{
     Asset, Bps, Contract, ContractKind, Endpoint, Environment, FeeRate, InstrumentSpec, Money, Nanos, Price,
     Qty, Scale, SpecError, Symbol, Text, VenueId,
 };
-use crate::venue::{Channels, Transport};
+use crate::venue::{Channels, Encoding, Transport};
 
 /// Who calls the stages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +62,10 @@ pub struct VenueConfig {
     pub private: Option<Endpoint>,
     /// What to subscribe to.
     pub channels: Channels,
+    /// Connections for the same public stream; the first copy of an update counts.
+    pub connections: usize,
+    /// How market data is written.
+    pub encoding: Encoding,
     /// Where its top comes from.
     pub top: TopSource,
     /// Taker fee.
@@ -170,6 +174,8 @@ pub struct DetectConfig {
     pub haircut: i64,
     /// Most value of one opportunity, in the quote asset.
     pub max_notional: Money,
+    /// An instrument on more than two venues is walked as one market, and not pair by pair.
+    pub merge: bool,
 }
 
 /// `[risk]`

@@ -7,12 +7,15 @@ use crate::types::{
     Asset, Bps, ContractKind, Endpoint, Environment, FeeRate, Money, Nanos, Price, Qty, Scale, Symbol, Text,
     VenueId,
 };
-use crate::venue::{Channels, HostKind, Transport, host_kind};
+use crate::venue::{Channels, Encoding, HostKind, Transport, host_kind, speaks_sbe};
 
 /// Ceilings that no file may lift: beyond them a number is a slip of the unit.
 const MAX_NOTIONAL: i64 = 1_000_000;
 const MAX_VENUES: usize = 16;
 const MAX_INSTRUMENTS: usize = 256;
+
+/// More copies of one stream than these only cost time.
+const MAX_CONNECTIONS: u64 = 4;
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -125,6 +128,12 @@ fn venue(id: &str, s: Section<'_>) -> Result<VenueConfig, ConfigError> {
             levels: narrow(s.int("levels", 1..=5_000, 100)?),
             interval_ms: narrow(s.int("interval_ms", 0..=1_000, 0)?),
         },
+        connections: s.int("connections", 1..=MAX_CONNECTIONS, 1)? as usize,
+        encoding: s.choice(
+            "encoding",
+            &[("json", Encoding::Json), ("sbe", Encoding::Sbe)],
+            Some(Encoding::Json),
+        )?,
         top: s.choice("top", &tops, Some(TopSource::Depth))?,
         taker: fee("taker_bps")?,
         maker: fee("maker_bps")?,
@@ -147,6 +156,17 @@ fn venue(id: &str, s: Section<'_>) -> Result<VenueConfig, ConfigError> {
                     s.missing(key, "a host of this venue's sandbox: that of `rest` is the real one's too")
                 );
             }
+        }
+    }
+    if venue.encoding == Encoding::Sbe {
+        if !speaks_sbe(id) {
+            return Err(s.refuse_key("encoding", "`json`: this venue has no other market data"));
+        }
+        if environment == Environment::Paper {
+            return Err(s.refuse_key(
+                "encoding",
+                "`json`: binary data is for those with a key, and paper runs have none",
+            ));
         }
     }
     if venue.taker < venue.maker {
@@ -398,6 +418,7 @@ fn detect(s: Section<'_>, risk: &RiskConfig) -> Result<DetectConfig, ConfigError
         min_edge: s.bps("min_edge_bps", -100, 10_000, Bps(Bps::ONE))?,
         haircut: s.share("haircut", FeeRate::ONE)?,
         max_notional: capped(&s, "max_notional", whole(1_000))?,
+        merge: s.flag("merge", true)?,
     };
     if detect.haircut == 0 {
         return Err(s.refuse_key("haircut", "more than zero: the share of a level that is counted on"));

@@ -80,6 +80,8 @@ fn overrides_replace_one_key() {
     assert_eq!(set("detect.min_edge_bps=2.000001").detect.min_edge, Bps(2_000_001));
     assert_eq!(set("venue.kraken.spot.taker_bps=26").venues[1].taker, FeeRate(260_000));
     assert_eq!(set("venue.\"kraken.spot\".taker_bps = \"26\"").venues[1].taker, FeeRate(260_000));
+    let several = set("venue.kraken.spot.connections=2").venues;
+    assert_eq!(several.iter().map(|venue| venue.connections).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(set("run.mode=stepped").run.mode, Mode::Stepped);
     assert_eq!(set("sim.balances.BTC=3").start_balance(Asset::new("BTC").unwrap()).to_string(), "3");
     assert_eq!(set("roles.cores=[2,3]").roles.cores, [2, 3]);
@@ -104,7 +106,7 @@ fn refusals_name_key_value_and_expectation() {
     for (change, want) in [
         (
             "detect.min_edge=1",
-            "--set: `detect.min_edge` is unknown: expected one of the keys haircut, max_notional, min_edge_bps",
+            "--set: `detect.min_edge` is unknown: expected one of the keys haircut, max_notional, merge, min_edge_bps",
         ),
         (
             "detekt.x=1",
@@ -162,6 +164,7 @@ fn refusals_name_key_value_and_expectation() {
             "risk.price_band_bps=0",
             "--set: `risk.price_band_bps` is 0: expected a decimal in basis points from 1 to 1000",
         ),
+        ("detect.merge=1", "--set: `detect.merge` is 1: expected true or false"),
         ("risk.max_exposure=-1", "--set: `risk.max_exposure` is -1: expected an amount, not negative"),
         ("sim.balances=1", "--set: `sim.balances` is 1: expected a table such as { BTC = \"1.5\" }"),
         (
@@ -199,6 +202,10 @@ fn refusals_name_key_value_and_expectation() {
         (
             "venue.kraken.spot.environment=dream",
             "`venue.kraken.spot.environment` is \"dream\": expected one of \"sim\", \"paper\", \"sandbox\", \"live\"",
+        ),
+        (
+            "venue.kraken.spot.encoding=sbe",
+            "`venue.kraken.spot.encoding` is \"sbe\": expected `json`: this venue has no other market data",
         ),
         (
             "venue.kraken.spot.environment=paper",

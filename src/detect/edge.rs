@@ -80,11 +80,11 @@ pub struct Pair {
     buy: Market,
     sell: Market,
     /// A slice pays when `bid * sell_factor >= ask * buy_factor`.
-    sell_factor: i64,
-    buy_factor: i64,
+    pub(super) sell_factor: i64,
+    pub(super) buy_factor: i64,
     haircut: i64,
     /// The cap, as a sum of price times quantity.
-    max_raw: i128,
+    pub(super) max_raw: i128,
     /// Money is such a sum times this, over [`Pair::over`].
     per_raw: i128,
     over: i128,
@@ -306,7 +306,7 @@ impl Pair {
     }
 
     /// The value of the best `qty` of a side, and the worst price in it.
-    fn value(&self, mut levels: impl Iterator<Item = Level>, qty: i64) -> Option<(Money, Price)> {
+    pub(super) fn value(&self, mut levels: impl Iterator<Item = Level>, qty: i64) -> Option<(Money, Price)> {
         let (mut left, mut raw) = (qty, 0i128);
         loop {
             let level = self.offer(&mut levels)?;
@@ -331,7 +331,7 @@ impl Pair {
 
     /// The next level that offers anything, with what it offers.
     #[inline]
-    fn offer(&self, levels: &mut impl Iterator<Item = Level>) -> Option<Level> {
+    pub(super) fn offer(&self, levels: &mut impl Iterator<Item = Level>) -> Option<Level> {
         loop {
             let mut level = levels.next()?;
             if self.haircut != FeeRate::ONE {
@@ -372,7 +372,7 @@ fn greatest_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { greatest_divisor(b, a % b) }
 }
 
-fn common_multiple(a: i64, b: i64) -> Option<i64> {
+pub(super) fn common_multiple(a: i64, b: i64) -> Option<i64> {
     if a <= 0 || b <= 0 {
         return None;
     }

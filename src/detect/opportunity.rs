@@ -18,7 +18,7 @@ pub struct Leg {
 }
 
 impl Leg {
-    const NONE: Leg =
+    pub(super) const NONE: Leg =
         Leg { venue: VenueId(0), side: Side::Buy, price: Price(0), qty: Qty(0), book_version: 0 };
 }
 

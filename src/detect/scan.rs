@@ -1,4 +1,5 @@
-//! What to look at when a book moved: every other book of its instrument, in both directions.
+//! What to look at when a book moved: every other book of its instrument, in both directions; or,
+//! where more than two are to be walked as one, all of them together.
 //!
 //! A pair is looked at in stages, so that the usual answer (nothing) costs little: the best prices
 //! and the state of both books, one cache line each, then one comparison of two products. Only
@@ -7,6 +8,7 @@
 
 use super::edge::{Market, Pair, PairError, Taken, Terms};
 use super::ledger::{Entry, RefusalLedger};
+use super::merge::{Merge, MergeError};
 use super::{Opportunity, Refused};
 use crate::book::{Book, BookLevels, Glance, LEVELS, Reader, Trust};
 use crate::types::{InstrumentId, Level, Nanos, Price, Side, VenueId};
@@ -24,6 +26,8 @@ pub struct Watch {
     pub terms: Terms,
     /// Where it trades.
     pub books: Vec<Watched>,
+    /// More than two books are walked as one, and not pair by pair.
+    pub merge: bool,
 }
 
 /// One book of an instrument.
@@ -132,7 +136,18 @@ pub struct Detector {
     directions: Vec<Direction>,
     /// For each slot, the books to compare it with.
     neighbours: Vec<Vec<Neighbour>>,
+    merges: Vec<Merging>,
+    /// For each slot, the merge that it belongs to, and its seat there; empty without merges.
+    merged: Vec<Option<(usize, usize)>>,
     evaluations: u64,
+}
+
+/// The books of an instrument that are walked as one.
+struct Merging {
+    merge: Merge,
+    seats: Vec<Watched>,
+    /// The direction from each seat that is bought on to each that is sold on, row by row.
+    directions: Vec<usize>,
 }
 
 /// Buy on one book, sell on another.
@@ -184,31 +199,66 @@ impl Detector {
     /// A detector for these instruments.
     ///
     /// # Errors
-    /// [`PairError`] for terms that cannot be worked with.
-    pub fn new(watches: &[Watch]) -> Result<Detector, PairError> {
-        let mut detector = Detector { directions: Vec::new(), neighbours: Vec::new(), evaluations: 0 };
+    /// [`MergeError`] for terms that cannot be worked with.
+    pub fn new(watches: &[Watch]) -> Result<Detector, MergeError> {
+        let mut detector = Detector {
+            directions: Vec::new(),
+            neighbours: Vec::new(),
+            merges: Vec::new(),
+            merged: Vec::new(),
+            evaluations: 0,
+        };
         for watch in watches {
+            if watch.merge && watch.books.len() > 2 {
+                detector.add_merge(watch)?;
+                continue;
+            }
             for (at, one) in watch.books.iter().enumerate() {
                 for two in &watch.books[at + 1..] {
-                    detector.add(watch, one, two)?;
+                    detector.add_pair(watch, one, two)?;
                 }
             }
         }
         Ok(detector)
     }
 
-    fn add(&mut self, watch: &Watch, one: &Watched, two: &Watched) -> Result<(), PairError> {
+    fn add_merge(&mut self, watch: &Watch) -> Result<(), MergeError> {
+        let markets: Vec<_> = watch.books.iter().map(|book| book.market).collect();
+        let merge = Merge::new(&markets, &watch.terms)?;
+        let mut directions = Vec::new();
+        for (seat, buy) in watch.books.iter().enumerate() {
+            let slot = usize::from(buy.slot.0);
+            if self.merged.len() <= slot {
+                self.merged.resize(slot + 1, None);
+            }
+            self.merged[slot] = Some((self.merges.len(), seat));
+            for sell in &watch.books {
+                // The diagonal is there to keep rows whole: nothing is ever found on it.
+                directions.push(self.directions.len());
+                self.add_direction(watch, buy, sell)?;
+            }
+        }
+        self.merges.push(Merging { merge, seats: watch.books.clone(), directions });
+        Ok(())
+    }
+
+    fn add_direction(&mut self, watch: &Watch, buy: &Watched, sell: &Watched) -> Result<(), PairError> {
+        self.directions.push(Direction {
+            instrument: watch.instrument,
+            pair: Pair::new(buy.market, sell.market, &watch.terms)?,
+            buy: buy.slot,
+            sell: sell.slot,
+            opportunities: 0,
+            depth_limited: 0,
+            refused: Default::default(),
+        });
+        Ok(())
+    }
+
+    fn add_pair(&mut self, watch: &Watch, one: &Watched, two: &Watched) -> Result<(), PairError> {
         let directions = [self.directions.len(), self.directions.len() + 1];
         for (buy, sell) in [(one, two), (two, one)] {
-            self.directions.push(Direction {
-                instrument: watch.instrument,
-                pair: Pair::new(buy.market, sell.market, &watch.terms)?,
-                buy: buy.slot,
-                sell: sell.slot,
-                opportunities: 0,
-                depth_limited: 0,
-                refused: Default::default(),
-            });
+            self.add_direction(watch, buy, sell)?;
         }
         for (moved, other) in [(one, two), (two, one)] {
             let slot = usize::from(moved.slot.0);
@@ -230,8 +280,11 @@ impl Detector {
         now: Nanos,
         mut out: impl FnMut(Opportunity),
     ) {
-        let Some(neighbours) = self.neighbours.get(usize::from(moved.0)) else { return };
+        let neighbours = self.neighbours.get(usize::from(moved.0)).map_or(&[][..], Vec::as_slice);
         if neighbours.is_empty() {
+            if let Some(Some((at, seat))) = self.merged.get(usize::from(moved.0)).copied() {
+                self.evaluate_merged(books, at, seat, now, out);
+            }
             return;
         }
         let this = books.glance(moved);
@@ -266,14 +319,74 @@ impl Detector {
         }
     }
 
-    /// How many directions were looked at so far.
+    /// Looks at all books of a merge together. A book that may not be used is left out; when the one
+    /// that moved may not be, or fewer than two are left, that is the refusal.
+    fn evaluate_merged<B: Books>(
+        &mut self,
+        books: &mut B,
+        at: usize,
+        moved: usize,
+        now: Nanos,
+        mut out: impl FnMut(Opportunity),
+    ) {
+        let Detector { directions, merges, evaluations, .. } = self;
+        let Merging { merge, seats, directions: table } = &merges[at];
+        *evaluations += 1;
+        let direction = |buy: usize, sell: usize| table[buy * seats.len() + sell];
+        let next = usize::from(moved == 0);
+        let (mut open, mut tops, mut first) = (0u32, Tops::default(), None);
+        for (seat, watched) in seats.iter().enumerate() {
+            let glance = books.glance(watched.slot);
+            if let Err(reason) = fit(glance.as_ref(), watched.max_age, now) {
+                if seat == moved {
+                    directions[direction(moved, next)].refuse(reason, None);
+                    return;
+                }
+                first = first.or(Some(reason));
+                continue;
+            }
+            open |= 1 << seat;
+            let Some(Glance { bid, ask, .. }) = glance else { continue };
+            if let Some(ask) = ask {
+                tops.ask(seat, merge.weigh(seat, Side::Buy, ask.price), ask.price);
+            }
+            if let Some(bid) = bid {
+                tops.bid(seat, merge.weigh(seat, Side::Sell, bid.price), bid.price);
+            }
+        }
+        if let Some(reason) = first.filter(|_| open.count_ones() < 2) {
+            directions[direction(moved, next)].refuse(reason, None);
+            return;
+        }
+        let Some((ask, bid)) = tops.best() else {
+            directions[direction(moved, next)].refuse(Refused::BelowEdge, None);
+            return;
+        };
+        let own = &mut directions[direction(ask.seat, bid.seat)];
+        let touch = Some((ask.price, bid.price));
+        if bid.weight < ask.weight {
+            own.refuse(Refused::BelowEdge, touch);
+            return;
+        }
+        match take_merged(merge, seats, own.instrument, open, books, now) {
+            Ok(found) => {
+                own.opportunities += 1;
+                own.depth_limited += u64::from(found.depth_limited);
+                out(found);
+            }
+            Err(reason) => own.refuse(reason, touch),
+        }
+    }
+
+    /// How many directions were looked at so far, a merge counting as one.
     pub fn evaluations(&self) -> u64 {
         self.evaluations
     }
 
     /// What was counted, direction by direction, in the order of configuration.
     pub fn reports(&self) -> impl Iterator<Item = DirectionReport> {
-        self.directions.iter().map(|direction| DirectionReport {
+        let real = self.directions.iter().filter(|direction| direction.buy != direction.sell);
+        real.map(|direction| DirectionReport {
             instrument: direction.instrument,
             buy: direction.pair.buy().venue,
             sell: direction.pair.sell().venue,
@@ -309,6 +422,95 @@ fn usable(books: [Option<&Glance>; 2], max_age: [Nanos; 2], now: Nanos) -> Resul
         return Err(Refused::Stale);
     }
     Ok(())
+}
+
+/// Whether a book may be used, and the first reason why not.
+fn fit(book: Option<&Glance>, max_age: Nanos, now: Nanos) -> Result<(), Refused> {
+    usable([book, book], [max_age; 2], now)
+}
+
+/// A best price of a seat.
+#[derive(Clone, Copy)]
+struct Best {
+    seat: usize,
+    weight: i128,
+    price: Price,
+}
+
+/// The two best seats of each side.
+#[derive(Default)]
+struct Tops {
+    asks: [Option<Best>; 2],
+    bids: [Option<Best>; 2],
+}
+
+impl Tops {
+    fn ask(&mut self, seat: usize, weight: i128, price: Price) {
+        Tops::place(&mut self.asks, Best { seat, weight, price }, |new, old| new < old);
+    }
+
+    fn bid(&mut self, seat: usize, weight: i128, price: Price) {
+        Tops::place(&mut self.bids, Best { seat, weight, price }, |new, old| new > old);
+    }
+
+    fn place(two: &mut [Option<Best>; 2], new: Best, better: fn(i128, i128) -> bool) {
+        if two[0].is_none_or(|best| better(new.weight, best.weight)) {
+            *two = [Some(new), two[0]];
+        } else if two[1].is_none_or(|best| better(new.weight, best.weight)) {
+            two[1] = Some(new);
+        }
+    }
+
+    /// The best ask and the best bid of two different seats.
+    fn best(&self) -> Option<(Best, Best)> {
+        let (ask, bid) = (self.asks[0]?, self.bids[0]?);
+        if ask.seat != bid.seat {
+            return Some((ask, bid));
+        }
+        match (self.asks[1], self.bids[1]) {
+            (Some(other), _) if bid.weight >= other.weight => Some((other, bid)),
+            (_, Some(second)) if second.weight >= ask.weight => Some((ask, second)),
+            (Some(other), Some(second)) => {
+                // bid / other > second / ask, in as many bits as products of them fit.
+                let [bid_w, ask_w, second_w, other_w] =
+                    [bid, ask, second, other].map(|best| best.weight >> 64);
+                Some(if bid_w * ask_w > second_w * other_w { (other, bid) } else { (ask, second) })
+            }
+            (Some(other), None) => Some((other, bid)),
+            (None, Some(second)) => Some((ask, second)),
+            (None, None) => None,
+        }
+    }
+}
+
+/// Reads the levels of all books of a merge and walks them; they may be newer than what was glanced
+/// at, so each is judged again.
+#[cold]
+fn take_merged<B: Books>(
+    merge: &Merge,
+    seats: &[Watched],
+    instrument: InstrumentId,
+    mut open: u32,
+    books: &mut B,
+    now: Nanos,
+) -> Result<Opportunity, Refused> {
+    let mut versions = [[0; 32]; 2];
+    for (seat, watched) in seats.iter().enumerate() {
+        if open >> seat & 1 == 0 {
+            continue;
+        }
+        // What a buy takes are the asks.
+        for side in Side::BOTH {
+            let glance = books.load(watched.slot, side.opposite());
+            match fit(glance.as_ref(), watched.max_age, now) {
+                Ok(()) => versions[side as usize][seat] = glance.map_or(0, |book| book.version),
+                Err(_) => open &= !(1 << seat),
+            }
+        }
+    }
+    let books = &*books;
+    let taken = merge.take(open, |seat, side| books.levels(seats[seat].slot, side.opposite()))?;
+    taken.opportunity(merge, instrument, now, |seat, side| versions[side as usize][seat]).ok_or(Refused::Risk)
 }
 
 /// Best ask to buy at, best bid to sell at.

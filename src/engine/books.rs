@@ -8,7 +8,7 @@ use super::journey::JourneyCell;
 use super::plan::{Plan, PlannedVenue};
 use super::signal::Signal;
 use crate::book::{BookConfig, LadderConfig, Reader, cell};
-use crate::detect::{Detector, Notifier, PairError, Taker, ring};
+use crate::detect::{Detector, MergeError, Notifier, Taker, ring};
 use crate::sync::Arc;
 use crate::types::{InstrumentId, VenueId};
 use crate::venue::{BookConfig as FeedBookConfig, FeedConfig};
@@ -35,7 +35,7 @@ impl Books {
 
     /// The stage of a venue's feed. Each venue's is made once.
     pub fn feed_stage(&mut self, venue: &PlannedVenue) -> FeedStage {
-        let feed = (venue.row.feed)(&FeedConfig {
+        let config = FeedConfig {
             books: venue
                 .instruments
                 .iter()
@@ -43,9 +43,11 @@ impl Books {
                 .collect(),
             discover: false,
             channels: venue.config.channels,
+            encoding: venue.config.encoding,
             stream: venue.endpoints.stream.clone(),
             rest: venue.endpoints.rest.clone(),
-        });
+        };
+        let feed = || (venue.row.feed)(&config);
         let (overlay, ticker_only) = venue.top();
         let books = venue.instruments.iter().filter_map(|book| {
             let slot = usize::from(book.slot.0);
@@ -54,14 +56,15 @@ impl Books {
             let config = BookConfig { ladder, ticker_only };
             Some(FeedBook::new(config, overlay, writer, Arc::clone(&self.journeys[slot]), book.slot.0))
         });
-        FeedStage::new(feed, books.collect(), self.notifier.clone())
+        let more = (1..venue.config.connections).map(|_| feed()).collect();
+        FeedStage::new(feed(), books.collect(), self.notifier.clone()).with_more(more)
     }
 
     /// The detect stage, and the queue that its opportunities come out of. There is one.
     ///
     /// # Errors
-    /// [`PairError`] for terms that cannot be worked with; a [`Plan`] has checked them.
-    pub fn detect_stage(&mut self, plan: &Plan) -> Result<(DetectStage, Receiver<Signal>), PairError> {
+    /// [`MergeError`] for terms that cannot be worked with; a [`Plan`] has checked them.
+    pub fn detect_stage(&mut self, plan: &Plan) -> Result<(DetectStage, Receiver<Signal>), MergeError> {
         let detector = Detector::new(&plan.watches())?;
         let (sender, receiver) = bounded(plan.config.exec.queue.max(1));
         let taker = self.taker.take().unwrap_or_else(|| ring(0).1);

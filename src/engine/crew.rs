@@ -13,11 +13,11 @@ use super::feed_role::{FeedRole, FeedRoleParts};
 use super::lanes::Lanes;
 use super::paper::{PaperConfig, PaperGateway, PaperMarket};
 use super::plan::{Plan, PlannedVenue};
-use super::report::{RunReport, VenueReport};
+use super::report::{ConnectionReport, RunReport, VenueReport};
 use super::role::Role;
 use super::signal::{Control, Status};
 use crate::config::HedgePolicy;
-use crate::detect::PairError;
+use crate::detect::MergeError;
 use crate::exec::{Absence, Executor, ExecutorConfig, ExecutorError, HedgeRules, Patience, Policy};
 use crate::risk::{Kill, Limits};
 use crate::telemetry::HopRecorder;
@@ -61,7 +61,7 @@ pub enum CrewError {
     },
     /// What is traded.
     #[error(transparent)]
-    Pair(#[from] PairError),
+    Merge(#[from] MergeError),
     /// Limits and markets.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
@@ -117,12 +117,17 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         let seed = |use_: u64| identity.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(use_);
         let mut feeds = Vec::new();
         for (number, venue) in plan.venues.iter().enumerate() {
+            let stage = books.feed_stage(venue);
+            let key = credentials.get(number).map_or("", |credentials| &credentials.key);
+            let headers = stage.feed().headers(key);
             feeds.push(FeedRole::new(FeedRoleParts {
                 name: format!("feed {}", venue.config.id),
                 venue: venue.id,
-                stage: books.feed_stage(venue),
+                stage,
+                headers,
                 rest: venue.endpoints.rest.clone(),
                 dials: [dial(), dial()],
+                more_dials: (1..venue.config.connections).map(|_| dial()).collect(),
                 connection,
                 seed: seed(number as u64),
                 tap: None,
@@ -218,6 +223,9 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
                 fills: counts.fills,
                 rejects: counts.rejects,
             });
+            report.connections.extend(feed.stage().copies().iter().enumerate().map(|(at, counters)| {
+                ConnectionReport { venue: venue.config.id.clone(), connection: at + 1, counters: *counters }
+            }));
             report.alerts.extend_from_slice(feed.alerts());
         }
         let detect = self.detect.stage();

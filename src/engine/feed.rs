@@ -3,14 +3,13 @@
 use std::ops::AddAssign;
 
 use super::journey::JourneyCell;
+use super::redundant::Lines;
 use crate::book::{Book, BookConfig, Loss, Stamp, Touched, Trust, Writer};
 use crate::detect::Notifier;
 use crate::sync::Arc;
 use crate::telemetry::{Hop, HopRecorder, Stamps};
 use crate::types::{BookId, Nanos, Stopwatch};
-use crate::venue::{
-    BookChange, ChangeKind, Feed, FeedError, FeedInput, FeedOut, Lost, TierUse, Verdict, Want,
-};
+use crate::venue::{BookChange, ChangeKind, Feed, FeedError, FeedInput, FeedOut, Lost, Verdict};
 
 /// How long a book may stay crossed within itself before it is built anew.
 const CROSSED_MAX: Nanos = Nanos::from_millis(100);
@@ -45,13 +44,14 @@ impl AddAssign for FeedCounters {
 
 /// One book of the stage: what this thread owns, and where the others look.
 pub struct FeedBook {
-    book: Book,
-    writer: Writer,
+    pub(super) book: Book,
+    config: BookConfig,
+    pub(super) writer: Writer,
     journey: Arc<JourneyCell>,
     /// The book's number at the detector.
-    slot: u16,
+    pub(super) slot: u16,
     /// The ticker stream has a say in the top.
-    overlay: bool,
+    pub(super) overlay: bool,
 }
 
 impl FeedBook {
@@ -64,21 +64,23 @@ impl FeedBook {
         journey: Arc<JourneyCell>,
         slot: u16,
     ) -> FeedBook {
-        FeedBook { book: Book::new(config), writer, journey, slot, overlay }
+        FeedBook { book: Book::new(config), config, writer, journey, slot, overlay }
     }
 }
 
 /// A venue's feed with the books that it carries. Owned by one thread; allocates nothing once its
 /// buffers have grown.
 pub struct FeedStage {
-    feed: Box<dyn Feed>,
-    books: Vec<FeedBook>,
-    out: FeedOut,
-    notifier: Notifier,
+    pub(super) feed: Box<dyn Feed>,
+    pub(super) books: Vec<FeedBook>,
+    pub(super) out: FeedOut,
+    pub(super) notifier: Notifier,
     hops: HopRecorder,
     /// Journeys to be recorded once nobody waits.
     journeys: Vec<Stamps>,
-    counters: FeedCounters,
+    pub(super) counters: FeedCounters,
+    /// The other connections for the same stream, if there are any.
+    pub(super) lines: Option<Box<Lines>>,
 }
 
 impl FeedStage {
@@ -92,7 +94,18 @@ impl FeedStage {
             hops: HopRecorder::new(),
             journeys: Vec::with_capacity(JOURNEYS),
             counters: FeedCounters::default(),
+            lines: None,
         }
+    }
+
+    /// Adds connections for the same stream, each with a feed like the first. Their inputs come in
+    /// by [`FeedStage::turn_from`], and so do those of the first from now on.
+    pub fn with_more(mut self, feeds: Vec<Box<dyn Feed>>) -> FeedStage {
+        if !feeds.is_empty() {
+            let configs: Vec<_> = self.books.iter().map(|own| own.config).collect();
+            self.lines = Some(Box::new(Lines::new(&*self.feed, feeds, &configs)));
+        }
+        self
     }
 
     /// Takes one input: at most one message, from bytes to published books. Each change is applied,
@@ -131,12 +144,18 @@ impl FeedStage {
         let moved = !changes.is_empty();
         self.out.changes = changes;
         if message && moved {
-            if self.journeys.len() == JOURNEYS {
-                self.settle(watch);
-            }
-            self.journeys.push(stamps);
+            self.keep_journey(stamps, watch);
         }
         Ok(())
+    }
+
+    /// Keeps a turn's times until somebody settles them.
+    #[inline]
+    pub(super) fn keep_journey(&mut self, stamps: Stamps, watch: &impl Stopwatch) {
+        if self.journeys.len() == JOURNEYS {
+            self.settle(watch);
+        }
+        self.journeys.push(stamps);
     }
 
     /// Records the times of the turns since the last call. Not part of a turn, because on one thread
@@ -149,67 +168,27 @@ impl FeedStage {
 
     #[inline]
     fn change(&mut self, change: &BookChange, now: Nanos, stamps: &mut Stamps, watch: &impl Stopwatch) {
+        if let ChangeKind::Lost(why) = change.kind {
+            self.lost(change.book, why);
+            return;
+        }
         let Some(own) = self.books.get_mut(usize::from(change.book.0)) else { return };
-        let stamp = Stamp { seq: change.seq, received: now, venue_time: change.venue_time };
-        let (bids, asks) = (self.out.bids(change), self.out.asks(change));
-        let keep = change.keep as usize;
-        let applied = match change.kind {
-            ChangeKind::Update => own.book.update(bids, asks, keep, stamp),
-            ChangeKind::Snapshot { live } => own.book.snapshot(bids, asks, live, keep, stamp),
-            ChangeKind::Top if !own.overlay => return,
-            ChangeKind::Top => match own.book.ticker(bids.first().copied(), asks.first().copied(), stamp) {
-                Some(touched) => Ok(touched),
-                None => return,
-            },
-            ChangeKind::Alive => {
-                own.book.alive(now);
-                Ok(Touched::NONE)
-            }
-            ChangeKind::Lost(why) => {
-                self.lost(change.book, why);
-                return;
-            }
-        };
+        let Some(applied) = apply(&mut own.book, own.overlay, change, &self.out, now) else { return };
         stamps.mark(Hop::Book, watch.ticks());
         self.counters.updates += 1;
-        let Ok(touched) = applied else {
-            self.distrust(change.book, Lost::Overflow, now);
-            return;
+        let touched = match applied {
+            Ok(touched) => touched,
+            Err(why) => return self.distrust(change.book, why, now),
         };
-        if matches!(change.kind, ChangeKind::Update | ChangeKind::Snapshot { .. }) && change.check.is_some() {
-            let verdict = self.feed.verify(change, own.book.ladder());
-            own.book.checked(match verdict {
-                Verdict::Absent => None,
-                Verdict::Matches => Some(true),
-                Verdict::Differs { .. } => Some(false),
-            });
-            stamps.mark(Hop::Verify, watch.ticks());
-            if let Verdict::Differs { ours, theirs } = verdict {
-                self.distrust(change.book, Lost::Checksum { ours, theirs }, now);
-                return;
-            }
+        if let Some(why) = doubt(&mut *self.feed, &mut own.book, change, now, stamps, watch) {
+            return self.distrust(change.book, why, now);
         }
-        if own.book.crossed_since().is_some_and(|since| now - since > CROSSED_MAX) {
-            self.distrust(change.book, Lost::Crossed, now);
-            return;
-        }
-        if own.book.publish(touched, &mut own.writer) {
-            stamps.mark(Hop::Publish, watch.ticks());
-            own.journey.store(stamps);
-            self.notifier.moved(own.slot);
-        }
+        publish(own, None, touched, &self.notifier, stamps, watch);
     }
 
     /// The feed itself says that a book lost its place, and knows what to do about it.
-    fn lost(&mut self, book: BookId, why: Lost) {
-        let loss = match why {
-            Lost::Gap { .. } => Loss::Gap,
-            Lost::Checksum { .. } => Loss::Checksum,
-            Lost::Overflow => Loss::Ladder,
-            Lost::Crossed => Loss::Crossed,
-            _ => Loss::Outside,
-        };
-        self.withdraw(usize::from(book.0), loss);
+    pub(super) fn lost(&mut self, book: BookId, why: Lost) {
+        self.withdraw(usize::from(book.0), loss_of(why));
     }
 
     /// The stage found a book wrong: withdrawn at once, and the feed starts it anew.
@@ -227,19 +206,9 @@ impl FeedStage {
         }
     }
 
-    /// What the feed wants done after the last turn.
-    pub fn wants(&mut self) -> std::vec::Drain<'_, Want> {
-        self.out.wants.drain(..)
-    }
-
-    /// The feed behind the stage.
+    /// The feed behind the stage: the first connection's, where there are several.
     pub fn feed(&self) -> &dyn Feed {
         &*self.feed
-    }
-
-    /// A book of the stage.
-    pub fn book(&self, book: BookId) -> Option<&Book> {
-        self.books.get(usize::from(book.0)).map(|own| &own.book)
     }
 
     /// What the stage did so far.
@@ -247,13 +216,87 @@ impl FeedStage {
         self.counters
     }
 
-    /// Which JSON tiers took its messages.
-    pub fn tiers(&self) -> TierUse {
-        self.feed.tiers()
-    }
-
     /// The times of its hops, as last settled.
     pub fn hops(&self) -> &HopRecorder {
         &self.hops
+    }
+}
+
+/// Puts a change into a book; `None` when it holds nothing that belongs there.
+#[inline(always)]
+pub(super) fn apply(
+    book: &mut Book,
+    overlay: bool,
+    change: &BookChange,
+    out: &FeedOut,
+    now: Nanos,
+) -> Option<Result<Touched, Lost>> {
+    let stamp = Stamp { seq: change.seq, received: now, venue_time: change.venue_time };
+    let (bids, asks) = (out.bids(change), out.asks(change));
+    let keep = change.keep as usize;
+    let applied = match change.kind {
+        ChangeKind::Update => book.update(bids, asks, keep, stamp),
+        ChangeKind::Snapshot { live } => book.snapshot(bids, asks, live, keep, stamp),
+        ChangeKind::Top if !overlay => return None,
+        ChangeKind::Top => Ok(book.ticker(bids.first().copied(), asks.first().copied(), stamp)?),
+        ChangeKind::Alive => {
+            book.alive(now);
+            Ok(Touched::NONE)
+        }
+        ChangeKind::Lost(_) => return None,
+    };
+    Some(applied.map_err(|_| Lost::Overflow))
+}
+
+/// What speaks against a book after a change: the venue's checksum, or a cross that lasts.
+#[inline(always)]
+pub(super) fn doubt(
+    feed: &mut dyn Feed,
+    book: &mut Book,
+    change: &BookChange,
+    now: Nanos,
+    stamps: &mut Stamps,
+    watch: &impl Stopwatch,
+) -> Option<Lost> {
+    if matches!(change.kind, ChangeKind::Update | ChangeKind::Snapshot { .. }) && change.check.is_some() {
+        let verdict = feed.verify(change, book.ladder());
+        book.checked(match verdict {
+            Verdict::Absent => None,
+            Verdict::Matches => Some(true),
+            Verdict::Differs { .. } => Some(false),
+        });
+        stamps.mark(Hop::Verify, watch.ticks());
+        if let Verdict::Differs { ours, theirs } = verdict {
+            return Some(Lost::Checksum { ours, theirs });
+        }
+    }
+    book.crossed_since().is_some_and(|since| now - since > CROSSED_MAX).then_some(Lost::Crossed)
+}
+
+/// Publishes a book through the cell of `own`, which is its own unless `other` is given.
+#[inline(always)]
+pub(super) fn publish(
+    own: &mut FeedBook,
+    other: Option<&mut Book>,
+    touched: Touched,
+    notifier: &Notifier,
+    stamps: &mut Stamps,
+    watch: &impl Stopwatch,
+) {
+    if other.unwrap_or(&mut own.book).publish(touched, &mut own.writer) {
+        stamps.mark(Hop::Publish, watch.ticks());
+        own.journey.store(stamps);
+        notifier.moved(own.slot);
+    }
+}
+
+/// A feed's reason as a book's.
+pub(super) fn loss_of(why: Lost) -> Loss {
+    match why {
+        Lost::Gap { .. } => Loss::Gap,
+        Lost::Checksum { .. } => Loss::Checksum,
+        Lost::Overflow => Loss::Ladder,
+        Lost::Crossed => Loss::Crossed,
+        _ => Loss::Outside,
     }
 }

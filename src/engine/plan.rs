@@ -2,8 +2,8 @@
 //! venues' rules and addresses.
 
 use crate::config::{Config, TopSource, VenueConfig};
-use crate::detect::{BookSlot, Market, PairError, Terms, Watch, Watched};
-use crate::types::{Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Symbol, VenueId};
+use crate::detect::{BookSlot, Market, MergeError, Terms, Watch, Watched};
+use crate::types::{Asset, Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Symbol, VenueId};
 use crate::venue::{SimProfile, Venue};
 
 /// Where a venue's parts are.
@@ -111,13 +111,29 @@ pub enum PlanError {
         /// The configured scale.
         scale: u8,
     },
+    /// Prices on the venue are in another asset than the instrument's: they are not comparable.
+    #[error(
+        "instrument.{instrument}: {venue} prices `{symbol}` in {quote}, and the instrument is priced in {wanted}"
+    )]
+    Quote {
+        /// The instrument.
+        instrument: String,
+        /// The venue.
+        venue: String,
+        /// The symbol of the configuration.
+        symbol: Symbol,
+        /// What the venue says.
+        quote: Asset,
+        /// What the instrument's name says.
+        wanted: Asset,
+    },
     /// What is traded on two venues cannot be compared.
     #[error("instrument.{instrument}: {error}")]
     Pair {
         /// The instrument.
         instrument: String,
         /// Why.
-        error: PairError,
+        error: MergeError,
     },
 }
 
@@ -150,6 +166,10 @@ impl Plan {
                     };
                     if !spec.open {
                         return Err(PlanError::NotOpen { instrument: name, venue, symbol });
+                    }
+                    if spec.quote != instrument.quote {
+                        let (quote, wanted) = (spec.quote, instrument.quote);
+                        return Err(PlanError::Quote { instrument: name, venue, symbol, quote, wanted });
                     }
                     let scale = instrument.scale;
                     let Some(spec) = spec.rescaled(scale) else {
@@ -210,6 +230,7 @@ impl Plan {
                         haircut: FeeRate(detect.haircut),
                     },
                     books: books.collect(),
+                    merge: detect.merge,
                 }
             })
             .collect()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::redundant::ConnectionCounters;
 use crate::detect::Refused;
 use crate::types::{Asset, Money};
 
@@ -26,11 +27,24 @@ pub struct VenueReport {
     pub rejects: u64,
 }
 
+/// One of several connections for one venue's public stream.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ConnectionReport {
+    /// The venue's name.
+    pub venue: String,
+    /// Counts from one.
+    pub connection: usize,
+    /// What it did.
+    pub counters: ConnectionCounters,
+}
+
 /// A whole run.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RunReport {
     /// The venues, in the order of the configuration.
     pub venues: Vec<VenueReport>,
+    /// The connections of venues that have several.
+    pub connections: Vec<ConnectionReport>,
     /// Opportunities detected.
     pub opportunities: u64,
     /// What was not taken, by reason.

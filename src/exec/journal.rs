@@ -402,6 +402,11 @@ impl<'a> Record<'a> {
         ClientId::from_bits(u128::from_le_bytes(self.wide(24)))
     }
 
+    /// The intent; 0 = none.
+    pub fn intent(&self) -> u64 {
+        u64::from_le_bytes(self.word(40))
+    }
+
     /// The price.
     pub fn price(&self) -> Price {
         Price(i64::from_le_bytes(self.word(48)))

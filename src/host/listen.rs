@@ -104,6 +104,7 @@ pub struct Counts {
 
 enum Outgoing {
     Text(String),
+    Binary(Vec<u8>),
     Close,
 }
 
@@ -233,6 +234,7 @@ impl<B> Hub<B> {
         for out in self.out.drain(..) {
             let (conn, outgoing) = match out {
                 ServerOut::Text(conn, text) => (conn, Outgoing::Text(text)),
+                ServerOut::Binary(conn, bytes) => (conn, Outgoing::Binary(bytes)),
                 ServerOut::Close(conn) => (conn, Outgoing::Close),
                 ServerOut::Response { id, status, headers, body } => {
                     if let Some(request) = self.requests.remove(&id) {
@@ -453,6 +455,11 @@ async fn write(socket: &mut Socket, first: Option<Outgoing>, more: &mut mpsc::Re
         match next {
             Some(Outgoing::Text(text)) => {
                 if socket.feed(Message::text(text)).await.is_err() {
+                    return false;
+                }
+            }
+            Some(Outgoing::Binary(bytes)) => {
+                if socket.feed(Message::binary(bytes)).await.is_err() {
                     return false;
                 }
             }

@@ -253,7 +253,8 @@ impl SimVenue {
     /// Gives what the server just sent its time of arrival, and loses some of what is public.
     fn hold(&mut self, now: Nanos, public: bool) {
         for out in self.fresh.drain(..) {
-            if public && matches!(out, ServerOut::Text(..)) && chance(&mut self.rng, self.faults.gap_ppm) {
+            let message = matches!(out, ServerOut::Text(..) | ServerOut::Binary(..));
+            if public && message && chance(&mut self.rng, self.faults.gap_ppm) {
                 self.lost += 1;
                 continue;
             }

@@ -5,4 +5,4 @@ pub mod table;
 
 pub(crate) use hops::FED;
 pub use hops::{Hop, HopRecorder, HopReport, HopRow, Stamps};
-pub use table::{Table, count};
+pub use table::{Table, count, nanos};

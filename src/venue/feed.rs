@@ -15,12 +15,24 @@ pub trait Feed: Send {
     /// Where to connect.
     fn endpoint(&self) -> Endpoint;
 
+    /// Headers of the connection's handshake. `key` is the account's API key, its public half; empty
+    /// where there is none.
+    fn headers(&self, key: &str) -> Vec<(String, String)> {
+        let _ = key;
+        Vec::new()
+    }
+
     /// Takes one input; what follows from it is appended to `out`, which the caller has cleared.
     ///
     /// # Errors
     /// [`FeedError`] when the connection as a whole cannot be trusted further: the caller
     /// withdraws all its books and reconnects.
     fn on(&mut self, input: FeedInput<'_>, now: Nanos, out: &mut FeedOut) -> Result<(), FeedError>;
+
+    /// What [`BookChange::seq`] counts; unless it says so, nothing that another connection knows.
+    fn sequence(&self) -> Sequence {
+        Sequence::Own
+    }
 
     /// Compares a book with the venue's checksum in `change`, after the change was applied.
     fn verify(&mut self, change: &BookChange, book: &dyn BookView) -> Verdict {
@@ -45,6 +57,8 @@ pub struct FeedConfig {
     pub discover: bool,
     /// What to subscribe to.
     pub channels: Channels,
+    /// How market data is written.
+    pub encoding: Encoding,
     /// Where streams are.
     pub stream: Endpoint,
     /// Where snapshots are fetched.
@@ -58,6 +72,16 @@ pub struct BookConfig {
     pub symbol: Symbol,
     /// The venue's rules; `None` only in replay without metadata (scale 1e-8, digits learnt).
     pub spec: Option<InstrumentSpec>,
+}
+
+/// How a venue writes market data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Encoding {
+    /// Text.
+    #[default]
+    Json,
+    /// Simple binary encoding, where the venue has it ([`super::speaks_sbe`]).
+    Sbe,
 }
 
 /// What to subscribe to for each book.
@@ -163,6 +187,18 @@ pub struct BookChange {
     pub bids: Range<u32>,
     /// Ask levels, in [`FeedOut::levels`].
     pub asks: Range<u32>,
+}
+
+/// What [`BookChange::seq`] counts, and with it how two connections for one stream go together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sequence {
+    /// The book's own changes, the same for every connection. Each update covers all changes after
+    /// the one before it on its connection, however the venue gathered them, and names every level
+    /// that they touched: so it may be put onto any book that stands within it, as the rule for
+    /// snapshots of such venues has it, and updates of any connection extend one book.
+    Shared,
+    /// Messages of the connection: copies are told apart by the venue's time alone.
+    Own,
 }
 
 /// What a [`BookChange`] does.

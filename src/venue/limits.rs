@@ -522,7 +522,7 @@ mod tests {
         fn no_window_is_ever_exceeded(steps in steps(), start in 0i64..20_000) {
             let rules = [Rule { orders: 20, urgent: 10, ..rule("r", 40, Forget::After(TEN)) }];
             let mut budget = Budget::new(&rules, 0);
-            let (mut now, mut latest) = (ms(start), ms(start));
+            let (mut now, mut latest) = (ms(start), Nanos(i64::MIN / 2));
             let mut sent: Vec<(Nanos, u32)> = Vec::new();
             for (step, units, kind, reported) in steps {
                 now = now + Nanos::from_millis(step);

@@ -4,6 +4,7 @@
 //! - [`Feed`]: public market data of one connection, bytes to book changes.
 //! - [`Gateway`]: orders and the private side of one account, drafts to bytes and bytes to reports.
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
+//! - [`Budget`], [`Turns`]: rate limits as venues count them, and requests that wait for room.
 //! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
 
 pub mod binance;
@@ -15,15 +16,18 @@ mod gateway;
 pub mod kraken;
 mod limits;
 mod names;
+#[path = "okx/limits.rs"]
+pub mod okx_limits;
 mod preview;
 mod recognise;
 mod registry;
 mod server;
+mod turns;
 
 pub use credentials::Credentials;
 pub use feed::{
-    BookChange, BookConfig, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput,
-    FeedOut, Lost, TierUse, Verdict, Want,
+    BookChange, BookConfig, ChangeKind, Channels, Discovered, Encoding, Feed, FeedConfig, FeedError,
+    FeedInput, FeedOut, Lost, Sequence, TierUse, Verdict, Want,
 };
 pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
@@ -33,9 +37,10 @@ pub use limits::{Budget, Costs, Forget, Limited, RULES_MAX, Rule, Urgency, cost}
 pub use names::BookNames;
 pub use preview::{OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Signed, Transport};
 pub use recognise::{Clue, HostKind, host_kind, recognise};
-pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find};
+pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find, speaks_sbe};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
     NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,
     ServerOut,
 };
+pub use turns::Turns;

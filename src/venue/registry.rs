@@ -93,9 +93,15 @@ pub static VENUES: &[Venue] = &[
     coinbase::ADVANCED,
     coinbase::EXCHANGE,
     kraken::SPOT,
+    kraken::futures::FUTURES,
 ];
 
 /// The venue of that name.
 pub fn find(id: &str) -> Option<&'static Venue> {
     VENUES.iter().find(|venue| venue.id == id)
+}
+
+/// Whether the venue of that name offers market data in SBE.
+pub fn speaks_sbe(id: &str) -> bool {
+    id == binance::SPOT.id
 }

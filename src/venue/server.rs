@@ -72,6 +72,8 @@ pub enum ServerInput<'a> {
 pub enum ServerOut {
     /// A text message.
     Text(ConnId, String),
+    /// A binary message.
+    Binary(ConnId, Vec<u8>),
     /// The answer to an HTTP request.
     Response {
         /// Which.

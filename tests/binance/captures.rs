@@ -8,7 +8,7 @@ use xarb::venue::{ChangeKind, Channels, Feed, FeedConfig, FeedInput, FeedOut, Lo
 use xarb::wire::PaddedBuf;
 
 /// A plain ordered book: slow, and easily seen to be right.
-#[derive(Default)]
+#[derive(Default, PartialEq, Debug)]
 pub struct PlainBook([BTreeMap<i64, i64>; 2]);
 
 impl PlainBook {
@@ -38,6 +38,7 @@ pub fn feed(venue: &str, discover: bool) -> Box<dyn Feed> {
         books: Vec::new(),
         discover,
         channels: Channels { depth: true, levels: 1_000, interval_ms: 0, ticker: true },
+        encoding: xarb::venue::Encoding::Json,
         stream: endpoint(venue.endpoints.0),
         rest: endpoint(venue.endpoints.1),
     })

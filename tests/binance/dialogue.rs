@@ -43,6 +43,7 @@ fn feed_dialogue(file: &str, venue: &str, symbol: &str) {
         books: vec![BookConfig { symbol: Symbol::new(symbol).unwrap(), spec }],
         discover: false,
         channels: Channels { depth: true, levels: 1_000, interval_ms: 0, ticker: true },
+        encoding: xarb::venue::Encoding::Json,
         stream: Endpoint::parse(venue.endpoints.0).unwrap(),
         rest: Endpoint::parse(venue.endpoints.1).unwrap(),
     });

@@ -3,10 +3,11 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use xarb::types::{BookId, InstrumentId, Nanos, Symbol};
+use xarb::types::{BookId, InstrumentId, Level, Nanos, Scale, Symbol};
+use xarb::venue::binance::sbe::Written;
 use xarb::venue::{
-    BookConfig, ChangeKind, Channels, Command, ConnId, FeedConfig, FeedInput, FeedOut, GatewayInput,
-    GatewayOut, Lane, Lost, RequestId, ServerInput, Transport, find,
+    BookConfig, ChangeKind, Channels, Command, ConnId, Encoding, FeedConfig, FeedInput, FeedOut,
+    GatewayInput, GatewayOut, Lane, Lost, RequestId, ServerInput, Transport, find,
 };
 use xarb::wire::PaddedBuf;
 
@@ -145,12 +146,14 @@ proptest! {
         at in 1usize..10,
         edits in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..3),
         lose in any::<bool>(),
+        sbe in any::<bool>(),
     ) {
         let venue = find("binance.spot").unwrap();
         let mut feed = (venue.feed)(&FeedConfig {
             books: vec![BookConfig { symbol: Symbol::new("BTCUSDT").unwrap(), spec: None }],
             discover: false,
             channels: Channels { depth: true, levels: 100, interval_ms: 100, ticker: true },
+            encoding: if sbe { Encoding::Sbe } else { Encoding::Json },
             stream: xarb::types::Endpoint::parse(venue.endpoints.0).unwrap(),
             rest: xarb::types::Endpoint::parse(venue.endpoints.1).unwrap(),
         });
@@ -164,6 +167,11 @@ proptest! {
                 r#"{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":1672515782136,"s":"BTCUSDT","U":{first},"u":{last},"b":[["0.0024","10"]],"a":[["0.0026","100"]]}}}}"#
             )
             .into_bytes();
+            if sbe {
+                let (scale, time) = (Scale::DEFAULT, START.micros());
+                let sides = [&[Level::new(240_000, 10)][..], &[Level::new(260_000, 100)]];
+                message = Written::depth("BTCUSDT", scale, time, (first, last), sides);
+            }
             let hit = i as usize == at;
             if hit && lose {
                 broken = true;
@@ -176,7 +184,9 @@ proptest! {
                 }
             }
             out.clear();
-            let result = feed.on(FeedInput::Text(padded.fill(&message)), START, &mut out);
+            let bytes = padded.fill(&message);
+            let input = if sbe { FeedInput::Binary(bytes) } else { FeedInput::Text(bytes) };
+            let result = feed.on(input, START, &mut out);
             lost |= result.is_err() || out.changes.iter().any(|change| matches!(change.kind, ChangeKind::Lost(_)));
             let applied = out.changes.iter().any(|c| c.kind == ChangeKind::Update && c.seq == last);
             if hit {

@@ -2,16 +2,16 @@
 
 use oorandom::Rand64;
 use xarb::sim::exchange::SimExchange;
-use xarb::types::{BookId, Endpoint, Nanos, Side, Symbol};
+use xarb::types::{BookId, Endpoint, KeyRights, Nanos, Side, Symbol};
 use xarb::venue::{
-    AccountId, BookConfig, ChangeKind, Channels, ConnId, Event, Exchange, Feed, FeedConfig, FeedInput,
-    FeedOut, Lost, OrderRef, RequestId, Server, ServerInput, ServerOut, Want, find,
+    AccountId, ApiKey, BookConfig, ChangeKind, Channels, ConnId, Encoding, Event, Exchange, Feed, FeedConfig,
+    FeedInput, FeedOut, Lost, OrderRef, RequestId, Server, ServerInput, ServerOut, Want, find,
 };
 use xarb::wire::PaddedBuf;
 
 use crate::captures::PlainBook;
-use crate::dialogue::START;
-use crate::trading::{exchange, limit};
+use crate::dialogue::{ED25519, HMAC, START};
+use crate::trading::{exchange, limit, secret_of};
 
 const ONE: i64 = 100_000_000;
 
@@ -28,19 +28,25 @@ struct Watcher {
     seq: u64,
     /// Messages of the server to lose.
     lose: usize,
+    /// Messages that were no text.
+    binary: usize,
     padded: PaddedBuf,
 }
 
 impl Watcher {
-    fn new(venue: &str) -> Watcher {
+    fn new(venue: &str, encoding: Encoding) -> Watcher {
         let stream = find(venue).unwrap().sim.stream_path;
-        let (exchange, maker) = exchange(venue);
+        let (mut exchange, maker) = exchange(venue);
+        let (key, secret) = (ED25519.0.to_owned(), secret_of(ED25519));
+        let (passphrase, rights) = (None, KeyRights::default());
+        exchange.add_key(ApiKey { account: maker, key, secret, passphrase, rights });
         let venue = find(venue).unwrap();
         let endpoint = |url: &str| Endpoint::parse(url).unwrap();
         let feed = (venue.feed)(&FeedConfig {
             books: vec![BookConfig { symbol: Symbol::new("BTCUSDT").unwrap(), spec: None }],
             discover: false,
             channels: Channels { depth: true, levels: 100, interval_ms: 100, ticker: true },
+            encoding,
             stream: endpoint(&format!("ws://127.0.0.1:1{stream}")),
             rest: endpoint("http://127.0.0.1:1/"),
         });
@@ -56,10 +62,13 @@ impl Watcher {
             lost: 0,
             seq: 0,
             lose: 0,
+            binary: 0,
             padded: PaddedBuf::default(),
         };
         let conn = ConnId(1);
-        watcher.serve(ServerInput::Opened { conn, target: stream, headers: &[], peer: "127.0.0.1:2" });
+        let mut headers = watcher.feed.headers(ED25519.0);
+        headers.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
+        watcher.serve(ServerInput::Opened { conn, target: stream, headers: &headers, peer: "127.0.0.1:2" });
         watcher.tell(FeedInput::Opened);
         watcher
     }
@@ -69,7 +78,13 @@ impl Watcher {
         self.server.on(input, self.now, &mut self.exchange, &mut out);
         for answer in out {
             match answer {
-                ServerOut::Text(_, _) if self.lose > 0 => self.lose -= 1,
+                ServerOut::Text(..) | ServerOut::Binary(..) if self.lose > 0 => self.lose -= 1,
+                ServerOut::Binary(_, bytes) => {
+                    self.binary += 1;
+                    let mut padded = std::mem::take(&mut self.padded);
+                    self.tell(FeedInput::Binary(padded.fill(&bytes)));
+                    self.padded = padded;
+                }
                 ServerOut::Text(_, text) => {
                     let mut padded = std::mem::take(&mut self.padded);
                     self.tell(FeedInput::Text(padded.fill(text.as_bytes())));
@@ -157,8 +172,10 @@ impl Watcher {
 
 #[test]
 fn a_book_follows_the_exchange() {
-    for venue in ["binance.spot", "binance.usdm"] {
-        let mut watcher = Watcher::new(venue);
+    for (venue, encoding) in
+        [("binance.spot", Encoding::Json), ("binance.spot", Encoding::Sbe), ("binance.usdm", Encoding::Json)]
+    {
+        let mut watcher = Watcher::new(venue, encoding);
         let mut rng = Rand64::new(11);
         for _ in 0..3_000 {
             watcher.step(&mut rng);
@@ -166,14 +183,19 @@ fn a_book_follows_the_exchange() {
         }
         assert!(watcher.live && watcher.lost == 0, "{venue}");
         assert!(watcher.exchange.book(0, 1).seq - watcher.seq < 20, "{venue}");
+        assert_eq!(watcher.binary > 1_000, encoding == Encoding::Sbe, "{venue}");
     }
 }
 
 #[test]
 fn lost_messages_are_noticed_and_cured() {
     for seed in 0..20 {
-        let venue = if seed % 2 == 0 { "binance.spot" } else { "binance.usdm" };
-        let mut watcher = Watcher::new(venue);
+        let (venue, encoding) = match seed % 3 {
+            0 => ("binance.spot", Encoding::Json),
+            1 => ("binance.spot", Encoding::Sbe),
+            _ => ("binance.usdm", Encoding::Json),
+        };
+        let mut watcher = Watcher::new(venue, encoding);
         let mut rng = Rand64::new(seed);
         for _ in 0..20 {
             for _ in 0..30 {
@@ -189,5 +211,48 @@ fn lost_messages_are_noticed_and_cured() {
         }
         watcher.compare();
         assert!(watcher.live && watcher.lost > 0, "seed {seed}: {} lost", watcher.lost);
+    }
+}
+
+/// The same market in both encodings: once all is told, the same book to the last level.
+#[test]
+fn both_encodings_give_the_same_book() {
+    for seed in 0..10 {
+        let [json, sbe] = [Encoding::Json, Encoding::Sbe].map(|encoding| {
+            let mut watcher = Watcher::new("binance.spot", encoding);
+            let mut rng = Rand64::new(seed);
+            for _ in 0..500 {
+                watcher.step(&mut rng);
+            }
+            // Nothing happens any more, and what was gathered is told.
+            watcher.now = watcher.now + Nanos::from_millis(200);
+            watcher.serve(ServerInput::Tick);
+            assert!(watcher.live && watcher.lost == 0, "seed {seed}");
+            assert_eq!(watcher.seq, watcher.exchange.book(0, 1).seq, "seed {seed}");
+            watcher
+        });
+        assert!(json.binary == 0 && sbe.binary > 100, "seed {seed}");
+        assert_eq!(json.book, sbe.book, "seed {seed}");
+        assert_eq!(json.top, sbe.top, "seed {seed}");
+    }
+}
+
+/// Binary market data is for those whose key is of the kind that the venue asks for.
+#[test]
+fn a_key_of_another_kind_gets_no_binary_data() {
+    for (name, secret, good) in
+        [(ED25519.0, ED25519, true), (HMAC.0, HMAC, false), ("of nobody", ED25519, false)]
+    {
+        let (mut exchange, account) = exchange("binance.spot");
+        let key = if name == "of nobody" { "another" } else { name }.to_owned();
+        let (secret, rights) = (secret_of(secret), KeyRights::default());
+        exchange.add_key(ApiKey { account, key, secret, passphrase: None, rights });
+        let mut server = (find("binance.spot").unwrap().server.unwrap())(1);
+        let headers = [("x-mbx-apikey".to_owned(), name.to_owned())];
+        let (conn, target) = (ConnId(1), "/stream");
+        let mut out = Vec::new();
+        let opened = ServerInput::Opened { conn, target, headers: &headers, peer: "127.0.0.1:2" };
+        server.on(opened, START, &mut exchange, &mut out);
+        assert_eq!(out.is_empty(), good, "{name}");
     }
 }

@@ -44,7 +44,7 @@ pub fn limit(side: Side, price: i64, qty: i64) -> NewOrder {
     }
 }
 
-fn secret_of((_, secret): (&str, &str)) -> KeySecret {
+pub fn secret_of((_, secret): (&str, &str)) -> KeySecret {
     match base64::engine::general_purpose::STANDARD.decode(secret) {
         Ok(der) if secret.starts_with("MC4") => {
             let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).unwrap();
@@ -200,6 +200,7 @@ impl World {
                     let body = body.as_bytes();
                     self.tell(GatewayInput::Response { token, status, headers: &headers, body });
                 }
+                ServerOut::Binary(..) => panic!("binary data on an order session"),
                 ServerOut::Close(id) => {
                     let lane = if id == conn(Lane::Orders) { Lane::Orders } else { Lane::Private };
                     self.closes += 1;

@@ -37,6 +37,7 @@ pub fn feed(venue: &str, levels: u32, ticker: bool, discover: bool) -> Box<dyn F
         books: if discover { Vec::new() } else { books },
         discover,
         channels: Channels { depth: true, levels, interval_ms: 0, ticker },
+        encoding: xarb::venue::Encoding::Json,
         stream: Endpoint::parse(row.endpoints.0).unwrap(),
         rest: Endpoint::parse(row.endpoints.1).unwrap(),
     })

@@ -199,6 +199,7 @@ impl World {
                     let (token, body) = (self.tokens.remove(&id).unwrap(), body.as_bytes());
                     self.tell(GatewayInput::Response { token, status, headers: &headers, body });
                 }
+                ServerOut::Binary(conn, _) => panic!("not JSON: {conn:?}"),
                 ServerOut::Close(conn) => panic!("cut off: {conn:?}"),
             }
         }

@@ -58,6 +58,7 @@ pub fn feed_config(ticker: bool) -> FeedConfig {
         books: vec![BookConfig { symbol: spec().symbol, spec: Some(spec()) }],
         discover: false,
         channels: Channels { depth: true, levels: 100, interval_ms: 0, ticker },
+        encoding: xarb::venue::Encoding::Json,
         stream: Endpoint::parse("ws://127.0.0.1/").unwrap(),
         rest: Endpoint::parse("http://127.0.0.1").unwrap(),
     }
@@ -207,7 +208,7 @@ impl World {
                     let body = body.as_bytes();
                     self.gateway_on(GatewayInput::Response { token, status, headers: &headers, body });
                 }
-                ServerOut::Text(..) | ServerOut::Close(_) => {}
+                ServerOut::Text(..) | ServerOut::Binary(..) | ServerOut::Close(_) => {}
             }
         }
     }
@@ -285,6 +286,8 @@ impl World {
         let reports = std::mem::take(&mut self.reports);
         let mut told: Vec<String> = reports
             .iter()
+            // The clock is asked whenever a key is refused.
+            .filter(|report| !matches!(report, Report::ServerTime { .. }))
             .map(|report| match report {
                 Report::Accepted { .. } => "accepted".to_owned(),
                 Report::Filled { qty, price, side, fee, fee_asset, .. } => {

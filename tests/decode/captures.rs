@@ -91,6 +91,7 @@ fn captured_messages_are_told_alike_by_every_tier() {
         (Venue::Binance, "cryptofeed-", "binance"),
         (Venue::Kraken, "cryptofeed-KRAKEN.", "kraken"),
         (Venue::Kraken, "python-", "kraken"),
+        (Venue::KrakenFutures, "cryptofeed-KRAKEN_FUTURES.", "kraken"),
         (Venue::Coinbase, "cryptofeed-", "coinbase"),
         (Venue::Bybit, "cryptofeed-", "bybit"),
     ] {

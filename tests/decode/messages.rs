@@ -6,9 +6,13 @@ use oorandom::Rand64;
 pub enum Venue {
     Binance,
     Kraken,
+    KrakenFutures,
     Coinbase,
     Bybit,
 }
+
+pub const VENUES: [Venue; 5] =
+    [Venue::Binance, Venue::Kraken, Venue::KrakenFutures, Venue::Coinbase, Venue::Bybit];
 
 /// A JSON value.
 #[derive(Clone)]
@@ -186,6 +190,7 @@ pub fn sound(venue: Venue, rand: &mut Rand64) -> Json {
     match venue {
         Venue::Binance => binance(rand),
         Venue::Kraken => kraken(rand),
+        Venue::KrakenFutures => kraken_futures(rand),
         Venue::Coinbase => coinbase(rand),
         Venue::Bybit => bybit(rand),
     }
@@ -416,6 +421,61 @@ fn kraken(rand: &mut Rand64) -> Json {
             parts.extend([text("book-10"), text(name)]);
             Json::List(parts)
         }
+    }
+}
+
+fn kraken_futures(rand: &mut Rand64) -> Json {
+    let name = symbol(rand, &["PI_XBTUSD", "FI_ETHUSD_210924", "PF_AAPLxUSD", "PF_币USD"]);
+    let (seq, ms) = (rand.rand_range(0..1 << 53), rand.rand_range(1_600_000_000_000..1_900_000_000_000));
+    match rand.rand_range(0..10) {
+        0..=3 => map([
+            ("feed", text("book")),
+            ("product_id", text(name)),
+            ("side", text(if coin(rand) { "buy" } else { "sell" })),
+            ("seq", raw(seq)),
+            ("price", raw(decimal(rand, true))),
+            ("qty", raw(decimal(rand, true))),
+            ("timestamp", raw(ms)),
+        ]),
+        4 | 5 => {
+            let level = |rand: &mut Rand64| {
+                map([("price", raw(decimal(rand, true))), ("qty", raw(decimal(rand, true)))])
+            };
+            map([
+                ("feed", text("book_snapshot")),
+                ("product_id", text(name)),
+                ("timestamp", raw(ms)),
+                ("seq", raw(seq)),
+                ("tickSize", raw(if coin(rand) { "null" } else { "0.5" })),
+                ("bids", levels(rand, level)),
+                ("asks", levels(rand, level)),
+            ])
+        }
+        6 => {
+            let mut fields = vec![("time".to_owned(), raw(ms)), ("product_id".to_owned(), text(name))];
+            fields.push(("feed".to_owned(), text("ticker")));
+            fields.push(("funding_rate".to_owned(), raw("-6.2604214e-11")));
+            for key in ["bid", "ask", "bid_size", "ask_size"] {
+                let value = if rand.rand_range(0..6) == 0 { "null".to_owned() } else { decimal(rand, true) };
+                fields.push((key.to_owned(), raw(value)));
+            }
+            Json::Map(fields)
+        }
+        7 => map([("feed", text("heartbeat")), ("time", raw(ms))]),
+        8 => map([
+            ("feed", text("trade")),
+            ("product_id", text(name)),
+            ("side", text("buy")),
+            ("seq", raw(seq)),
+            ("time", raw(ms)),
+            ("qty", raw("320.0")),
+            ("price", raw("119.44")),
+        ]),
+        _ => map([
+            ("event", text(["subscribed", "info", "error", "alert"][rand.rand_range(0..4) as usize])),
+            ("feed", text("book")),
+            ("product_ids", Json::List(vec![text(name)])),
+        ]),
     }
 }
 

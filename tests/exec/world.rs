@@ -61,6 +61,8 @@ pub struct FakeVenue {
     pub news: Vec<Report>,
     pub quote: Option<Quote>,
     pub window: Nanos,
+    /// How many orders its rate limit has room for; `None` = any number.
+    pub room: Option<u32>,
     encoded: BTreeMap<ClientId, Draft>,
     trades: u64,
     pub now: Nanos,
@@ -195,6 +197,17 @@ impl Gateway for FakeVenue {
         self.encoded.insert(order.client, *order);
         Ok(())
     }
+    fn spend(&mut self, _: &Draft, _: Urgency, _: Nanos) -> Result<(), Limited> {
+        match &mut self.room {
+            Some(0) => return Err(Limited("orders")),
+            Some(room) => *room -= 1,
+            None => {}
+        }
+        Ok(())
+    }
+    fn refund(&mut self, _: &Draft, _: Nanos) {
+        self.room = self.room.map(|room| room + 1);
+    }
     fn command(&mut self, _: &Command, _: Nanos, _: &mut GatewayOut) -> Result<(), Unsupported> {
         Ok(())
     }
@@ -257,11 +270,16 @@ pub fn spec() -> InstrumentSpec {
 }
 
 pub fn config() -> ExecutorConfig {
+    config_of(2)
+}
+
+/// So many venues, up to four.
+pub fn config_of(venues: usize) -> ExecutorConfig {
     let bps = |bps: i64| Bps(bps * Bps::ONE);
     let row = |venue| (VenueId(venue), BTC_USDT, spec(), FeeRate(100_000));
     ExecutorConfig {
-        venues: 2,
-        markets: vec![row(0), row(1)],
+        venues,
+        markets: (0..venues as u8).map(row).collect(),
         environment: Environment::Sim,
         run: 1,
         tag_key: [7; 32],
@@ -273,7 +291,7 @@ pub fn config() -> ExecutorConfig {
             open_intents_max: 8,
             price_band: bps(100),
             exposure_max: money("100000"),
-            book_age_max: vec![Nanos::from_millis(500); 2],
+            book_age_max: vec![Nanos::from_millis(500); venues],
             cooldown: Nanos::ZERO,
             min_edge: bps(1),
             loss_max: money("5000"),
@@ -329,11 +347,13 @@ pub fn world_of(config: ExecutorConfig) -> World {
         news: vec![Report::Ready, Report::Streaming],
         quote: quote(bid, ask, start),
         window: Nanos::from_secs(1),
+        room: None,
         encoded: BTreeMap::new(),
         trades: u64::from(id) * 1_000_000,
         now: start,
     };
-    let venues = vec![venue(0, 59_990, 60_000), venue(1, 60_200, 60_210)];
+    let quotes = [(59_990, 60_000), (60_200, 60_210), (59_995, 60_005), (60_195, 60_205)];
+    let venues = (0..).zip(quotes).take(config.venues).map(|(id, (bid, ask))| venue(id, bid, ask)).collect();
     let desk = Desk { venues, sent: vec![], commands: vec![], alerts: vec![] };
     let mut world = World { exec: Executor::new(config, Kill::new()).unwrap(), desk, now: start };
     world.step(2);
@@ -353,7 +373,36 @@ pub fn opportunity(qty: i64, at: Nanos) -> Opportunity {
     Opportunity::new(BTC_USDT, at, &legs, sums, false).unwrap()
 }
 
+/// Buys on venues 0 and 2, sells on 1 and, with four venues, on 3: each leg at the touch.
+pub fn many_legs(venues: usize, qty: i64, at: Nanos) -> Opportunity {
+    let leg = |venue, side, price, qty| {
+        let price = Price(price * E8);
+        Leg { venue: VenueId(venue), side, price, qty: Qty(qty), book_version: 1 }
+    };
+    let buys = [leg(0, Side::Buy, 60_000, qty), leg(2, Side::Buy, 60_005, qty)];
+    let sells = match venues {
+        3 => vec![leg(1, Side::Sell, 60_200, 2 * qty)],
+        _ => vec![leg(1, Side::Sell, 60_200, qty), leg(3, Side::Sell, 60_195, qty)],
+    };
+    let legs = [buys.as_slice(), &sells].concat();
+    let mut sums = Sums::default();
+    for leg in &legs {
+        let value = Money::notional(leg.price, leg.qty, Scale::DEFAULT).unwrap();
+        let fee = value.fee_up(FeeRate(100_000));
+        match leg.side {
+            Side::Buy => (sums.bought, sums.buy_fees) = (sums.bought + value, sums.buy_fees + fee),
+            Side::Sell => (sums.sold, sums.sell_fees) = (sums.sold + value, sums.sell_fees + fee),
+        }
+    }
+    Opportunity::new(BTC_USDT, at, &legs, sums, false).unwrap()
+}
+
 impl World {
+    pub fn fire_many(&mut self, qty: i64) -> Result<usize, xarb::risk::Refusal> {
+        let opportunity = many_legs(self.desk.venues.len(), qty, self.now);
+        self.exec.on_opportunity(&opportunity, self.now, &mut self.desk)
+    }
+
     pub fn fire(&mut self, qty: i64) -> Result<usize, xarb::risk::Refusal> {
         self.exec.on_opportunity(&opportunity(qty, self.now), self.now, &mut self.desk)
     }

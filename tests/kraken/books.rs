@@ -64,11 +64,12 @@ impl BookView for Plain {
 }
 
 /// A feed without metadata, as a replay has it.
-pub fn discovering() -> Box<dyn Feed> {
-    (xarb::venue::find("kraken.spot").unwrap().feed)(&FeedConfig {
+pub fn discovering(venue: &str) -> Box<dyn Feed> {
+    (xarb::venue::find(venue).unwrap().feed)(&FeedConfig {
         books: Vec::new(),
         discover: true,
         channels: Channels { depth: true, levels: 1000, interval_ms: 0, ticker: false },
+        encoding: xarb::venue::Encoding::Json,
         stream: Endpoint::parse("wss://127.0.0.1/v2").unwrap(),
         rest: Endpoint::parse("https://127.0.0.1").unwrap(),
     })
@@ -85,7 +86,8 @@ struct Counts {
 }
 
 fn play<'a>(messages: impl IntoIterator<Item = &'a str>) -> Counts {
-    let (mut feed, mut out, mut padded) = (discovering(), FeedOut::default(), PaddedBuf::default());
+    let (mut feed, mut out, mut padded) =
+        (discovering("kraken.spot"), FeedOut::default(), PaddedBuf::default());
     let mut books: BTreeMap<u16, Plain> = BTreeMap::new();
     let mut counts = Counts::default();
     for message in messages {

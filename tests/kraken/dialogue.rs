@@ -11,7 +11,7 @@ use xarb::venue::*;
 use xarb::wire::PaddedBuf;
 
 use crate::books::Plain;
-use crate::world::{feed_config, gateway_config, unmask};
+use crate::world::{feed_config, futures_config, gateway_config, unmask};
 
 /// Plays a file; `act` does what a line says and shows what followed.
 fn play(file: &str, mut act: impl FnMut(&str) -> Vec<String>) {
@@ -37,9 +37,18 @@ fn play(file: &str, mut act: impl FnMut(&str) -> Vec<String>) {
 
 #[test]
 fn the_book_dialogue_is_kept() {
-    let mut feed = (find("kraken.spot").unwrap().feed)(&feed_config(10, true));
+    book_dialogue("kraken.spot", &feed_config(10, true), "book.txt");
+}
+
+#[test]
+fn the_futures_book_dialogue_is_kept() {
+    book_dialogue("kraken.futures", &futures_config(), "futures_book.txt");
+}
+
+fn book_dialogue(venue: &str, config: &FeedConfig, file: &str) {
+    let mut feed = (find(venue).unwrap().feed)(config);
     let (mut book, mut now) = (Plain::default(), Nanos::from_secs(1_785_060_000));
-    play("book.txt", |line| {
+    play(file, |line| {
         let (mut out, mut padded) = (FeedOut::default(), PaddedBuf::default());
         let done = match line.split_once(' ').unwrap_or((line, "")) {
             ("open", _) => feed.on(FeedInput::Opened, now, &mut out),

@@ -8,12 +8,12 @@ use xarb::venue::*;
 use xarb::wire::PaddedBuf;
 
 use crate::books::discovering;
-use crate::world::{feed_config, gateway_config, spec};
+use crate::world::{feed_config, futures_config, gateway_config, spec};
 
 /// Messages of every kind that the venue sends or takes.
 fn samples() -> Vec<String> {
     let mut all = Vec::new();
-    for file in ["book.txt", "session.txt"] {
+    for file in ["book.txt", "session.txt", "futures_book.txt"] {
         let path = format!("{}/tests/data/kraken/{file}", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
         for line in text.lines() {
@@ -28,6 +28,7 @@ fn samples() -> Vec<String> {
             r#"[336,{"a":[["5541.30000","0.00000000","1534614248.123678"]]},{"b":[],"c":"974942666"},"book-10","XBT/USD"]"#,
             r#"{"method":"cancel_order","params":{"cl_ord_id":["x"],"token":"t"},"req_id":3}"#,
             r#"{"method":"subscribe","params":{"channel":"ticker","symbol":["BTC/USD"]},"req_id":3}"#,
+            r#"{"instruments":[{"symbol":"PF_XBTUSD","type":"flexible_futures","tickSize":0.5,"contractSize":1,"tradeable":true,"contractValueTradePrecision":4,"base":"XBT","quote":"USD"}]}"#,
         ]
         .map(String::from),
     );
@@ -74,7 +75,12 @@ proptest! {
 
     #[test]
     fn a_feed_survives(texts in texts()) {
-        let feeds = [discovering(), (find("kraken.spot").unwrap().feed)(&feed_config(10, true))];
+        let feeds = [
+            discovering("kraken.spot"),
+            (find("kraken.spot").unwrap().feed)(&feed_config(10, true)),
+            discovering("kraken.futures"),
+            (find("kraken.futures").unwrap().feed)(&futures_config()),
+        ];
         for mut feed in feeds {
             let (mut out, mut padded) = (FeedOut::default(), PaddedBuf::default());
             let mut now = Nanos::from_secs(1);
@@ -157,6 +163,8 @@ proptest! {
 
     #[test]
     fn metadata_survives(text in mutated()) {
-        let _ = (find("kraken.spot").unwrap().instruments)(&text);
+        for venue in ["kraken.spot", "kraken.futures"] {
+            let _ = (find(venue).unwrap().instruments)(&text);
+        }
     }
 }

@@ -56,9 +56,16 @@ pub fn feed_config(levels: u32, ticker: bool) -> FeedConfig {
         books: vec![BookConfig { symbol: spec().symbol, spec: Some(spec()) }],
         discover: false,
         channels: Channels { depth: true, levels, interval_ms: 0, ticker },
+        encoding: xarb::venue::Encoding::Json,
         stream: Endpoint::parse("ws://127.0.0.1/v2").unwrap(),
         rest: Endpoint::parse("http://127.0.0.1").unwrap(),
     }
+}
+
+/// Two contracts, without metadata.
+pub fn futures_config() -> FeedConfig {
+    let book = |symbol| BookConfig { symbol: Symbol::new(symbol).unwrap(), spec: None };
+    FeedConfig { books: vec![book("PI_XBTUSD"), book("PF_ETHUSD")], ..feed_config(1_000, true) }
 }
 
 /// What a frame says once its mask is off.
@@ -209,7 +216,7 @@ impl World {
                     let body = body.as_bytes();
                     self.gateway_on(GatewayInput::Response { token, status, headers: &headers, body });
                 }
-                ServerOut::Text(..) | ServerOut::Close(_) => {}
+                ServerOut::Text(..) | ServerOut::Binary(..) | ServerOut::Close(_) => {}
             }
         }
     }

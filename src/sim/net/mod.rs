@@ -67,6 +67,7 @@ struct Wires {
 
 struct Conn {
     host: usize,
+    tag: u32,
     /// When both ends know of it.
     open_at: Nanos,
     cut_at: Nanos,
@@ -94,7 +95,12 @@ impl Net {
     /// A way into the network for the engine. TLS is left out: what an `https` link carries here
     /// is what it would carry inside the tunnel.
     pub fn dialer(&self) -> NetDial {
-        NetDial { wires: self.wires.clone() }
+        self.tagged(0)
+    }
+
+    /// A dialler whose connections can be broken apart from all others: they bear this tag.
+    pub fn tagged(&self, tag: u32) -> NetDial {
+        NetDial { wires: self.wires.clone(), tag }
     }
 
     /// The next time after `after` at which bytes arrive at either end, a connection opens or one
@@ -147,6 +153,29 @@ impl Net {
             conn.up.stall(until);
             conn.down.stall(until);
         }
+    }
+
+    /// Breaks all connections of a tag, each at some byte of what is under way. Returns how many.
+    pub fn cut_tagged(&mut self, tag: u32) -> usize {
+        let wires = &mut *lock(&self.wires);
+        let own = wires.conns.values_mut().filter(|conn| conn.tag == tag && !conn.is_broken());
+        own.map(|conn| conn.cut(wires.now, &mut wires.rng)).count()
+    }
+
+    /// Nothing gets through on the connections that a tag has now before `until`.
+    pub fn stall_tagged(&mut self, tag: u32, until: Nanos) {
+        for conn in lock(&self.wires).conns.values_mut().filter(|conn| conn.tag == tag) {
+            conn.up.stall(until);
+            conn.down.stall(until);
+        }
+    }
+
+    /// Makes zero of one byte of what is under way to the engine on the connections of a tag. Returns
+    /// how many had anything under way.
+    pub fn spoil_tagged(&mut self, tag: u32) -> usize {
+        let wires = &mut *lock(&self.wires);
+        let own = wires.conns.values_mut().filter(|conn| conn.tag == tag);
+        own.map(|conn| usize::from(conn.down.spoil(&mut wires.rng))).sum()
     }
 
     /// Whether a host turns away new connections.
@@ -219,6 +248,14 @@ impl Net {
         let mut again = Vec::new();
         for sent in out.drain(..) {
             match sent {
+                ServerOut::Binary(ConnId(id), bytes) => {
+                    if let Some((own, served)) = self.served.get_mut(&id)
+                        && *own == venue
+                    {
+                        served.send_binary(&bytes);
+                        self.flush(id);
+                    }
+                }
                 ServerOut::Text(ConnId(id), text) => {
                     if let Some((own, served)) = self.served.get_mut(&id)
                         && *own == venue
@@ -349,6 +386,7 @@ fn lock(wires: &Mutex<Wires>) -> MutexGuard<'_, Wires> {
 #[derive(Clone)]
 pub struct NetDial {
     wires: Arc<Mutex<Wires>>,
+    tag: u32,
 }
 
 impl Dial for NetDial {
@@ -369,7 +407,7 @@ impl Dial for NetDial {
             let life = if every > 0 { wires.rng.rand_range(0..2 * every as u64) as i64 } else { i64::MAX };
             let (up, down) = (Pipe::default(), Pipe::default());
             let cut_at = wires.now + Nanos(life);
-            wires.conns.insert(id, Conn { host, open_at, cut_at, up, down, dropped: false });
+            wires.conns.insert(id, Conn { host, tag: self.tag, open_at, cut_at, up, down, dropped: false });
         }
         Ok(Box::new(NetLink { wires: self.wires.clone(), id, refused, opened: false }))
     }

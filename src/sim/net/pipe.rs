@@ -81,6 +81,17 @@ impl Pipe {
         self.end = Some(end);
     }
 
+    /// Makes zero of one byte of what is under way; false when nothing is.
+    pub fn spoil(&mut self, rng: &mut Rand64) -> bool {
+        let under_way = self.chunks.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() - self.taken;
+        if under_way == 0 {
+            return false;
+        }
+        let at = rng.rand_range(0..under_way as u64) as usize + self.taken;
+        let byte = self.chunks.iter_mut().flat_map(|(_, bytes)| bytes).nth(at);
+        byte.map(|byte| *byte = 0).is_some()
+    }
+
     /// Nothing arrives before `until`.
     pub fn stall(&mut self, until: Nanos) {
         self.chunks.iter_mut().for_each(|(due, _)| *due = (*due).max(until));
@@ -112,6 +123,21 @@ mod tests {
         assert_eq!(all(&mut pipe, 19, 9), "");
         assert_eq!(all(&mut pipe, 20, 9), "ef");
         assert!(pipe.is_over(Nanos(20)) && !pipe.is_over(Nanos(19)));
+    }
+
+    #[test]
+    fn a_spoilt_byte_is_one_of_those_under_way() {
+        for seed in 0..50 {
+            let (mut pipe, mut rng) = (Pipe::default(), Rand64::new(seed));
+            assert!(!pipe.spoil(&mut rng));
+            pipe.put(Nanos(1), b"abc");
+            pipe.put(Nanos(2), b"de");
+            assert_eq!(all(&mut pipe, 1, 2), "ab");
+            assert!(pipe.spoil(&mut rng));
+            let rest = all(&mut pipe, 2, 9);
+            let kept = rest.chars().zip("cde".chars()).filter(|(got, sent)| got == sent).count();
+            assert_eq!((kept, rest.len(), rest.matches('\0').count()), (2, 3, 1), "seed {seed}: {rest:?}");
+        }
     }
 
     #[test]

@@ -117,6 +117,11 @@ impl Served {
         if let End::Ws(ws) = &mut self.end { ws.send_text(text) } else { false }
     }
 
+    /// Sends a binary message; false when this is no open WebSocket.
+    pub fn send_binary(&mut self, bytes: &[u8]) -> bool {
+        if let End::Ws(ws) = &mut self.end { ws.send_binary(bytes) } else { false }
+    }
+
     /// Answers the request under way; false when it is not that one. After it, there may be more to
     /// hear.
     pub fn respond(&mut self, id: RequestId, status: u16, headers: &[(String, String)], body: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Public market data of one connection: the combined stream with `depth` and `bookTicker` of many
-//! symbols, and the REST snapshots that the books start from (see [`super::sync`] for the rule).
+//! symbols, or (spot) the same in SBE, whose answers to requests are text all the same, and the REST
+//! snapshots that the books start from (see [`super::sync`] for the rule).
 //!
 //! The venue cuts a connection after 24 hours and says `serverShutdown` before it ends one early:
 //! both ask for a successor in time. It takes five messages a second from us, so subscriptions go
@@ -7,13 +8,14 @@
 
 use super::decode::{Decoder, Depth, Message, Ticker, snapshot};
 use super::limits;
+use super::sbe;
 use super::subscribe::Subscriptions;
 use super::symbol::{Market, order_name};
 use super::sync::{Ids, Joined, Place, Step};
 use crate::types::{BookId, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
-    BookChange, BookNames, Budget, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput,
-    FeedOut, Lost, TierUse, Urgency, Want,
+    BookChange, BookNames, Budget, ChangeKind, Channels, Discovered, Encoding, Feed, FeedConfig, FeedError,
+    FeedInput, FeedOut, Lost, Sequence, TierUse, Urgency, Want,
 };
 use crate::wire::Padded;
 
@@ -32,6 +34,7 @@ pub struct BinanceFeed {
     market: Market,
     discover: bool,
     channels: Channels,
+    encoding: Encoding,
     stream: Endpoint,
     books: Vec<Book>,
     names: BookNames,
@@ -76,6 +79,7 @@ impl BinanceFeed {
             market,
             discover: config.discover,
             channels: config.channels,
+            encoding: config.encoding,
             stream,
             books: Vec::new(),
             names: BookNames::new(),
@@ -183,6 +187,29 @@ impl BinanceFeed {
             && let Some(body) = self.orphan.take()
         {
             return self.fetched(opened, "", 200, &body, now, out);
+        }
+        Ok(())
+    }
+
+    /// A message in SBE: the same books by the same rules. Such a feed opens no books by itself, since
+    /// no recording has these messages.
+    fn binary(&mut self, bytes: &[u8], now: Nanos, out: &mut FeedOut) -> Result<(), FeedError> {
+        let frame = sbe::frame(bytes)?;
+        let Some((id, book)) =
+            self.names.find(frame.symbol).and_then(|id| Some((id, self.books.get(usize::from(id.0))?)))
+        else {
+            out.ignored += 1;
+            return Ok(());
+        };
+        let scale = self.decoders.get(book.decoder).map_or(Scale::DEFAULT, |(scale, _)| *scale);
+        match frame.message(scale, &mut out.levels)? {
+            Message::Depth(Depth { first, last, prev, event_ms, bids, asks, .. }) => {
+                self.depth(id, Ids { first, last, prev }, venue_time(event_ms), bids, asks, now, out);
+            }
+            Message::Ticker(Ticker { update_id, bid, ask, event_ms, .. }) => {
+                self.ticker(id, update_id, bid, ask, venue_time(event_ms), out);
+            }
+            _ => out.ignored += 1,
         }
         Ok(())
     }
@@ -440,10 +467,22 @@ impl Feed for BinanceFeed {
         self.stream.clone()
     }
 
+    fn headers(&self, key: &str) -> Vec<(String, String)> {
+        match self.encoding {
+            Encoding::Json => Vec::new(),
+            Encoding::Sbe => vec![("X-MBX-APIKEY".to_owned(), key.to_owned())],
+        }
+    }
+
     fn on(&mut self, input: FeedInput<'_>, now: Nanos, out: &mut FeedOut) -> Result<(), FeedError> {
         match input {
             FeedInput::Text(text) => {
                 return self.message(text, now, out).inspect_err(|_| self.lose_all(Lost::Malformed, out));
+            }
+            FeedInput::Binary(bytes) if self.encoding == Encoding::Sbe => {
+                return self
+                    .binary(bytes.message(), now, out)
+                    .inspect_err(|_| self.lose_all(Lost::Malformed, out));
             }
             FeedInput::Binary(_) => {
                 self.lose_all(Lost::Malformed, out);
@@ -457,7 +496,7 @@ impl Feed for BinanceFeed {
                 self.opened = Some(now);
                 self.successor_asked = false;
                 let books = self.books.iter().map(|book| book.symbol.as_str());
-                self.subscriptions = Subscriptions::new(self.market, self.channels, books);
+                self.subscriptions = Subscriptions::new(self.market, self.channels, self.encoding, books);
                 self.tick(now, out);
             }
             FeedInput::Closed => {
@@ -468,6 +507,11 @@ impl Feed for BinanceFeed {
             FeedInput::Tick => self.tick(now, out),
         }
         Ok(())
+    }
+
+    /// Update ids number the changes of a symbol's book, whoever listens.
+    fn sequence(&self) -> Sequence {
+        Sequence::Shared
     }
 
     fn distrust(&mut self, book: BookId, why: Lost, now: Nanos, out: &mut FeedOut) {

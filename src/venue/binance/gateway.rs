@@ -23,7 +23,6 @@ mod turn;
 use serde_json::value::RawValue;
 
 use self::listen::{Listening, Recent};
-use self::turn::Turn;
 
 use super::call::{self, Call};
 use super::desk::Desk;
@@ -35,8 +34,8 @@ use super::sign::Signer;
 use super::template::Channel;
 use crate::types::{Class, ClientId, Draft, Nanos, Report};
 use crate::venue::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
-    LaneSpec, Limited, OrderBytes, PreviewError, Transport, Unsupported, Urgency,
+    Budget, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
+    LaneSpec, Limited, OrderBytes, PreviewError, Transport, Turns, Unsupported, Urgency,
 };
 
 /// When to open the successor of a connection that lives 24 hours.
@@ -65,7 +64,7 @@ pub struct BinanceGateway {
     was_ready: bool,
     pending: Vec<Pending>,
     next_token: u64,
-    turn: Turn,
+    turns: Turns<(Call, What)>,
 }
 
 /// One WebSocket API connection.
@@ -142,7 +141,7 @@ impl BinanceGateway {
             was_ready: false,
             pending: Vec::new(),
             next_token: 1,
-            turn: Turn::new(desk),
+            turns: Turns::new(Budget::new(desk.limits, 1)),
         })
     }
 
@@ -166,7 +165,7 @@ impl BinanceGateway {
 
     fn opened(&mut self, lane: Lane, now: Nanos, out: &mut GatewayOut) {
         let logs_on = self.logs_on(lane);
-        self.turn.connected(lane, now);
+        self.connected(lane, now);
         if let Some(session) = self.session(lane) {
             *session = Session { opened: Some(now), usable: !logs_on, successor_asked: false };
         }
@@ -472,11 +471,11 @@ impl Gateway for BinanceGateway {
 
     #[inline]
     fn spend(&mut self, _: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
-        self.turn.budget.spend(&limits::order(), urgency, 0, now)
+        self.turns.budget.spend(&limits::order(), urgency, 0, now)
     }
 
     fn refund(&mut self, _: &Draft, now: Nanos) {
-        self.turn.budget.refund(&limits::order(), 0, now);
+        self.turns.budget.refund(&limits::order(), 0, now);
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {

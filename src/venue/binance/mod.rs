@@ -21,6 +21,7 @@ pub mod limits;
 pub mod order;
 pub mod preview;
 pub mod private;
+pub mod sbe;
 pub mod server;
 pub mod sign;
 mod subscribe;

@@ -2,7 +2,7 @@
 
 use super::symbol::{Market, stream_name};
 use crate::types::{BookId, Nanos};
-use crate::venue::Channels;
+use crate::venue::{Channels, Encoding};
 
 /// Most streams of one connection.
 const MAX_STREAMS: usize = 1_024;
@@ -35,17 +35,23 @@ impl Subscriptions {
     pub fn new<'a>(
         market: Market,
         channels: Channels,
+        encoding: Encoding,
         books: impl Iterator<Item = &'a str>,
     ) -> Subscriptions {
         let mut streams = Vec::new();
         for (at, symbol) in books.enumerate() {
             let book = BookId(u16::try_from(at).unwrap_or(u16::MAX));
             let symbol = stream_name(symbol);
+            let (depth, ticker) = match encoding {
+                Encoding::Json => (depth_stream(market, channels.interval_ms), "bookTicker"),
+                // Every 20 ms, the only interval of this encoding.
+                Encoding::Sbe => ("depth", "bestBidAsk"),
+            };
             if channels.depth {
-                streams.push((book, format!("{symbol}@{}", depth_stream(market, channels.interval_ms))));
+                streams.push((book, format!("{symbol}@{depth}")));
             }
             if channels.ticker {
-                streams.push((book, format!("{symbol}@bookTicker")));
+                streams.push((book, format!("{symbol}@{ticker}")));
             }
         }
         streams.truncate(MAX_STREAMS);
@@ -123,15 +129,21 @@ mod tests {
             (Market::UsdM, 250, r#"["btcusdt@depth","btcusdt@bookTicker"]"#),
         ] {
             let channels = Channels { interval_ms, ..BOTH };
-            let text = Subscriptions::new(market, channels, ["BTCUSDT"].into_iter()).next(Nanos(1)).unwrap();
+            let text = Subscriptions::new(market, channels, Encoding::Json, ["BTCUSDT"].into_iter())
+                .next(Nanos(1))
+                .unwrap();
             assert_eq!(text, format!(r#"{{"method":"SUBSCRIBE","params":{want},"id":1}}"#));
         }
+        let text =
+            Subscriptions::new(Market::Spot, BOTH, Encoding::Sbe, ["BTCUSDT"].into_iter()).next(Nanos(1));
+        assert!(text.unwrap().contains(r#"["btcusdt@depth","btcusdt@bestBidAsk"]"#));
     }
 
     #[test]
     fn many_streams_go_out_in_batches_within_the_venues_limits() {
         let names: Vec<String> = (0..600).map(|i| format!("S{i}")).collect();
-        let mut all = Subscriptions::new(Market::Spot, BOTH, names.iter().map(String::as_str));
+        let mut all =
+            Subscriptions::new(Market::Spot, BOTH, Encoding::Json, names.iter().map(String::as_str));
         let mut sent = Vec::new();
         for ms in (0..10_000).step_by(10) {
             sent.extend(all.next(Nanos::from_millis(ms)).map(|text| (ms, text.matches('@').count())));

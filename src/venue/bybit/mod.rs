@@ -15,6 +15,7 @@ pub mod decode;
 mod errors;
 mod feed;
 mod gateway;
+pub mod limits;
 mod order;
 mod preview;
 mod private;

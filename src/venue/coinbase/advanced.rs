@@ -448,8 +448,9 @@ pub struct UserMessage {
 
 /// What a message of the private connection says.
 pub enum UserNews {
-    /// Orders as they stand; `true` for those of the beginning.
-    Orders(Vec<(bool, Option<OrderRow>)>),
+    /// Orders as they stand; `true` for those of the beginning. Of one that cannot be read the id is
+    /// left, where it can.
+    Orders(Vec<(bool, Result<OrderRow, Option<VenueRef>>)>),
     /// The subscriptions in force, the one to the account's orders among them or not.
     Subscriptions {
         /// It is among them.
@@ -461,7 +462,7 @@ pub enum UserNews {
     Other,
 }
 
-/// Reads a message of the private connection; a row that cannot be read is `None`.
+/// Reads a message of the private connection. The venue says that fields may be missing.
 pub fn read_user(text: &[u8], specs: &Specs) -> Option<UserMessage> {
     use serde_json::value::RawValue;
     #[derive(Deserialize)]
@@ -484,6 +485,11 @@ pub fn read_user(text: &[u8], specs: &Specs) -> Option<UserMessage> {
         orders: Option<Vec<&'a RawValue>>,
     }
     #[derive(Deserialize)]
+    struct Id<'a> {
+        #[serde(borrow)]
+        order_id: Cow<'a, str>,
+    }
+    #[derive(Deserialize)]
     struct InForce<'a> {
         #[serde(borrow)]
         subscriptions: BTreeMap<Cow<'a, str>, &'a RawValue>,
@@ -498,7 +504,12 @@ pub fn read_user(text: &[u8], specs: &Specs) -> Option<UserMessage> {
                 let snapshot = event.kind == "snapshot";
                 for order in event.orders.unwrap_or_default() {
                     let row = serde_json::from_str::<Order>(order.get()).ok();
-                    rows.push((snapshot, row.and_then(|order| order.row(specs))));
+                    let id = || {
+                        serde_json::from_str::<Id>(order.get())
+                            .ok()
+                            .and_then(|id| VenueRef::new(&id.order_id))
+                    };
+                    rows.push((snapshot, row.and_then(|order| order.row(specs)).ok_or_else(id)));
                 }
             }
             UserNews::Orders(rows)

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::advanced::{self, Ask};
 use super::jwt;
 use super::rows::{FillRow, Specs};
-use super::{exchange, sign};
+use super::{Product, exchange, limits, sign};
 use crate::types::{ClientId, Nanos, Price, Qty, Report, VenueRef};
-use crate::venue::{GatewayWant, HttpRequest};
+use crate::venue::{Budget, GatewayWant, HttpRequest, Turns};
 
 /// Calls that may wait for their answers.
 const CALLS: usize = 256;
@@ -157,15 +157,17 @@ pub struct Calls {
     host: String,
     pending: BTreeMap<u128, Call>,
     last: u64,
+    pub turns: Turns<(Call, Ask)>,
 }
 
 impl Calls {
     /// For one key at a host.
-    pub fn new(signer: Signer, host: String) -> Calls {
-        Calls { signer, host, pending: BTreeMap::new(), last: 0 }
+    pub fn new(product: Product, signer: Signer, host: String) -> Calls {
+        let turns = Turns::new(Budget::new(&limits::rules(product), 1));
+        Calls { signer, host, pending: BTreeMap::new(), last: 0, turns }
     }
 
-    /// Sends a call; `next` is where its list goes on. False when the product has no such call.
+    /// Sends a call, now or when the limits have room for it; `next` is where its list goes on. False when the product has no such call.
     pub fn send(
         &mut self,
         call: Call,
@@ -178,7 +180,23 @@ impl Calls {
             Signer::Advanced(_) => advanced_ask(&call, next, specs),
             Signer::Exchange(_) => exchange_ask(&call, next, specs),
         };
-        let Some((method, target, body)) = ask else { return false };
+        let Some(ask) = ask else { return false };
+        let (costs, urgency) = limits::of(&call);
+        // What has no place is asked again by whoever needs it.
+        self.turns.push((call, ask), urgency, costs, now);
+        self.take_turns(now, wants);
+        true
+    }
+
+    /// Sends the calls that there is room for by now.
+    pub fn take_turns(&mut self, now: Nanos, wants: &mut Vec<GatewayWant>) {
+        while let Some((call, ask)) = self.turns.next(now) {
+            self.send_now(call, ask, now, wants);
+        }
+    }
+
+    fn send_now(&mut self, call: Call, ask: Ask, now: Nanos, wants: &mut Vec<GatewayWant>) {
+        let (method, target, body) = ask;
         let mut headers = vec![("User-Agent", "xarb".to_owned())];
         // The time is public, and asked for before anything is known to work.
         if !matches!(call, Call::Time(_)) {
@@ -204,7 +222,6 @@ impl Calls {
         self.pending.insert(token, call);
         let request = HttpRequest { method, target, headers, body: body.into_bytes() };
         wants.push(GatewayWant::Http { token, request });
-        true
     }
 
     /// The call that was answered.

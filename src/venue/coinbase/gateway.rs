@@ -11,11 +11,11 @@ use super::preview::self_trade_group;
 use super::private::Memory;
 use super::session::Session;
 use super::tokens::Tokens;
-use super::{Product, jwt, sign};
+use super::{Product, jwt, limits, sign};
 use crate::types::{Class, Draft, InstrumentId, Nanos, Report};
 use crate::venue::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, Lane, LaneSpec, OrderBytes,
-    PreviewError, Transport, Unsupported,
+    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, Lane, LaneSpec, Limited,
+    OrderBytes, PreviewError, Transport, Unsupported, Urgency,
 };
 
 /// An order on Exchange is not to be sent in the last second of its time.
@@ -72,7 +72,7 @@ impl CoinbaseGateway {
         Ok(CoinbaseGateway {
             product,
             encoder,
-            calls: Calls::new(signer, host),
+            calls: Calls::new(product, signer, host),
             memory: Memory::new(specs().cloned().collect()),
             session: Session::default(),
             stocked: false,
@@ -118,6 +118,7 @@ impl CoinbaseGateway {
             self.watch(now, out);
             self.settle_ready("no token for an order", out);
         }
+        self.calls.take_turns(now, &mut out.wants);
         self.follow_up(now, out);
     }
 
@@ -213,6 +214,15 @@ impl Gateway for CoinbaseGateway {
         out.client = order.client;
         out.generation = self.config.credentials.generation;
         Ok(())
+    }
+
+    #[inline]
+    fn spend(&mut self, _: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
+        self.calls.turns.budget.spend(&limits::REQUEST, urgency, 0, now)
+    }
+
+    fn refund(&mut self, _: &Draft, now: Nanos) {
+        self.calls.turns.budget.refund(&limits::REQUEST, 0, now);
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {

@@ -13,7 +13,7 @@
 //! - `order`: new orders to bytes.
 //! - `advanced`, `exchange`: the other requests of each, and what its answers say, as `rows`.
 //! - `calls`, `responses`, `session`, `private`, `gateway`: the private side.
-//! - `error`: what errors mean. `preview`: orders and signatures for people.
+//! - `limits`: what is limited. `error`: what errors mean. `preview`: orders and signatures for people.
 //! - `server`: the venue's own end, for simulated exchanges.
 
 mod advanced;
@@ -25,6 +25,7 @@ mod feed;
 mod gateway;
 mod jwt;
 mod level3;
+mod limits;
 mod order;
 mod preview;
 mod private;

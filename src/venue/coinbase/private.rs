@@ -90,7 +90,8 @@ impl Memory {
 
     /// Remembers whose order this is.
     pub fn learn(&mut self, id: VenueRef, client: ClientId) {
-        self.known(id).client = Some(client);
+        let known = self.known(id);
+        (known.client, known.foreign) = (Some(client), false);
         self.ids.insert(client, id);
     }
 
@@ -145,8 +146,15 @@ impl Memory {
         }
         match row.client {
             Some(client) => self.learn(row.id, client),
+            // Not all that tells of an order tells our id of it.
+            None if known.client.is_some() => {}
             None => self.disown(row.id),
         }
+    }
+
+    /// The row with our id of its order, where only we know it.
+    pub fn named(&self, row: OrderRow) -> OrderRow {
+        OrderRow { client: row.client.or_else(|| self.owner(&row.id).flatten()), ..row }
     }
 
     /// An order that was changed.
@@ -157,6 +165,7 @@ impl Memory {
 
     /// An order as Advanced Trade's stream tells of it.
     pub fn on_order(&mut self, row: &OrderRow, snapshot: bool, now: Nanos, out: &mut Vec<Report>) {
+        let row = &self.named(*row);
         let was_foreign = self.orders.get(&row.id).is_some_and(|known| known.foreign);
         // What is over stays as it is, whatever comes late.
         if self.orders.get(&row.id).is_some_and(|known| known.ended) {
@@ -230,7 +239,8 @@ impl Memory {
         std::mem::take(&mut self.strangers)
     }
 
-    fn stranger(&mut self, id: VenueRef) {
+    /// An order that was spoken of in a way that says too little of it.
+    pub fn stranger(&mut self, id: VenueRef) {
         if !self.strangers.contains(&id) {
             self.strangers.push(id);
         }

@@ -49,7 +49,8 @@ impl CoinbaseGateway {
             }
             return;
         }
-        let (class, text, _) = error::classify(status, body, now);
+        let (class, text, retry_at) = error::classify(status, body, now);
+        self.rest(class, retry_at);
         match call {
             Call::Query { client, .. } if status == 404 => match self.memory.vanished(client, now) {
                 Some(id) if self.product == Product::Exchange => {
@@ -63,6 +64,13 @@ impl CoinbaseGateway {
                 self.tell_fills(list, now, out);
             }
             call => self.call_failed(&call, name, class, &text, now, out),
+        }
+    }
+
+    /// The venue asked us to stay away: nothing is sent until then.
+    fn rest(&mut self, class: Class, until: Option<Nanos>) {
+        if let (Class::Throttled, Some(until)) = (class, until) {
+            self.calls.turns.budget.pause(until);
         }
     }
 
@@ -104,7 +112,12 @@ impl CoinbaseGateway {
             return;
         }
         let (class, text, retry_at) = error::classify(status, body, now);
+        self.rest(class, retry_at);
         out.reports.push(Report::OrderError { client, class, code: error::code(&text), retry_at });
+        if status == 401 {
+            // It may be our clock: nothing that was sent at a wrong time is taken.
+            self.call(Call::Time(now), None, now, out);
+        }
     }
 
     /// Exchange answers with the order. `pending` is no acceptance yet: that is told by the stream.
@@ -356,17 +369,22 @@ impl CoinbaseGateway {
     }
 
     fn read_order(&self, answer: &Answer<'_>) -> Option<OrderRow> {
-        match self.product {
+        let row = match self.product {
             Product::Advanced => advanced::read_order(answer.body, self.memory.specs()),
             Product::Exchange => exchange::read_order(answer.body, self.memory.specs()),
-        }
+        };
+        row.map(|row| self.memory.named(row))
     }
 
     fn read_orders(&self, answer: &Answer<'_>) -> Option<Page<OrderRow>> {
-        match self.product {
+        let page = match self.product {
             Product::Advanced => advanced::read_orders(answer.body, self.memory.specs()),
             Product::Exchange => exchange::read_orders(answer.body, answer.after, self.memory.specs()),
-        }
+        };
+        page.map(|page| Page {
+            rows: page.rows.into_iter().map(|row| self.memory.named(row)).collect(),
+            next: page.next,
+        })
     }
 
     fn read_fills(&self, answer: &Answer<'_>) -> Option<Page<FillRow>> {

@@ -128,8 +128,10 @@ impl CoinbaseGateway {
             UserNews::Orders(rows) => {
                 for (snapshot, row) in rows {
                     match row {
-                        Some(row) => self.memory.on_order(&row, snapshot, now, &mut out.reports),
-                        None => {
+                        Ok(row) => self.memory.on_order(&row, snapshot, now, &mut out.reports),
+                        // What it lacks is asked for.
+                        Err(Some(id)) => self.memory.stranger(id),
+                        Err(None) => {
                             out.reports.push(Report::Malformed("private stream: unreadable order".to_owned()))
                         }
                     }

@@ -4,10 +4,10 @@
 //! JSON numbers whose digits count, because the book's checksum is taken over them. v1 says it by
 //! `event`, or, in an array, by the channel's name near the end; its decimals are strings.
 
-mod library;
+pub(super) mod library;
 mod old;
-mod scan;
-mod template;
+pub(super) mod scan;
+pub(super) mod template;
 
 use std::ops::Range;
 

@@ -357,13 +357,13 @@ impl State {
     }
 }
 
-fn levels_of<'a>(levels: &'a mut [Level], range: &std::ops::Range<u32>) -> &'a mut [Level] {
+pub(super) fn levels_of<'a>(levels: &'a mut [Level], range: &std::ops::Range<u32>) -> &'a mut [Level] {
     levels.get_mut(range.start as usize..range.end as usize).unwrap_or_default()
 }
 
 /// Prices are positive, quantities not negative; and both come in the book's own scale, which may
 /// be coarser than the decoder's when books of several share a connection.
-fn check(levels: &mut [Level], from: Scale, to: Scale) -> Result<(), FeedError> {
+pub(super) fn check(levels: &mut [Level], from: Scale, to: Scale) -> Result<(), FeedError> {
     if levels.iter().any(|level| level.price.0 <= 0 || level.qty.0 < 0) {
         return Err(FeedError::Malformed { at: 0, what: "a positive price and a quantity" });
     }

@@ -81,7 +81,7 @@ impl KrakenGateway {
 
     /// The venue said how many points an account may have on a pair.
     pub(super) fn set_tier(&mut self, points: u64) {
-        limits::set_tier(points, &mut self.trading, &mut self.calls.budget);
+        limits::set_tier(points, &mut self.trading, &mut self.calls.turns.budget);
     }
 
     /// Stops what an error of the venue says must stop.
@@ -94,10 +94,10 @@ impl KrakenGateway {
                     self.trading.told(limits::POINTS, place, full, now);
                 }
             }
-            Some(Stop::Calls) => self.calls.budget.told(limits::CALLS, 0, full, now),
+            Some(Stop::Calls) => self.calls.turns.budget.told(limits::CALLS, 0, full, now),
             Some(Stop::All(until)) => {
                 self.trading.pause(until);
-                self.calls.budget.pause(until);
+                self.calls.turns.budget.pause(until);
             }
             None => {}
         }

@@ -1,4 +1,5 @@
-//! Kraken spot: v2 (and, for old captures, v1) WebSocket and REST.
+//! Kraken. Spot: v2 (and, for old captures, v1) WebSocket and REST. Derivatives: books only, in
+//! [`futures`].
 
 mod answers;
 mod calls;
@@ -6,6 +7,7 @@ mod checksum;
 pub mod decode;
 mod error;
 mod feed;
+pub mod futures;
 mod gateway;
 pub mod json;
 mod limits;

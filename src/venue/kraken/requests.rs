@@ -1,12 +1,12 @@
 //! What was asked and is not answered yet: over the socket, and over REST.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use super::calls::Trade;
 use super::limits::{self, CALL_RULES};
 use super::sign::{Nonce, Signer};
 use crate::types::{ClientId, Nanos, VenueRef};
-use crate::venue::{Budget, GatewayWant, HttpRequest, Urgency};
+use crate::venue::{Budget, GatewayWant, HttpRequest, Turns, Urgency};
 
 /// Requests over the socket that may wait for their answers; a power of two. One that is still
 /// unanswered when this many have followed is given up: its order is known by its own id anyway.
@@ -14,9 +14,6 @@ const WAITING: usize = 4096;
 
 /// REST calls that may wait for their answers.
 const CALLS: usize = 256;
-
-/// REST calls that may wait for their turn.
-const TURNS: usize = 64;
 
 /// A request over the socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -140,9 +137,7 @@ pub struct Calls {
     nonce: Nonce,
     pending: BTreeMap<u128, Pending>,
     last: u64,
-    pub budget: Budget,
-    /// Calls that the venue's limits have no room for yet.
-    waiting: VecDeque<Pending>,
+    pub turns: Turns<Pending>,
 }
 
 /// Without a token there is no session, and what rests there cannot be cancelled.
@@ -162,8 +157,7 @@ impl Calls {
             nonce: Nonce::starting(nonce_from),
             pending: BTreeMap::new(),
             last: 0,
-            budget: Budget::new(&CALL_RULES, 1),
-            waiting: VecDeque::new(),
+            turns: Turns::new(Budget::new(&CALL_RULES, 1)),
         }
     }
 
@@ -185,36 +179,19 @@ impl Calls {
         self.turn(Pending { call, name, rest, again: false }, now, wants);
     }
 
-    /// Sends a call, now or when the limits have room for it. Questions keep their order, and one that
-    /// waits already is not asked twice.
+    /// Sends a call, now or when the limits have room for it. One that waits already is not asked twice.
     fn turn(&mut self, pending: Pending, now: Nanos, wants: &mut Vec<GatewayWant>) {
-        let urgency = urgency(&pending.call);
-        let behind = urgency == Urgency::Question && !self.waiting.is_empty();
-        if !behind && self.budget.spend(&limits::call(pending.name), urgency, 0, now).is_ok() {
-            return self.send(pending, now, wants);
+        if !self.turns.waiting().any(|own| own.name == pending.name && own.rest == pending.rest) {
+            let (urgency, costs) = (urgency(&pending.call), limits::call(pending.name));
+            // A question without an answer is asked again by whoever needs it.
+            self.turns.push(pending, urgency, costs, now);
         }
-        if self.waiting.iter().any(|own| own.name == pending.name && own.rest == pending.rest) {
-            return;
-        }
-        if self.waiting.len() >= TURNS {
-            self.waiting.pop_back();
-        }
-        let question = |own: &Pending| self::urgency(&own.call) == Urgency::Question;
-        let place = match urgency {
-            Urgency::Question => self.waiting.len(),
-            _ => self.waiting.iter().position(question).unwrap_or(self.waiting.len()),
-        };
-        self.waiting.insert(place, pending);
+        self.take_turns(now, wants);
     }
 
     /// Sends the calls that there is room for by now.
     pub fn take_turns(&mut self, now: Nanos, wants: &mut Vec<GatewayWant>) {
-        while let Some(first) = self.waiting.front() {
-            let costs = limits::call(first.name);
-            if self.budget.spend(&costs, urgency(&first.call), 0, now).is_err() {
-                break;
-            }
-            let Some(first) = self.waiting.pop_front() else { break };
+        while let Some(first) = self.turns.next(now) {
             self.send(first, now, wants);
         }
     }

@@ -257,7 +257,7 @@ fn spec(facts: &Facts<'_>) -> Option<InstrumentSpec> {
 }
 
 /// The decimals that a number needs, trailing zeros and exponents seen through.
-fn places(number: &Number<'_>) -> u8 {
+pub fn places(number: &Number<'_>) -> u8 {
     (0..=Scale::MAX.digits())
         .find(|places| {
             Scale::new(*places).is_some_and(|scale| parse(number.text().as_bytes(), scale).is_ok())

@@ -1,7 +1,5 @@
-//! Requests that are no new orders wait their turn when the venue's limits have no room for them now;
-//! what is urgent goes before questions.
-
-use std::collections::VecDeque;
+//! What the venue's limits mean for this gateway's requests: their costs, their turn, and what answers
+//! tell of the limits.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -9,42 +7,12 @@ use serde_json::value::RawValue;
 use super::{Answer, BinanceGateway, PATIENCE, What};
 use crate::types::{Nanos, Report};
 use crate::venue::binance::call::Call;
-use crate::venue::binance::desk::Desk;
 use crate::venue::binance::limits::{self, Stop};
 use crate::venue::binance::symbol::Market;
-use crate::venue::{Budget, Costs, GatewayOut, Lane, Urgency};
-
-/// Most requests that wait.
-const WAITING_MAX: usize = 256;
+use crate::venue::{Costs, GatewayOut, Lane, Urgency};
 
 /// What opening a connection of the WebSocket API weighs, and what its login and subscription do.
 const CONNECT: u32 = 2 + 2 + 2;
-
-/// The limits of one gateway, and what waits for them.
-pub(super) struct Turn {
-    pub budget: Budget,
-    waiting: VecDeque<Waiting>,
-}
-
-struct Waiting {
-    call: Call,
-    what: What,
-    since: Nanos,
-}
-
-impl Turn {
-    /// Nothing is used, nothing waits.
-    pub fn new(desk: &'static Desk) -> Turn {
-        Turn { budget: Budget::new(desk.limits, 1), waiting: VecDeque::new() }
-    }
-
-    /// A connection was opened: it is counted whatever is left.
-    pub fn connected(&mut self, lane: Lane, now: Nanos) {
-        if lane != Lane::Rest {
-            self.budget.note(&limits::request(CONNECT), 0, now);
-        }
-    }
-}
 
 fn urgency(what: What) -> Urgency {
     match what {
@@ -74,53 +42,37 @@ fn costs(market: Market, what: What) -> Costs {
 }
 
 impl BinanceGateway {
+    /// A connection was opened: it is counted whatever is left.
+    pub(super) fn connected(&mut self, lane: Lane, now: Nanos) {
+        if lane != Lane::Rest {
+            self.turns.budget.note(&limits::request(CONNECT), 0, now);
+        }
+    }
+
     /// Sends a request, now or when the limits have room for it.
     pub(super) fn send(&mut self, call: Call, what: What, now: Nanos, out: &mut GatewayOut) {
-        let urgency = urgency(what);
-        // Questions keep their order; what is urgent overtakes them.
-        let behind = urgency == Urgency::Question && !self.turn.waiting.is_empty();
         let costs = costs(self.desk.market, what);
-        if !behind && self.turn.budget.spend(&costs, urgency, 0, now).is_ok() {
-            return self.send_now(call, what, now, out);
+        if let Some((_, what)) = self.turns.push((call, what), urgency(what), costs, now) {
+            self.unanswered(what, out);
         }
-        let waiting = &mut self.turn.waiting;
-        if waiting.len() >= WAITING_MAX
-            && let Some(last) = waiting.pop_back()
-        {
-            self.unanswered(last.what, out);
-        }
-        let waiting = &mut self.turn.waiting;
-        let place = match urgency {
-            Urgency::Question => waiting.len(),
-            _ => waiting
-                .iter()
-                .position(|own| self::urgency(own.what) == Urgency::Question)
-                .unwrap_or(waiting.len()),
-        };
-        waiting.insert(place, Waiting { call, what, since: now });
+        self.take_turns(now, out);
     }
 
     /// Sends what there is room for by now, and gives up what has waited too long.
     pub(super) fn take_turns(&mut self, now: Nanos, out: &mut GatewayOut) {
-        while let Some(first) = self.turn.waiting.front() {
-            let costs = costs(self.desk.market, first.what);
-            if self.turn.budget.spend(&costs, urgency(first.what), 0, now).is_err() {
-                break;
-            }
-            let Some(Waiting { call, what, .. }) = self.turn.waiting.pop_front() else { break };
+        while let Some((call, what)) = self.turns.next(now) {
             self.send_now(call, what, now, out);
         }
-        while let Some(at) = self.turn.waiting.iter().position(|own| now - own.since >= PATIENCE) {
-            let Some(late) = self.turn.waiting.remove(at) else { break };
-            self.unanswered(late.what, out);
+        while let Some((_, what)) = self.turns.late(PATIENCE, now) {
+            self.unanswered(what, out);
         }
     }
 
     /// Stops what an answer says must stop.
     pub(super) fn obey(&mut self, answer: &Answer<'_>, now: Nanos) {
         match limits::stop(answer.status, answer.error.as_ref(), answer.retry_at, now) {
-            Some(Stop::All(until)) => self.turn.budget.pause(until),
-            Some(Stop::Orders(until)) => self.turn.budget.block(limits::ORDERS, 0, until),
+            Some(Stop::All(until)) => self.turns.budget.pause(until),
+            Some(Stop::Orders(until)) => self.turns.budget.block(limits::ORDERS, 0, until),
             None => {}
         }
     }
@@ -137,9 +89,9 @@ impl BinanceGateway {
         reports.push(Report::Used { limit: name, used });
         if let Some(rule) = limits::find(self.desk.limits, name) {
             if let Some(most) = most {
-                self.turn.budget.limit(rule, most);
+                self.turns.budget.limit(rule, most);
             }
-            self.turn.budget.told(rule, 0, used, now);
+            self.turns.budget.told(rule, 0, used, now);
         }
     }
 

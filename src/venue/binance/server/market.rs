@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::words;
 use crate::types::{InstrumentSpec, Level, Nanos};
+use crate::venue::binance::sbe::Written;
 use crate::venue::binance::symbol::{Market, stream_name};
 use crate::venue::{BookSnapshot, ConnId, ServerOut};
 
@@ -26,6 +27,8 @@ const MAX_STREAMS: usize = 1_024;
 /// A connection for market data.
 pub struct Listener {
     market: Market,
+    /// Market data goes out in SBE; the rest is text.
+    sbe: bool,
     /// Wrapped in the stream's name.
     combined: bool,
     /// Names as they were asked for; unknown ones are accepted and stay silent.
@@ -38,7 +41,7 @@ pub struct Listener {
 
 impl Listener {
     /// A connection opened at `target`; `None` when that is not a place for market data.
-    pub fn open(market: Market, target: &str, instruments: &[InstrumentSpec]) -> Option<Listener> {
+    pub fn open(market: Market, sbe: bool, target: &str, instruments: &[InstrumentSpec]) -> Option<Listener> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path = if market == Market::Spot { path } else { path.strip_prefix("/public")? };
         let combined = path == "/stream";
@@ -52,6 +55,7 @@ impl Listener {
         };
         let mut listener = Listener {
             market,
+            sbe,
             combined,
             names: BTreeSet::new(),
             streams: BTreeMap::new(),
@@ -66,14 +70,14 @@ impl Listener {
 
     fn subscribe(&mut self, name: &str, instruments: &[InstrumentSpec]) {
         self.names.insert(name.to_owned());
-        if let Some(key) = parse_name(self.market, name, instruments) {
+        if let Some(key) = parse_name(self.market, self.sbe, name, instruments) {
             self.streams.insert(key, name.to_owned());
         }
     }
 
     fn unsubscribe(&mut self, name: &str, instruments: &[InstrumentSpec]) {
         self.names.remove(name);
-        if let Some(key) = parse_name(self.market, name, instruments) {
+        if let Some(key) = parse_name(self.market, self.sbe, name, instruments) {
             self.streams.remove(&key);
         }
     }
@@ -127,19 +131,41 @@ impl Listener {
             false => event.to_owned(),
         }
     }
+}
 
-    /// Sends an event to the client if it listens to that stream.
-    fn tell(&self, conn: ConnId, key: (usize, Stream), event: &str, out: &mut Vec<ServerOut>) {
-        let Some(name) = self.streams.get(&key) else { return };
-        out.push(ServerOut::Text(conn, self.wrapped(name, event)));
+/// Sends an event to those who listen to that stream, each in its encoding, which is made when the
+/// first asks for it.
+fn tell(
+    listeners: &BTreeMap<ConnId, Listener>,
+    key: (usize, Stream),
+    json: impl Fn() -> String,
+    sbe: impl Fn() -> Vec<u8>,
+    out: &mut Vec<ServerOut>,
+) {
+    let (mut text, mut bytes) = (None, None);
+    for (conn, listener) in listeners {
+        let Some(name) = listener.streams.get(&key) else { continue };
+        out.push(if listener.sbe {
+            ServerOut::Binary(*conn, bytes.get_or_insert_with(&sbe).clone())
+        } else {
+            ServerOut::Text(*conn, listener.wrapped(name, text.get_or_insert_with(&json)))
+        });
     }
 }
 
 /// `btcusdt@depth@100ms` to instrument and stream.
-fn parse_name(market: Market, name: &str, instruments: &[InstrumentSpec]) -> Option<(usize, Stream)> {
+fn parse_name(
+    market: Market,
+    sbe: bool,
+    name: &str,
+    instruments: &[InstrumentSpec],
+) -> Option<(usize, Stream)> {
     let (symbol, stream) = name.split_once('@')?;
     let at = instruments.iter().position(|spec| stream_name(spec.symbol.as_str()) == symbol)?;
     let stream = match stream {
+        "bestBidAsk" if sbe => Stream::Ticker,
+        "depth" if sbe => Stream::Depth(20),
+        _ if sbe => return None,
         "bookTicker" => Stream::Ticker,
         "depth" | "depth@1000ms" if market == Market::Spot => Stream::Depth(1_000),
         "depth" => Stream::Depth(250),
@@ -169,7 +195,7 @@ pub struct Gathering {
 }
 
 /// Intervals of gathered streams.
-const SPOT_INTERVALS: [u32; 2] = [100, 1_000];
+const SPOT_INTERVALS: [u32; 3] = [20, 100, 1_000];
 const FUTURES_INTERVALS: [u32; 3] = [100, 250, 500];
 
 impl Gathering {
@@ -200,19 +226,17 @@ impl Gathering {
                 side.extend(levels.iter().map(|level| (level.price.0, level.qty.0)));
             }
         }
-        let wants = |stream| listeners.values().any(|listener| listener.streams.contains_key(&(at, stream)));
-        if wants(Stream::Depth(0)) {
-            let event = depth_update(self.market, spec, (seq, seq), sides[0], sides[1], now);
-            for (conn, listener) in listeners {
-                listener.tell(*conn, (at, Stream::Depth(0)), &event, out);
-            }
-        }
+        let json = || depth_update(self.market, spec, (seq, seq), sides[0], sides[1], now);
+        let sbe = || Written::depth(spec.symbol.as_str(), spec.scale, now.micros(), (seq, seq), sides);
+        tell(listeners, (at, Stream::Depth(0)), json, sbe, out);
         let top = (book.bids.first().copied(), book.asks.first().copied());
-        if self.tops.insert(at, top) != Some(top) && wants(Stream::Ticker) {
-            let event = ticker(self.market, spec, book.seq, top, now);
-            for (conn, listener) in listeners {
-                listener.tell(*conn, (at, Stream::Ticker), &event, out);
-            }
+        if self.tops.insert(at, top) != Some(top) {
+            let json = || ticker(self.market, spec, book.seq, top, now);
+            let sbe = || {
+                let [bid, ask] = [top.0, top.1].map(Option::unwrap_or_default);
+                Written::best(spec.symbol.as_str(), spec.scale, now.micros(), book.seq, bid, ask)
+            };
+            tell(listeners, (at, Stream::Ticker), json, sbe, out);
         }
     }
 
@@ -235,10 +259,10 @@ impl Gathering {
             let level = |(price, qty): (&i64, &i64)| Level::new(*price, *qty);
             let bids: Vec<Level> = bids.iter().rev().map(level).collect();
             let asks: Vec<Level> = asks.iter().map(level).collect();
-            let event = depth_update(self.market, spec, (first, gathered.last), &bids, &asks, now);
-            for (conn, listener) in listeners {
-                listener.tell(*conn, (*at, Stream::Depth(*interval)), &event, out);
-            }
+            let ids = (first, gathered.last);
+            let json = || depth_update(self.market, spec, ids, &bids, &asks, now);
+            let sbe = || Written::depth(spec.symbol.as_str(), spec.scale, now.micros(), ids, [&bids, &asks]);
+            tell(listeners, (*at, Stream::Depth(*interval)), json, sbe, out);
         }
     }
 }

@@ -27,7 +27,7 @@ use super::desk::Desk;
 use super::symbol::Market;
 use crate::types::Nanos;
 use crate::venue::{
-    AccountId, ConnId, Event, Exchange, OrderChange, RequestId, Server, ServerInput, ServerOut,
+    AccountId, ConnId, Event, Exchange, KeySecret, OrderChange, RequestId, Server, ServerInput, ServerOut,
 };
 
 /// A connection lives no longer.
@@ -319,7 +319,7 @@ impl Server for BinanceServer {
         out: &mut Vec<ServerOut>,
     ) {
         match input {
-            ServerInput::Opened { conn, target, peer, .. } => {
+            ServerInput::Opened { conn, target, headers, peer } => {
                 self.opened.insert(conn, (now, false));
                 if target.split('?').next() == Some(self.desk.api_path) {
                     let limits = !target.contains("returnRateLimits=false");
@@ -331,8 +331,8 @@ impl Server for BinanceServer {
                         self.forget(conn);
                         out.push(ServerOut::Close(conn));
                     }
-                } else if let Some(listener) =
-                    Listener::open(self.desk.market, target, exchange.instruments())
+                } else if let Some(listener) = sbe_wanted(&*exchange, self.desk.market, headers)
+                    .and_then(|sbe| Listener::open(self.desk.market, sbe, target, exchange.instruments()))
                 {
                     self.listeners.insert(conn, listener);
                 } else {
@@ -371,6 +371,15 @@ impl Server for BinanceServer {
             }
         }
     }
+}
+
+/// Whether a connection for market data gets SBE: one address serves both encodings here, and the key
+/// in the handshake, which only SBE asks for, tells them apart. `None` when the key is not good for it.
+fn sbe_wanted(exchange: &dyn Exchange, market: Market, headers: &[(String, String)]) -> Option<bool> {
+    let named = headers.iter().find(|(name, _)| name == "x-mbx-apikey").filter(|_| market == Market::Spot);
+    let Some((_, key)) = named else { return Some(false) };
+    let good = exchange.key(key).is_some_and(|key| matches!(key.secret, KeySecret::Ed25519(_)));
+    good.then_some(true)
 }
 
 /// A query or form without its signature, as it was signed.

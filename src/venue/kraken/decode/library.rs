@@ -150,8 +150,8 @@ impl Reader<'_> {
         once(data, &["symbol", "bids", "asks", "checksum", "timestamp"])?;
         let checksum = field(data, "checksum")?.and_then(Value::integer).and_then(|c| u32::try_from(c).ok());
         let mut digits = (0, 0);
-        let bids = self.side(data, "bids", &mut digits)?;
-        let asks = self.side(data, "asks", &mut digits)?;
+        let bids = side(data, "bids", self.scale, &mut digits, self.levels)?;
+        let asks = side(data, "asks", self.scale, &mut digits, self.levels)?;
         Ok(Found::Book {
             symbol: self.keep(text(data, "symbol")?),
             book: Book {
@@ -165,21 +165,6 @@ impl Reader<'_> {
                 qty_digits: digits.1,
             },
         })
-    }
-
-    fn side(&mut self, data: Fields<'_, '_>, key: &str, digits: &mut (u8, u8)) -> Result<Range<u32>, Error> {
-        let start = self.levels.len();
-        let list = field(data, key)?.and_then(Value::list).ok_or(Error::expected("a list of levels", 0))?;
-        for level in list {
-            let level = level.map().ok_or(Error::expected("a level", 0))?;
-            once(level, &["price", "qty"])?;
-            let (price, price_text) = number(level, "price", self.scale)?;
-            let (qty, qty_text) = number(level, "qty", self.scale)?;
-            digits.0 = digits.0.max(places(price_text.as_bytes()));
-            digits.1 = digits.1.max(places(qty_text.as_bytes()));
-            self.levels.push(Level::new(price, qty));
-        }
-        Ok(start as u32..self.levels.len() as u32)
     }
 
     fn ticker(&mut self, fields: Fields<'_, '_>) -> Result<Found, Error> {
@@ -253,6 +238,32 @@ fn only<'v, 'a>(fields: Fields<'v, 'a>) -> Result<Fields<'v, 'a>, Error> {
     }
 }
 
-fn number<'a>(fields: Fields<'_, 'a>, key: &'static str, scale: Scale) -> Result<(i64, Cow<'a, str>), Error> {
+/// A list of levels of `price` and `qty`.
+pub(in crate::venue::kraken) fn side(
+    data: Fields<'_, '_>,
+    key: &str,
+    scale: Scale,
+    digits: &mut (u8, u8),
+    levels: &mut Vec<Level>,
+) -> Result<Range<u32>, Error> {
+    let start = levels.len();
+    let list = field(data, key)?.and_then(Value::list).ok_or(Error::expected("a list of levels", 0))?;
+    for level in list {
+        let level = level.map().ok_or(Error::expected("a level", 0))?;
+        once(level, &["price", "qty"])?;
+        let (price, price_text) = number(level, "price", scale)?;
+        let (qty, qty_text) = number(level, "qty", scale)?;
+        digits.0 = digits.0.max(places(price_text.as_bytes()));
+        digits.1 = digits.1.max(places(qty_text.as_bytes()));
+        levels.push(Level::new(price, qty));
+    }
+    Ok(start as u32..levels.len() as u32)
+}
+
+pub(in crate::venue::kraken) fn number<'a>(
+    fields: Fields<'_, 'a>,
+    key: &'static str,
+    scale: Scale,
+) -> Result<(i64, Cow<'a, str>), Error> {
     field(fields, key)?.ok_or(Error::expected(key, 0))?.number_decimal(scale)
 }

@@ -198,7 +198,7 @@ fn scan_book<'a, K: Kernel>(
                 let side = usize::from(key == b"asks");
                 seen.once(1 + side, at)?;
                 let start = levels.len() as u32;
-                walk.at = scan_levels(scan, at, &mut digits, levels)?;
+                walk.at = scan_levels(scan, at, 3, &mut digits, levels)?;
                 sides[side] = Some(start..levels.len() as u32);
             }
             b"checksum" => {
@@ -229,11 +229,12 @@ fn scan_book<'a, K: Kernel>(
     Ok((book, end))
 }
 
-/// The list of v2's levels that opens at `at`.
+/// The list of levels of `price` and `qty` that opens at `at` inside `depth` arrays and objects.
 #[inline(always)]
-fn scan_levels<K: Kernel>(
+pub(in crate::venue::kraken) fn scan_levels<K: Kernel>(
     scan: &mut Scanner<'_, K>,
     at: usize,
+    depth: usize,
     digits: &mut (u8, u8),
     levels: &mut Vec<Level>,
 ) -> Result<usize, Error> {
@@ -255,7 +256,7 @@ fn scan_levels<K: Kernel>(
                     b"price" => 0,
                     b"qty" => 1,
                     _ => {
-                        level.at = scan.skip(at, 5)?;
+                        level.at = scan.skip(at, depth + 2)?;
                         continue;
                     }
                 };

@@ -63,9 +63,9 @@ fn book<'a, K: Kernel>(template: Template<'a, K>, at: usize, levels: &mut Vec<Le
     Some(Message::Book(book))
 }
 
-/// v2's levels, from behind the list's bracket.
+/// Levels of `price` and `qty`, from behind the list's bracket.
 #[inline(always)]
-fn levels_of<K: Kernel>(
+pub(in crate::venue::kraken) fn levels_of<K: Kernel>(
     template: Template<'_, K>,
     at: usize,
     digits: &mut (u8, u8),
