@@ -40,7 +40,13 @@ impl OkxGateway {
             return self.instruments(body, now, out);
         }
         if envelope.code.is_none() {
-            return self.call_failed(&call, classify_http(status, 0), cut(&format!("HTTP {status}")), now, out);
+            return self.call_failed(
+                &call,
+                classify_http(status, 0),
+                cut(&format!("HTTP {status}")),
+                now,
+                out,
+            );
         }
         self.answered(call, &envelope, status, asked, now, out);
     }
@@ -284,7 +290,13 @@ impl OkxGateway {
         let rows: Vec<String> =
             batch.iter().map(|order| format!("{{\"instId\":{symbol},\"ordId\":\"{order}\"}}")).collect();
         let body = format!("[{}]", rows.join(","));
-        self.calls.post("/api/v5/trade/cancel-batch-orders", body, Call::SweepBatch(sweep), now, &mut out.wants);
+        self.calls.post(
+            "/api/v5/trade/cancel-batch-orders",
+            body,
+            Call::SweepBatch(sweep),
+            now,
+            &mut out.wants,
+        );
     }
 }
 

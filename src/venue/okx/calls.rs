@@ -100,7 +100,8 @@ pub fn rights(data: &RawValue, derivatives: bool) -> Result<KeyRights, Unreadabl
     let (perms, ips) = (list(&config.perm), list(&config.ip));
     let has = |right: &str| perms.iter().any(|own| own == right);
     let known = ["read_only", "trade", "withdraw"];
-    let mut excess: Vec<String> = perms.iter().filter(|own| !known.contains(&own.as_str())).cloned().collect();
+    let mut excess: Vec<String> =
+        perms.iter().filter(|own| !known.contains(&own.as_str())).cloned().collect();
     let mut note = |set: bool, name: &str| excess.extend(set.then(|| name.to_owned()));
     note(config.auto_loan, "autoLoan");
     note(config.enable_spot_borrow, "enableSpotBorrow");
@@ -161,12 +162,18 @@ mod tests {
     fn a_key_says_what_it_may() {
         let text = r#"[{"perm":"read_only,trade","ip":"1.2.3.4, 5.6.7.8","posMode":"net_mode","acctLv":"2","autoLoan":false,"uid":"1"}]"#;
         let good = rights(&raw(text), true).unwrap();
-        assert_eq!((good.read, good.trade, good.withdraw, good.ip_bound), (Some(true), Some(true), Some(false), Some(true)));
+        assert_eq!(
+            (good.read, good.trade, good.withdraw, good.ip_bound),
+            (Some(true), Some(true), Some(false), Some(true))
+        );
         assert_eq!((good.ips.join(" "), good.excess.len()), ("1.2.3.4 5.6.7.8".to_owned(), 0));
         let text = r#"[{"perm":"read_only,trade,withdraw","ip":"","posMode":"long_short_mode","acctLv":"1","autoLoan":true,"enableSpotBorrow":true}]"#;
         let wide = rights(&raw(text), true).unwrap();
         assert_eq!((wide.withdraw, wide.ip_bound), (Some(true), Some(false)));
-        assert_eq!(wide.excess, ["autoLoan", "enableSpotBorrow", "posMode is not net_mode", "acctLv 1 has no derivatives"]);
+        assert_eq!(
+            wide.excess,
+            ["autoLoan", "enableSpotBorrow", "posMode is not net_mode", "acctLv 1 has no derivatives"]
+        );
         assert_eq!(rights(&raw(text), false).unwrap().excess, ["autoLoan", "enableSpotBorrow"]);
     }
 }

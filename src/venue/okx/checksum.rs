@@ -5,8 +5,8 @@
 //! text, read as a signed number. The venue writes no trailing zeros, so a number's text follows from
 //! its value.
 
-use crate::types::decimal::{MAX_TEXT, format};
 use crate::types::{BookView, Level, Scale, Side};
+use crate::types::{MAX_TEXT, format};
 
 /// Levels a side that the checksum looks at.
 const LEVELS: usize = 25;

@@ -13,13 +13,15 @@ use super::requests::{Call, Calls, Sweep};
 use super::session::Session;
 use super::sign::{Signer, passphrase};
 use super::symbol::Market;
-use crate::types::{ClientId, Draft, Endpoint, Fixed, InstrumentId, InstrumentSpec, Nanos, Price, Qty, VenueRef};
+use crate::types::{
+    ClientId, Draft, Endpoint, Fixed, InstrumentId, InstrumentSpec, Nanos, Price, Qty, VenueRef,
+};
+use crate::venue::{
+    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HostKind,
+    Lane, LaneSpec, OrderBytes, PreviewError, Transport, Unsupported, host_kind,
+};
 use crate::wire::pen::Stamp;
 use crate::wire::ws::Masks;
-use crate::venue::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HostKind, Lane,
-    LaneSpec, OrderBytes, PreviewError, Transport, Unsupported, host_kind,
-};
 
 /// Shortest and longest time that the dead-man switch takes, in seconds.
 const SWITCH_SECS: std::ops::RangeInclusive<i64> = 10..=120;
@@ -116,7 +118,9 @@ impl OkxGateway {
         match code.filter(|_| over_session) {
             Some(code) => {
                 let token = self.calls.over_session(Call::Change(client), now);
-                let text = format!("{{\"id\":\"n{token}\",\"op\":\"{op}\",\"args\":[{{\"instIdCode\":{code}{terms}}}]}}");
+                let text = format!(
+                    "{{\"id\":\"n{token}\",\"op\":\"{op}\",\"args\":[{{\"instIdCode\":{code}{terms}}}]}}"
+                );
                 out.wants.push(GatewayWant::Send(self.lane(), text));
             }
             None => {
@@ -189,7 +193,9 @@ impl Gateway for OkxGateway {
             GatewayInput::Opened(lane) if lane == self.lane() => self.opened(now, out),
             GatewayInput::Closed(lane) if lane == self.lane() => self.closed(now, out),
             GatewayInput::Text(lane, text) if lane == self.lane() => self.text(text.message(), now, out),
-            GatewayInput::Response { token, status, body, .. } => self.response(token, status, body, now, out),
+            GatewayInput::Response { token, status, body, .. } => {
+                self.response(token, status, body, now, out)
+            }
             GatewayInput::Failed { token, sent } => self.failed(token, sent, now, out),
             GatewayInput::Tick => self.tick(now, out),
             GatewayInput::Opened(_) | GatewayInput::Closed(_) | GatewayInput::Text(..) => {}

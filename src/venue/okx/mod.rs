@@ -14,6 +14,7 @@ pub mod decode;
 mod error;
 mod feed;
 mod gateway;
+pub mod limits;
 mod order;
 mod preview;
 mod private;

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use super::sign::{SIGNATURE, Signer};
 use super::symbol::Market;
 use crate::types::{Draft, Endpoint, InstrumentSpec, Kind, Nanos, Side, Tif};
-use crate::wire::pen::{Decimals, Pen, Stamp};
 use crate::venue::{EncodeError, OrderBytes};
+use crate::wire::pen::{Decimals, Pen, Stamp};
 use crate::wire::ws::frame_client_text;
 
 /// Room before a WebSocket text for the head of any frame.
@@ -249,9 +249,14 @@ mod tests {
              \"instIdCode\":12345,\"tdMode\":\"cash\",\"clOrdId\":\"6d1b345e282140e2ad834ecb18a06876\",\"side\":\"buy\",\
              \"ordType\":\"ioc\",\"px\":\"26000.1\",\"sz\":\"0.01000001\",\"stpMode\":\"cancel_taker\"}]}"
         );
-        Socket::new(&spec(), Market::Swap, 7).encode(&draft(Kind::PostOnly, Tif::Gtc), AT, [0; 4], &mut out).unwrap();
+        Socket::new(&spec(), Market::Swap, 7)
+            .encode(&draft(Kind::PostOnly, Tif::Gtc), AT, [0; 4], &mut out)
+            .unwrap();
         let order: serde_json::Value = serde_json::from_str(&unmasked(out.as_slice())).unwrap();
-        assert_eq!((&order["args"][0]["tdMode"], &order["args"][0]["ordType"]), (&"cross".into(), &"post_only".into()));
+        assert_eq!(
+            (&order["args"][0]["tdMode"], &order["args"][0]["ordType"]),
+            (&"cross".into(), &"post_only".into())
+        );
         for (kind, tif) in [(Kind::PostOnly, Tif::Ioc), (Kind::Market, Tif::Ioc)] {
             let refused = template.encode(&draft(kind, tif), AT, [0; 4], &mut out);
             assert_eq!(refused, Err(EncodeError::Unsupported));
@@ -267,7 +272,9 @@ mod tests {
         for demo in [false, true] {
             let template = Rest::new(&spec(), Market::Spot, &host, "KEY", "phrase", demo);
             let deadline = AT + Nanos::from_millis(100);
-            template.encode(&draft(Kind::Limit, Tif::Fok), stamp.write(AT), deadline, &signer, &mut out).unwrap();
+            template
+                .encode(&draft(Kind::Limit, Tif::Fok), stamp.write(AT), deadline, &signer, &mut out)
+                .unwrap();
             let text = std::str::from_utf8(out.as_slice()).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
             assert_eq!(
@@ -276,11 +283,19 @@ mod tests {
                  \"ordType\":\"fok\",\"px\":\"26000.1\",\"sz\":\"0.01000001\",\"stpMode\":\"cancel_taker\"}"
             );
             let header = |name: &str| {
-                head.split("\r\n").find_map(|line| line.strip_prefix(name)).map(|value| value.trim_start_matches(": "))
+                head.split("\r\n")
+                    .find_map(|line| line.strip_prefix(name))
+                    .map(|value| value.trim_start_matches(": "))
             };
-            assert!(head.starts_with("POST /api/v5/trade/order HTTP/1.1\r\nHost: openapi.okx.com\r\n"), "{head}");
+            assert!(
+                head.starts_with("POST /api/v5/trade/order HTTP/1.1\r\nHost: openapi.okx.com\r\n"),
+                "{head}"
+            );
             assert_eq!(header("Content-Length"), Some(body.len().to_string().as_str()));
-            assert_eq!((header("OK-ACCESS-KEY"), header("OK-ACCESS-PASSPHRASE")), (Some("KEY"), Some("phrase")));
+            assert_eq!(
+                (header("OK-ACCESS-KEY"), header("OK-ACCESS-PASSPHRASE")),
+                (Some("KEY"), Some("phrase"))
+            );
             assert_eq!(header("expTime"), Some("1785060001000"));
             assert_eq!(header("x-simulated-trading"), demo.then_some("1"));
             let at = header("OK-ACCESS-TIMESTAMP").unwrap();

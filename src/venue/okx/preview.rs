@@ -40,7 +40,9 @@ pub fn order(market: Market, credentials: &Credentials, order: &OrderText) -> Re
         }
         Transport::Ws => {
             let id = if order.client_id.is_empty() { "1" } else { &order.client_id };
-            let frame = format!("{{\"id\":\"{id}\",\"op\":\"order\",\"expTime\":\"{deadline}\",\"args\":[{{{terms}}}]}}");
+            let frame = format!(
+                "{{\"id\":\"{id}\",\"op\":\"order\",\"expTime\":\"{deadline}\",\"args\":[{{{terms}}}]}}"
+            );
             Ok(Preview::Frames {
                 frames: vec![login(credentials, &signer, now), frame],
                 notes: vec![
@@ -81,7 +83,8 @@ fn terms(market: Market, order: &OrderText) -> String {
     }
     fields.push(("stpMode", "cancel_taker"));
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let fields: Vec<String> = fields.iter().map(|(name, text)| format!("\"{name}\":{}", quoted(text))).collect();
+    let fields: Vec<String> =
+        fields.iter().map(|(name, text)| format!("\"{name}\":{}", quoted(text))).collect();
     fields.join(",")
 }
 
@@ -175,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_request_is_signed_as_it_stands() {
-        let body = r#"{"instId":"BTC-USDT","tdMode":"cash","side":"buy","ordType":"limit","px":"2.15","sz":"2"}"#;
+        let body =
+            r#"{"instId":"BTC-USDT","tdMode":"cash","side":"buy","ordType":"limit","px":"2.15","sz":"2"}"#;
         for (method, path, query, body, time_ms, string, signature) in [
             (
                 "GET",
@@ -223,7 +227,8 @@ mod tests {
     #[test]
     fn an_order_is_shown_as_it_would_be_sent() {
         let text = buy(Transport::Rest, Kind::Limit, Tif::Ioc);
-        let Ok(Preview::Http { method, url, headers, body }) = order(Market::Spot, &credentials(), &text) else {
+        let Ok(Preview::Http { method, url, headers, body }) = order(Market::Spot, &credentials(), &text)
+        else {
             panic!("no request")
         };
         assert_eq!((method.as_str(), url.as_str()), ("POST", "https://openapi.okx.com/api/v5/trade/order"));
@@ -232,7 +237,10 @@ mod tests {
             r#"{"instId":"BTC-USDT","tdMode":"cash","clOrdId":"a1B2c3","side":"buy","ordType":"ioc","px":"26000.1","sz":"0.01","stpMode":"cancel_taker"}"#
         );
         let header = |name: &str| headers.iter().find(|(own, _)| own == name).unwrap().1.clone();
-        assert_eq!((header("OK-ACCESS-TIMESTAMP").as_str(), header("expTime").as_str()), ("2023-09-20T06:14:46.500Z", "1695190491500"));
+        assert_eq!(
+            (header("OK-ACCESS-TIMESTAMP").as_str(), header("expTime").as_str()),
+            ("2023-09-20T06:14:46.500Z", "1695190491500")
+        );
         let signer = Signer::new(&credentials()).unwrap();
         let parts = [header("OK-ACCESS-TIMESTAMP"), method, "/api/v5/trade/order".to_owned(), body];
         let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
@@ -242,14 +250,17 @@ mod tests {
         let Ok(Preview::Frames { frames, notes }) = order(Market::Spot, &credentials(), &text) else {
             panic!("no frames")
         };
-        assert!(frames[0].starts_with(r#"{"op":"login","args":[{"apiKey":"KEY","passphrase":"phrase","timestamp":"1695190486","sign":""#));
+        assert!(frames[0].starts_with(
+            r#"{"op":"login","args":[{"apiKey":"KEY","passphrase":"phrase","timestamp":"1695190486","sign":""#
+        ));
         assert_eq!(
             frames[1],
             r#"{"id":"a1B2c3","op":"order","expTime":"1695190491500","args":[{"instId":"BTC-USDT","tdMode":"cash","clOrdId":"a1B2c3","side":"buy","ordType":"market","sz":"0.01","tgtCcy":"base_ccy","stpMode":"cancel_taker"}]}"#
         );
         assert!(notes[1].contains("instIdCode") && frames.len() == 2);
 
-        let swap = OrderText { symbol: "BTC-USDT-SWAP".to_owned(), ..buy(Transport::Ws, Kind::PostOnly, Tif::Gtc) };
+        let swap =
+            OrderText { symbol: "BTC-USDT-SWAP".to_owned(), ..buy(Transport::Ws, Kind::PostOnly, Tif::Gtc) };
         let Ok(Preview::Frames { frames, .. }) = order(Market::Swap, &credentials(), &swap) else { panic!() };
         assert!(frames[1].contains(r#""tdMode":"cross""#) && frames[1].contains(r#""ordType":"post_only""#));
     }

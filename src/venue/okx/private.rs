@@ -315,7 +315,8 @@ fn change(
         }),
         "" => {}
         _ => {
-            let (class, code) = (error::classify(error::number(&row.code)), error::reference(&row.code, &row.msg));
+            let (class, code) =
+                (error::classify(error::number(&row.code)), error::reference(&row.code, &row.msg));
             out.push(Report::CancelError { client, class, code });
         }
     }
@@ -461,7 +462,12 @@ mod tests {
     #[test]
     fn an_order_is_told_as_it_lives() {
         check(&[
-            (format!("{{{OURS},\"state\":\"live\",\"accFillSz\":\"0\",\"fillSz\":\"0\",\"tradeId\":\"\"}}"), "accepted(24 at 5)"),
+            (
+                format!(
+                    "{{{OURS},\"state\":\"live\",\"accFillSz\":\"0\",\"fillSz\":\"0\",\"tradeId\":\"\"}}"
+                ),
+                "accepted(24 at 5)",
+            ),
             (
                 format!(
                     "{{{OURS},\"state\":\"partially_filled\",\"accFillSz\":\"0.02\",\"fillPx\":\"50100.5\",\"fillSz\":\"0.02\",\"fillTime\":\"4\",\
@@ -476,12 +482,27 @@ mod tests {
                 ),
                 "sell(9 3000000@5010050000000 of Some(5000000) fee -0.01USDT at 4) Filled(Some(5000000))",
             ),
-            (format!("{{{OURS},\"state\":\"canceled\",\"accFillSz\":\"0.02\",\"cancelSource\":\"14\"}}"), "Cancelled(Some(2000000))"),
-            (format!("{{{OURS},\"state\":\"mmp_canceled\",\"accFillSz\":\"0\"}}"), "Cancelled(Some(0))"),
-            (format!("{{{OURS},\"state\":\"filled\",\"accFillSz\":\"0.05\",\"fillSz\":\"0\",\"tradeId\":\"\"}}"), "Filled(Some(5000000))"),
-            (format!("{{{OURS},\"state\":\"live\",\"accFillSz\":\"0\",\"amendResult\":\"0\",\"reqId\":\"r\"}}"), "accepted(24 at 5) amended(5000000@5010000000000)"),
             (
-                format!("{{{OURS},\"state\":\"live\",\"accFillSz\":\"0\",\"amendResult\":\"-1\",\"code\":\"51503\",\"msg\":\"late\"}}"),
+                format!("{{{OURS},\"state\":\"canceled\",\"accFillSz\":\"0.02\",\"cancelSource\":\"14\"}}"),
+                "Cancelled(Some(2000000))",
+            ),
+            (format!("{{{OURS},\"state\":\"mmp_canceled\",\"accFillSz\":\"0\"}}"), "Cancelled(Some(0))"),
+            (
+                format!(
+                    "{{{OURS},\"state\":\"filled\",\"accFillSz\":\"0.05\",\"fillSz\":\"0\",\"tradeId\":\"\"}}"
+                ),
+                "Filled(Some(5000000))",
+            ),
+            (
+                format!(
+                    "{{{OURS},\"state\":\"live\",\"accFillSz\":\"0\",\"amendResult\":\"0\",\"reqId\":\"r\"}}"
+                ),
+                "accepted(24 at 5) amended(5000000@5010000000000)",
+            ),
+            (
+                format!(
+                    "{{{OURS},\"state\":\"live\",\"accFillSz\":\"0\",\"amendResult\":\"-1\",\"code\":\"51503\",\"msg\":\"late\"}}"
+                ),
                 "accepted(24 at 5) change Refused 51503 late",
             ),
             (
@@ -494,8 +515,14 @@ mod tests {
     #[test]
     fn what_cannot_be_understood_is_said_to_be_so() {
         check(&[
-            (r#"{"instId":"BTC-USDT","ordId":"7","clOrdId":"web","state":"live"}"#.to_owned(), r#"Foreign { venue_ref: "7" }"#),
-            (OURS.replace("BTC-USDT", "ETH-USDT").replace(r#""instId""#, r#"{"instId""#) + "}", r#"Foreign { venue_ref: "24" }"#),
+            (
+                r#"{"instId":"BTC-USDT","ordId":"7","clOrdId":"web","state":"live"}"#.to_owned(),
+                r#"Foreign { venue_ref: "7" }"#,
+            ),
+            (
+                OURS.replace("BTC-USDT", "ETH-USDT").replace(r#""instId""#, r#"{"instId""#) + "}",
+                r#"Foreign { venue_ref: "24" }"#,
+            ),
             (
                 format!("{{{OURS},\"state\":\"sleeping\",\"accFillSz\":\"0\"}}"),
                 r#"Malformed("cannot read orders: a state of tomorrow") Unknown unreadable order"#,
@@ -518,23 +545,42 @@ mod tests {
         assert_eq!(
             out,
             [
-                Report::Balance { asset: Asset::new("BTC").unwrap(), free: money("1.5"), locked: Some(money("0.25")) },
+                Report::Balance {
+                    asset: Asset::new("BTC").unwrap(),
+                    free: money("1.5"),
+                    locked: Some(money("0.25"))
+                },
                 Report::Balance { asset: Asset::new("USDT").unwrap(), free: money("10"), locked: None },
             ]
         );
         let broken = RawValue::from_string(data.replace("1.5", "x")).unwrap();
-        assert!(balances(&broken, &mut out).is_err() && out.len() == 2, "nothing of an unreadable list is told");
+        assert!(
+            balances(&broken, &mut out).is_err() && out.len() == 2,
+            "nothing of an unreadable list is told"
+        );
     }
 
     #[test]
     fn the_orders_own_code_goes_before_the_envelopes() {
         for (text, want) in [
-            (r#"{"code":"0","msg":"","data":[{"ordId":"1","clOrdId":"a","ts":"3","sCode":"0","sMsg":""}]}"#, Ok("1")),
+            (
+                r#"{"code":"0","msg":"","data":[{"ordId":"1","clOrdId":"a","ts":"3","sCode":"0","sMsg":""}]}"#,
+                Ok("1"),
+            ),
             (r#"{"code":"2","msg":"","data":[{"ordId":"1","sCode":"0"}]}"#, Ok("1")),
-            (r#"{"code":"1","msg":"All failed","data":[{"ordId":"","sCode":"51008","sMsg":"no funds"}]}"#, Err((51_008, "51008 no funds"))),
-            (r#"{"code":"1","msg":"","data":[{"ordId":"","sCode":"51008_1000","sMsg":""}]}"#, Err((51_008, "51008_1000"))),
+            (
+                r#"{"code":"1","msg":"All failed","data":[{"ordId":"","sCode":"51008","sMsg":"no funds"}]}"#,
+                Err((51_008, "51008 no funds")),
+            ),
+            (
+                r#"{"code":"1","msg":"","data":[{"ordId":"","sCode":"51008_1000","sMsg":""}]}"#,
+                Err((51_008, "51008_1000")),
+            ),
             (r#"{"code":"60013","msg":"Invalid args","data":[]}"#, Err((60_013, "60013 Invalid args"))),
-            (r#"{"code":"50102","msg":"Timestamp request expired"}"#, Err((50_102, "50102 Timestamp request expired"))),
+            (
+                r#"{"code":"50102","msg":"Timestamp request expired"}"#,
+                Err((50_102, "50102 Timestamp request expired")),
+            ),
             (r#"{"code":"0","msg":"","data":[]}"#, Err((0, "answer without its order"))),
             (r#"{"code":"1","msg":"odd","data":[{"ordId":"1","sCode":"0"}]}"#, Err((1, "1 odd"))),
         ] {

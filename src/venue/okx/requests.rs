@@ -205,6 +205,10 @@ impl Calls {
         let lost = |pending: &Pending| pending.session && (gone || now - pending.asked >= PATIENCE);
         let tokens: Vec<u64> =
             self.pending.iter().filter(|(_, pending)| lost(pending)).map(|(token, _)| *token).collect();
-        tokens.into_iter().filter_map(|token| self.pending.remove(&token)).map(|pending| pending.call).collect()
+        tokens
+            .into_iter()
+            .filter_map(|token| self.pending.remove(&token))
+            .map(|pending| pending.call)
+            .collect()
     }
 }

@@ -257,7 +257,9 @@ impl OkxGateway {
         self.check_clock(code, now, out);
         match code {
             error::NO_SUCH_INSTRUMENT => self.ask_instruments(now, out),
-            60_011 if self.config.transport == Transport::Ws => self.restart("the session is not logged in", out),
+            60_011 if self.config.transport == Transport::Ws => {
+                self.restart("the session is not logged in", out)
+            }
             _ => {}
         }
     }

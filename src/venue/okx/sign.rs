@@ -20,9 +20,6 @@ pub const SIGNATURE: usize = 44;
 /// What a login signs in place of a path.
 pub const LOGIN_PATH: &str = "/users/self/verify";
 
-/// Most by which a timestamp may differ from the venue's clock.
-pub const WINDOW: Nanos = Nanos::from_secs(30);
-
 /// Signs for one key. Keeps the HMAC state behind the key, so that a signature costs the blocks of
 /// its message and one more. No `Debug`: it is as good as the secret.
 #[derive(Clone)]
@@ -64,6 +61,7 @@ impl Signer {
         text
     }
 
+    #[cfg(test)]
     /// Whether `signature` is what this key signs; compares in constant time.
     pub fn verify(&self, parts: &[&[u8]], signature: &str) -> bool {
         STANDARD.decode(signature).is_ok_and(|own| self.mac(parts).verify_slice(&own).is_ok())
@@ -151,13 +149,18 @@ mod tests {
         let login = login(&credentials("22582BD0CFF14C41EDBF1AB98506286D", Some("p\"q")), &signer, at);
         let login: serde_json::Value = serde_json::from_str(&login).unwrap();
         assert_eq!(login["args"][0]["sign"], "5/36BgGV6m/6pmdc20zdqk0mzF5ZalmzzPD2fo3wavU=");
-        assert_eq!((&login["args"][0]["timestamp"], &login["args"][0]["passphrase"]), (&"1704876947".into(), &"p\"q".into()));
+        assert_eq!(
+            (&login["args"][0]["timestamp"], &login["args"][0]["passphrase"]),
+            (&"1704876947".into(), &"p\"q".into())
+        );
         assert_eq!(timestamp(Nanos::from_millis(1_607_418_537_715)), "2020-12-08T09:08:57.715Z");
     }
 
     #[test]
     fn a_key_that_is_none_is_refused_without_being_shown() {
-        for (secret, phrase) in [("", Some("phrase")), ("secret", None), ("secret", Some("")), ("secret", Some("a\nb"))] {
+        for (secret, phrase) in
+            [("", Some("phrase")), ("secret", None), ("secret", Some("")), ("secret", Some("a\nb"))]
+        {
             let error = Signer::new(&credentials(secret, phrase)).err().unwrap().to_string();
             assert!(error.starts_with("secret: ") && !error.contains("a\nb"), "{error}");
         }

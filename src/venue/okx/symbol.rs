@@ -119,7 +119,8 @@ fn spec(row: &Row<'_>) -> Option<InstrumentSpec> {
     let (tick, lot) = (number(&row.tick_sz)?, number(&row.lot_sz)?);
     let multiplier = match face.kind {
         ContractKind::Spot => scale.one(),
-        _ => i64::try_from(face.value.checked_mul(10i128.pow(u32::from(scale.digits() - face.places)))?).ok()?,
+        _ => i64::try_from(face.value.checked_mul(10i128.pow(u32::from(scale.digits() - face.places)))?)
+            .ok()?,
     };
     if tick <= 0 || lot <= 0 || multiplier <= 0 {
         return None;
@@ -261,7 +262,10 @@ mod tests {
         let value = specs[2].contract.value(Price(6_000_000_000_000), Qty(10_000_000_000), specs[2].scale);
         assert_eq!(value.unwrap().to_string(), "60000");
         let rows = rows(ROWS.as_bytes()).unwrap();
-        assert_eq!((rows[0].inst_id_code, &*rows[0].group_id, rows[1].inst_id_code), (Some(12_345), "1", None));
+        assert_eq!(
+            (rows[0].inst_id_code, &*rows[0].group_id, rows[1].inst_id_code),
+            (Some(12_345), "1", None)
+        );
     }
 
     #[test]
