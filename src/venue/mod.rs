@@ -16,8 +16,7 @@ mod gateway;
 pub mod kraken;
 mod limits;
 mod names;
-#[path = "okx/limits.rs"]
-pub mod okx_limits;
+pub mod okx;
 mod preview;
 mod recognise;
 mod registry;

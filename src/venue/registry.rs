@@ -2,7 +2,7 @@
 
 use super::{
     Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
-    SignRequest, Signed, binance, bybit, coinbase, kraken,
+    SignRequest, Signed, binance, bybit, coinbase, kraken, okx,
 };
 use crate::types::InstrumentSpec;
 
@@ -94,6 +94,8 @@ pub static VENUES: &[Venue] = &[
     coinbase::EXCHANGE,
     kraken::SPOT,
     kraken::futures::FUTURES,
+    okx::SPOT,
+    okx::SWAP,
 ];
 
 /// The venue of that name.

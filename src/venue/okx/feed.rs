@@ -1,0 +1,493 @@
+//! Public market data of one connection: `books` for depth, `bbo-tbt` for the best bid and ask.
+//!
+//! The venue's rule: a subscription starts with a snapshot, and each update names the message before it
+//! (`prevSeqId`), which must be the last one received; numbers have holes, and start again lower after
+//! maintenance, so the link alone counts. A quiet book says so once a minute, by an update without
+//! levels that names itself. Levels have absolute sizes, zero deletes. Recordings of before 2023 have
+//! no numbers but a checksum, which the venue has since retired. `books5` and `bbo-tbt` are whole
+//! books, one after the other; a number tells which of two is newer.
+
+use std::fmt::Write;
+
+use super::checksum;
+use super::decode::{self, Channel, Decoder, Message};
+use crate::types::{BookId, BookView, DecimalError, Endpoint, Level, Nanos, Scale, Symbol};
+use crate::venue::{
+    BookChange, BookConfig, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError,
+    FeedInput, FeedOut, Lost, TierUse, Verdict, Want,
+};
+use crate::wire::Padded;
+
+/// Quiet for this long, the venue is asked for a sign of life.
+const QUIET: Nanos = Nanos::from_secs(1);
+/// Nothing for this long after a ping: the connection is dead.
+const SILENCE: Nanos = Nanos::from_secs(5);
+/// A book of a living connection is said to be alive at least this often.
+const SIGN: Nanos = Nanos::from_millis(500);
+/// A book is not subscribed to anew sooner than this after the last time: the venue takes 480
+/// subscriptions an hour.
+const RETRY: Nanos = Nanos::from_secs(1);
+/// A subscription without a snapshot for this long is tried again.
+const PATIENCE: Nanos = Nanos::from_secs(10);
+/// Subscriptions in one request, far below the venue's 64 KB.
+const BATCH: usize = 100;
+
+/// A feed of any of the venue's instruments.
+pub struct OkxFeed {
+    decoder: Decoder,
+    state: State,
+}
+
+struct State {
+    discover: bool,
+    channels: Channels,
+    endpoint: Endpoint,
+    /// The decoder's: the finest of the books'.
+    scale: Scale,
+    /// What depth is subscribed to.
+    depth: Channel,
+    books: Vec<Book>,
+    names: BookNames,
+    requests: u64,
+    open: bool,
+    heard: Nanos,
+    pinged: Nanos,
+}
+
+struct Book {
+    symbol: Symbol,
+    scale: Scale,
+    /// The channel that its depth comes by.
+    depth: Option<Channel>,
+    /// Number of the last message of depth; `None` until a snapshot, and again after a gap.
+    at: Option<i64>,
+    /// Messages so far, where the venue sends no numbers.
+    count: u64,
+    /// Number of the last best bid and ask.
+    top: i64,
+    /// Something was told of it since it was last lost.
+    told: bool,
+    signed: Nanos,
+    asked: Nanos,
+    /// When to subscribe anew unless a snapshot comes; `MAX` = never.
+    again: Nanos,
+}
+
+impl OkxFeed {
+    /// A feed; up to five levels come whole, more as updates. An interval of ten milliseconds is for
+    /// accounts of high tiers: where the venue refuses it, the slower channel is taken.
+    pub fn new(config: &FeedConfig) -> OkxFeed {
+        let mut endpoint = config.stream.clone();
+        if endpoint.target == "/" {
+            endpoint.target = "/ws/v5/public".to_owned();
+        }
+        let depth = match (config.channels.levels, config.channels.interval_ms) {
+            (0..=50, 1..=10) => Channel::Fast50,
+            (_, 1..=10) => Channel::Fast400,
+            (0..=5, _) => Channel::Books5,
+            _ => Channel::Books,
+        };
+        let scale_of = |book: &BookConfig| book.spec.as_ref().map_or(Scale::DEFAULT, |spec| spec.scale);
+        let scale = config.books.iter().map(scale_of).max().unwrap_or_default();
+        let mut state = State {
+            discover: config.discover,
+            channels: config.channels,
+            endpoint,
+            scale,
+            depth,
+            books: Vec::new(),
+            names: BookNames::new(),
+            requests: 0,
+            open: false,
+            heard: Nanos::ZERO,
+            pinged: Nanos::ZERO,
+        };
+        for book in &config.books {
+            let depth = (config.channels.depth && !config.discover).then_some(depth);
+            state.open_book(book.symbol, scale_of(book), depth);
+        }
+        OkxFeed { decoder: Decoder::new(scale), state }
+    }
+}
+
+impl Feed for OkxFeed {
+    fn endpoint(&self) -> Endpoint {
+        self.state.endpoint.clone()
+    }
+
+    fn on(&mut self, input: FeedInput<'_>, now: Nanos, out: &mut FeedOut) -> Result<(), FeedError> {
+        let state = &mut self.state;
+        match input {
+            FeedInput::Text(text) => {
+                state.heard = now;
+                let start = out.levels.len();
+                let read = read(&mut self.decoder, state, text, now, out);
+                return read.inspect_err(|_| {
+                    out.levels.truncate(start);
+                    state.lose_all(Lost::Malformed, out);
+                });
+            }
+            FeedInput::Binary(_) => {
+                state.lose_all(Lost::Malformed, out);
+                return Err(FeedError::Malformed { at: 0, what: "expected a text message" });
+            }
+            FeedInput::Fetched { .. } => out.ignored += 1,
+            FeedInput::Opened => {
+                state.lose_all(Lost::Closed, out);
+                state.opened(now, out);
+            }
+            FeedInput::Closed => {
+                state.lose_all(Lost::Closed, out);
+                state.open = false;
+            }
+            FeedInput::Tick => state.tick(now, out),
+        }
+        Ok(())
+    }
+
+    fn verify(&mut self, change: &BookChange, book: &dyn BookView) -> Verdict {
+        let Some(theirs) = change.check else { return Verdict::Absent };
+        let Some(own) = self.state.books.get(usize::from(change.book.0)) else { return Verdict::Absent };
+        let ours = checksum::checksum(book, own.scale);
+        if ours == theirs { Verdict::Matches } else { Verdict::Differs { ours, theirs } }
+    }
+
+    fn distrust(&mut self, book: BookId, why: Lost, now: Nanos, out: &mut FeedOut) {
+        let Some(own) = self.state.books.get_mut(usize::from(book.0)) else { return };
+        own.told = true;
+        self.state.lose(usize::from(book.0), why, out);
+        self.state.start_anew(usize::from(book.0), now, out);
+    }
+
+    fn tiers(&self) -> TierUse {
+        self.decoder.tiers()
+    }
+}
+
+fn read(
+    decoder: &mut Decoder,
+    state: &mut State,
+    text: Padded<'_>,
+    now: Nanos,
+    out: &mut FeedOut,
+) -> Result<(), FeedError> {
+    if text.message() == b"pong" {
+        out.ignored += 1;
+        return Ok(());
+    }
+    match decoder.decode(text, &mut out.levels)? {
+        Message::Book(book) => state.book(&book, now, out),
+        Message::Ticker(ticker) => state.ticker(&ticker, now, out),
+        Message::Event(event) => {
+            out.ignored += 1;
+            state.event(&event, now, out);
+            Ok(())
+        }
+        Message::Other => {
+            out.ignored += 1;
+            Ok(())
+        }
+    }
+}
+
+impl State {
+    fn open_book(&mut self, symbol: Symbol, scale: Scale, depth: Option<Channel>) -> Option<BookId> {
+        let id = BookId(u16::try_from(self.books.len()).ok()?);
+        self.books.push(Book {
+            symbol,
+            scale,
+            depth,
+            at: None,
+            count: 0,
+            top: 0,
+            told: false,
+            signed: Nanos::ZERO,
+            asked: Nanos::ZERO,
+            again: Nanos::MAX,
+        });
+        self.names.insert(symbol, id);
+        Some(id)
+    }
+
+    /// The book of a symbol, opened now when the feed discovers.
+    fn place(&mut self, symbol: &[u8], out: &mut FeedOut) -> Option<usize> {
+        if let Some(book) = self.names.find(symbol) {
+            return Some(usize::from(book.0));
+        }
+        if !self.discover {
+            return None;
+        }
+        let symbol = Symbol::from_bytes(symbol)?;
+        let book = self.open_book(symbol, self.scale, None)?;
+        out.discovered.push(Discovered { book, symbol });
+        Some(usize::from(book.0))
+    }
+
+    fn book(&mut self, book: &decode::Book<'_>, now: Nanos, out: &mut FeedOut) -> Result<(), FeedError> {
+        let start = book.bids.start.min(book.asks.start) as usize;
+        let Some(place) = self.place(book.symbol, out) else {
+            out.levels.truncate(start);
+            out.ignored += 1;
+            return Ok(());
+        };
+        let (scale, discover) = (self.scale, self.discover);
+        let own = &mut self.books[place];
+        check(out.levels.get_mut(start..).unwrap_or_default(), scale, own.scale)?;
+        let best = book.channel == Channel::Best;
+        if discover && !best && own.depth.is_none_or(|depth| depth.depth() < book.channel.depth()) {
+            // A recording may carry several depths: the deepest counts.
+            (own.depth, own.at) = (Some(book.channel), None);
+        }
+        if own.depth != Some(book.channel) {
+            if best && self.channels.ticker && book.seq.is_none_or(|seq| seq > own.top) {
+                own.top = book.seq.unwrap_or(own.top);
+                (own.told, own.signed) = (true, now);
+                out.changes.push(BookChange {
+                    bids: book.bids.clone(),
+                    asks: book.asks.clone(),
+                    venue_time: Nanos::from_millis(book.time_ms),
+                    ..change(place, ChangeKind::Top, number(own.top))
+                });
+            } else {
+                out.levels.truncate(start);
+                out.ignored += 1;
+            }
+            return Ok(());
+        }
+        let kind = match (book.snapshot, own.at) {
+            (true, _) => ChangeKind::Snapshot { live: true },
+            // What follows a gap, or precedes the snapshot, tells nothing.
+            (false, None) => {
+                out.levels.truncate(start);
+                out.ignored += 1;
+                return Ok(());
+            }
+            (false, Some(have)) => match book.prev {
+                Some(prev) if prev != have => {
+                    out.levels.truncate(start);
+                    let lost = Lost::Gap { have: number(have), got: number(prev) };
+                    self.lose(place, lost, out);
+                    self.start_anew(place, now, out);
+                    return Ok(());
+                }
+                _ if book.bids.is_empty() && book.asks.is_empty() => ChangeKind::Alive,
+                _ => ChangeKind::Update,
+            },
+        };
+        own.count += 1;
+        own.at = Some(book.seq.unwrap_or(0));
+        if book.seq.is_some_and(|seq| seq < own.top && book.prev.is_some_and(|prev| seq < prev)) {
+            // The venue counts from anew.
+            own.top = 0;
+        }
+        (own.told, own.signed, own.again) = (true, now, Nanos::MAX);
+        out.changes.push(BookChange {
+            bids: book.bids.clone(),
+            asks: book.asks.clone(),
+            check: checksum::sent(book.checksum),
+            keep: book.channel.depth(),
+            venue_time: Nanos::from_millis(book.time_ms),
+            ..change(place, kind, book.seq.map_or(own.count, number))
+        });
+        Ok(())
+    }
+
+    /// `tickers`, of recordings: slower than what the feed itself subscribes to, and without a number
+    /// to compare it with depth by, so it counts only where there is no depth.
+    fn ticker(
+        &mut self,
+        ticker: &decode::Ticker<'_>,
+        now: Nanos,
+        out: &mut FeedOut,
+    ) -> Result<(), FeedError> {
+        let Some(place) = self.place(ticker.symbol, out) else {
+            out.ignored += 1;
+            return Ok(());
+        };
+        let (from, wanted) = (self.scale, self.channels.ticker);
+        let own = &mut self.books[place];
+        if own.depth.is_some() || !wanted {
+            out.ignored += 1;
+            return Ok(());
+        }
+        let start = out.levels.len();
+        let is_there = |level: &Level| level.price.0 > 0 && level.qty.0 > 0;
+        out.levels.extend(Some(ticker.bid).filter(is_there));
+        let middle = out.levels.len() as u32;
+        out.levels.extend(Some(ticker.ask).filter(is_there));
+        check(out.levels.get_mut(start..).unwrap_or_default(), from, own.scale)?;
+        own.count += 1;
+        (own.told, own.signed) = (true, now);
+        out.changes.push(BookChange {
+            bids: start as u32..middle,
+            asks: middle..out.levels.len() as u32,
+            venue_time: Nanos::from_millis(ticker.time_ms),
+            ..change(place, ChangeKind::Top, own.count)
+        });
+        Ok(())
+    }
+
+    fn event(&mut self, event: &decode::Event<'_>, now: Nanos, out: &mut FeedOut) {
+        match event.event {
+            b"notice" if self.open => {
+                // Sent a minute before the venue closes the connection.
+                self.open = false;
+                self.lose_all(Lost::Ended, out);
+                out.wants.push(Want::Reconnect("the venue announced an upgrade"));
+            }
+            b"error" if matches!(self.depth, Channel::Fast50 | Channel::Fast400) => {
+                // Not for this account's tier: the slower channel is for everyone.
+                self.depth = Channel::Books;
+                for own in self.books.iter_mut().filter(|own| own.at.is_none() && own.depth.is_some()) {
+                    (own.depth, own.again) = (Some(Channel::Books), now);
+                }
+            }
+            b"error" => {
+                // Which subscription was refused it need not say: those without a snapshot are told.
+                for place in 0..self.books.len() {
+                    if self.books[place].depth.is_some() && self.books[place].at.is_none() && self.open {
+                        self.books[place].again = now + PATIENCE;
+                        out.changes.push(change(place, ChangeKind::Lost(Lost::Unsubscribed), 0));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, now: Nanos, out: &mut FeedOut) {
+        self.open = true;
+        (self.heard, self.pinged) = (now, now);
+        let mut args = Vec::new();
+        for own in &mut self.books {
+            if let Some(channel) = own.depth {
+                (own.asked, own.again) = (now, now + PATIENCE);
+                args.push((channel, own.symbol));
+            }
+            if self.channels.ticker {
+                args.push((Channel::Best, own.symbol));
+            }
+        }
+        for batch in args.chunks(BATCH) {
+            self.request("subscribe", batch, out);
+        }
+    }
+
+    fn request(&mut self, op: &str, args: &[(Channel, Symbol)], out: &mut FeedOut) {
+        self.requests += 1;
+        let mut text = format!("{{\"id\":\"{}\",\"op\":\"{op}\",\"args\":[", self.requests);
+        for (place, (channel, symbol)) in args.iter().enumerate() {
+            let comma = if place > 0 { "," } else { "" };
+            let symbol = serde_json::Value::from(symbol.as_str());
+            let _ = write!(text, "{comma}{{\"channel\":\"{}\",\"instId\":{symbol}}}", channel.name());
+        }
+        text.push_str("]}");
+        out.wants.push(Want::Send(text));
+    }
+
+    fn tick(&mut self, now: Nanos, out: &mut FeedOut) {
+        if !self.open {
+            return;
+        }
+        if self.heard < self.pinged && now - self.pinged >= SILENCE {
+            self.open = false;
+            self.lose_all(Lost::Stale, out);
+            out.wants.push(Want::Reconnect("a ping was not answered"));
+            return;
+        }
+        if now - self.heard >= QUIET && self.heard >= self.pinged {
+            self.pinged = now;
+            out.wants.push(Want::Send("ping".to_owned()));
+        }
+        // The venue sends all that changes: while the connection lives, a quiet book stands as it is.
+        if now - self.heard < QUIET + QUIET {
+            let heard = self.heard;
+            for (place, own) in self.books.iter_mut().enumerate() {
+                if let Some(at) = own.at
+                    && heard - own.signed > SIGN
+                {
+                    own.signed = heard;
+                    out.changes.push(change(place, ChangeKind::Alive, number(at)));
+                }
+            }
+        }
+        for place in 0..self.books.len() {
+            if self.books[place].again <= now {
+                self.resubscribe(place, now, out);
+            }
+        }
+    }
+
+    /// Forgets a book's place, and says that it is lost if anything was said of it before.
+    fn lose(&mut self, place: usize, why: Lost, out: &mut FeedOut) {
+        let Some(own) = self.books.get_mut(place) else { return };
+        (own.at, own.top) = (None, 0);
+        if std::mem::take(&mut own.told) {
+            out.changes.push(change(place, ChangeKind::Lost(why), 0));
+        }
+    }
+
+    fn lose_all(&mut self, why: Lost, out: &mut FeedOut) {
+        for place in 0..self.books.len() {
+            self.lose(place, why, out);
+        }
+    }
+
+    fn start_anew(&mut self, place: usize, now: Nanos, out: &mut FeedOut) {
+        let Some(own) = self.books.get_mut(place) else { return };
+        if !self.open || self.discover || own.depth.is_none() {
+            return;
+        }
+        if now - own.asked < RETRY {
+            own.again = own.asked + RETRY;
+        } else {
+            self.resubscribe(place, now, out);
+        }
+    }
+
+    fn resubscribe(&mut self, place: usize, now: Nanos, out: &mut FeedOut) {
+        let Some(own) = self.books.get_mut(place) else { return };
+        let Some(channel) = own.depth else { return };
+        (own.asked, own.again, own.at) = (now, now + PATIENCE, None);
+        let arg = [(channel, own.symbol)];
+        self.request("unsubscribe", &arg, out);
+        self.request("subscribe", &arg, out);
+    }
+}
+
+/// A number of the venue's, as changes carry them.
+fn number(seq: i64) -> u64 {
+    u64::try_from(seq).unwrap_or(0)
+}
+
+fn change(place: usize, kind: ChangeKind, seq: u64) -> BookChange {
+    BookChange {
+        book: BookId(place as u16),
+        kind,
+        seq,
+        venue_time: Nanos::ZERO,
+        check: None,
+        keep: 0,
+        bids: 0..0,
+        asks: 0..0,
+    }
+}
+
+/// Prices are positive, sizes not negative; and both come in the book's own scale, which may be
+/// coarser than the decoder's when books of several share a connection.
+fn check(levels: &mut [Level], from: Scale, to: Scale) -> Result<(), FeedError> {
+    if levels.iter().any(|level| level.price.0 <= 0 || level.qty.0 < 0) {
+        return Err(FeedError::Malformed { at: 0, what: "a positive price and a quantity" });
+    }
+    if from == to {
+        return Ok(());
+    }
+    let unit = from.one() / to.one();
+    for level in levels {
+        if level.price.0 % unit != 0 || level.qty.0 % unit != 0 {
+            return Err(FeedError::Decimal { at: 0, error: DecimalError::TooPrecise(to.digits()) });
+        }
+        (level.price.0, level.qty.0) = (level.price.0 / unit, level.qty.0 / unit);
+    }
+    Ok(())
+}

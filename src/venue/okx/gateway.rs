@@ -1,0 +1,287 @@
+//! OKX's private side: session, orders, account.
+//!
+//! The venue's rule: one WebSocket connection logs in once and then carries both orders, which need no
+//! signature, and the account's events. Over it, instruments go by numbers that only the account's
+//! own list of instruments tells, so no order leaves before that list is read; relisting changes
+//! them. Orders over REST are signed one by one. Losing the connection cancels nothing: what rests
+//! there keeps resting, which is what the dead-man switch is for. Requests to the demo go to the
+//! real market's REST host, with a header that says so; which is meant follows from the stream's host.
+
+use super::order::{self, Rest, Socket, WINDOW_MS};
+use super::private::Reader;
+use super::requests::{Call, Calls, Sweep};
+use super::session::Session;
+use super::sign::{Signer, passphrase};
+use super::symbol::Market;
+use crate::types::{
+    ClientId, Draft, Endpoint, Fixed, InstrumentId, InstrumentSpec, Nanos, Price, Qty, VenueRef,
+};
+use crate::venue::{
+    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HostKind,
+    Lane, LaneSpec, OrderBytes, PreviewError, Transport, Unsupported, host_kind,
+};
+use crate::wire::pen::Stamp;
+use crate::wire::ws::Masks;
+
+/// Shortest and longest time that the dead-man switch takes, in seconds.
+const SWITCH_SECS: std::ops::RangeInclusive<i64> = 10..=120;
+
+/// Orders and account of one key.
+pub struct OkxGateway {
+    pub(super) market: Market,
+    pub(super) config: GatewayConfig,
+    window_ms: u32,
+    pub(super) calls: Calls,
+    pub(super) reader: Reader,
+    pub(super) session: Session,
+    pub(super) traded: Vec<Traded>,
+    stamp: Stamp,
+    mask: Masks,
+}
+
+/// An instrument that orders are made for.
+pub(super) struct Traded {
+    id: InstrumentId,
+    pub(super) spec: InstrumentSpec,
+    /// The number that it goes by over a session.
+    pub(super) code: Option<u64>,
+    /// The group of its fees.
+    pub(super) group: Option<String>,
+    /// Made once its number is known.
+    pub(super) socket: Option<Socket>,
+    rest: Rest,
+}
+
+impl OkxGateway {
+    /// # Errors
+    /// When key, secret or passphrase are not what the venue hands out.
+    pub fn new(market: Market, config: &GatewayConfig) -> Result<OkxGateway, PreviewError> {
+        let signer = Signer::new(&config.credentials)?;
+        let sandbox = |endpoint: &Endpoint| host_kind(market.id(), &endpoint.host) == Some(HostKind::Sandbox);
+        let demo = sandbox(&config.orders) || sandbox(&config.private);
+        let (key, phrase) = (config.credentials.key.as_str(), passphrase(&config.credentials));
+        let traded = config.instruments.iter().map(|(id, spec)| Traded {
+            id: *id,
+            spec: spec.clone(),
+            code: None,
+            group: None,
+            socket: None,
+            rest: Rest::new(spec, market, &config.rest, key, phrase, demo),
+        });
+        Ok(OkxGateway {
+            market,
+            window_ms: config.window_ms.clamp(*WINDOW_MS.start(), *WINDOW_MS.end()),
+            calls: Calls::new(&config.credentials, signer, demo),
+            reader: Reader::new(config.instruments.iter().map(|(_, spec)| spec.clone()).collect()),
+            session: Session::default(),
+            traded: traded.collect(),
+            stamp: Stamp::new(),
+            mask: Masks::new(config.mask_seed),
+            config: config.clone(),
+        })
+    }
+
+    /// The lane of the session.
+    pub(super) fn lane(&self) -> Lane {
+        match self.config.transport {
+            Transport::Ws => Lane::Orders,
+            Transport::Rest => Lane::Private,
+        }
+    }
+
+    fn place(&self, instrument: InstrumentId) -> Result<usize, Unsupported> {
+        let place = self.traded.iter().position(|traded| traded.id == instrument);
+        place.ok_or(self.lacks("such instrument"))
+    }
+
+    fn lacks(&self, what: &'static str) -> Unsupported {
+        Unsupported { venue: self.market.id(), what }
+    }
+
+    pub(super) fn symbol(&self, place: usize) -> &str {
+        self.traded.get(place).map_or("", |traded| traded.spec.symbol.as_str())
+    }
+
+    /// Cancels or amends one order: over the session, unless there is none, or orders do not go over
+    /// it. `terms` starts with a comma.
+    fn change(
+        &mut self,
+        (op, path): (&str, &str),
+        place: usize,
+        client: ClientId,
+        terms: &str,
+        now: Nanos,
+        out: &mut GatewayOut,
+    ) {
+        let code = self.traded.get(place).and_then(|traded| traded.code);
+        let over_session = self.config.transport == Transport::Ws && self.session.logged_in;
+        match code.filter(|_| over_session) {
+            Some(code) => {
+                let token = self.calls.over_session(Call::Change(client), now);
+                let text = format!(
+                    "{{\"id\":\"n{token}\",\"op\":\"{op}\",\"args\":[{{\"instIdCode\":{code}{terms}}}]}}"
+                );
+                out.wants.push(GatewayWant::Send(self.lane(), text));
+            }
+            None => {
+                let symbol = serde_json::Value::from(self.symbol(place));
+                let body = format!("{{\"instId\":{symbol}{terms}}}");
+                self.calls.post(path, body, Call::Change(client), now, &mut out.wants);
+            }
+        }
+    }
+
+    fn cancel(
+        &mut self,
+        client: ClientId,
+        venue_ref: Option<VenueRef>,
+        place: usize,
+        now: Nanos,
+        out: &mut GatewayOut,
+    ) {
+        let number = venue_ref.filter(|id| !id.is_empty() && id.as_bytes().iter().all(u8::is_ascii_digit));
+        let terms = match number {
+            Some(number) => format!(",\"ordId\":\"{number}\""),
+            None => format!(",\"clOrdId\":\"{client}\""),
+        };
+        self.change(("cancel-order", "/api/v5/trade/cancel-order"), place, client, &terms, now, out);
+    }
+
+    fn amend(
+        &mut self,
+        client: ClientId,
+        place: usize,
+        (price, qty): (Option<Price>, Qty),
+        now: Nanos,
+        out: &mut GatewayOut,
+    ) {
+        let Some(scale) = self.traded.get(place).map(|traded| traded.spec.scale) else { return };
+        let price = price.map_or(String::new(), |price| format!(",\"newPx\":\"{}\"", Fixed(price.0, scale)));
+        let terms = format!(
+            ",\"clOrdId\":\"{client}\",\"newSz\":\"{}\"{price},\"cxlOnFail\":false",
+            Fixed(qty.0, scale)
+        );
+        self.change(("amend-order", "/api/v5/trade/amend-order"), place, client, &terms, now, out);
+    }
+}
+
+impl Gateway for OkxGateway {
+    fn lanes(&self) -> Vec<LaneSpec> {
+        let session = match self.config.transport {
+            Transport::Ws => &self.config.orders,
+            Transport::Rest => &self.config.private,
+        };
+        [(self.lane(), session), (Lane::Rest, &self.config.rest)]
+            .map(|(lane, endpoint)| LaneSpec { lane, endpoint: endpoint.clone(), headers: Vec::new() })
+            .into()
+    }
+
+    fn form(&self) -> Form {
+        match self.config.transport {
+            Transport::Ws => Form::Session,
+            Transport::Rest => Form::Signed,
+        }
+    }
+
+    fn ready(&self) -> bool {
+        // Orders over REST name their instruments by symbol.
+        self.session.streaming && (self.session.numbered || self.config.transport == Transport::Rest)
+    }
+
+    fn on(&mut self, input: GatewayInput<'_>, now: Nanos, out: &mut GatewayOut) {
+        match input {
+            GatewayInput::Opened(lane) if lane == self.lane() => self.opened(now, out),
+            GatewayInput::Closed(lane) if lane == self.lane() => self.closed(now, out),
+            GatewayInput::Text(lane, text) if lane == self.lane() => self.text(text.message(), now, out),
+            GatewayInput::Response { token, status, body, .. } => {
+                self.response(token, status, body, now, out)
+            }
+            GatewayInput::Failed { token, sent } => self.failed(token, sent, now, out),
+            GatewayInput::Tick => self.tick(now, out),
+            GatewayInput::Opened(_) | GatewayInput::Closed(_) | GatewayInput::Text(..) => {}
+        }
+    }
+
+    fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if !self.ready() {
+            return Err(EncodeError::NotReady);
+        }
+        let traded = self.traded.iter().find(|traded| traded.id == order.instrument);
+        let traded = traded.ok_or(EncodeError::UnknownInstrument)?;
+        traded.spec.check(order.price, order.qty)?;
+        let deadline = now + Nanos::from_millis(i64::from(self.window_ms));
+        match self.config.transport {
+            Transport::Ws => {
+                // The account's list of instruments may lack it.
+                let template = traded.socket.as_ref().ok_or(EncodeError::NotReady)?;
+                template.encode(order, deadline, self.mask.next_key(), out)?;
+                out.lane = Lane::Orders;
+            }
+            Transport::Rest => {
+                let stamp = self.stamp.write(now);
+                traded.rest.encode(order, stamp, deadline, self.calls.signer(), out)?;
+                out.lane = Lane::Rest;
+            }
+        }
+        out.expires = order::expires(now, self.window_ms);
+        out.client = order.client;
+        out.generation = self.config.credentials.generation;
+        Ok(())
+    }
+
+    fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {
+        match *command {
+            Command::Cancel { client, venue_ref, instrument } => {
+                let place = self.place(instrument)?;
+                self.cancel(client, venue_ref, place, now, out);
+            }
+            Command::Replace { .. } => return Err(self.lacks("replacement of an order by another")),
+            Command::Amend { client, instrument, price, qty } => {
+                let place = self.place(instrument)?;
+                self.amend(client, place, (price, qty), now, out);
+            }
+            Command::CancelAll { instrument } => {
+                let place = self.place(instrument)?;
+                let sweep = Sweep { place, count: 0, pages: 0, rest: Vec::new(), more: false };
+                self.sweep(sweep, now, out);
+            }
+            Command::Query { client, instrument } => {
+                let place = self.place(instrument)?;
+                let target = format!("{}?instId={}&clOrdId={client}", order::PLACE, self.symbol(place));
+                self.calls.get(target, Call::Query(client), now, &mut out.wants);
+            }
+            Command::OpenOrders => self.ask_open(0, Vec::new(), None, now, out),
+            Command::Fills { instrument, since } => {
+                let place = self.place(instrument)?;
+                self.ask_fills(place, since, 0, Vec::new(), None, now, out);
+            }
+            Command::Balances => {
+                self.calls.get("/api/v5/account/balance".to_owned(), Call::Balances, now, &mut out.wants);
+            }
+            Command::Fees { instrument } => {
+                let place = self.place(instrument)?;
+                let group = self.traded.get(place).and_then(|traded| traded.group.as_deref());
+                let about = match group {
+                    Some(group) => format!("groupId={group}"),
+                    None => format!("instId={}", self.symbol(place)),
+                };
+                let target = format!("/api/v5/account/trade-fee?instType={}&{about}", self.market.kind());
+                self.calls.get(target, Call::Fees(place), now, &mut out.wants);
+            }
+            Command::Rights => {
+                self.calls.get("/api/v5/account/config".to_owned(), Call::Rights, now, &mut out.wants);
+            }
+            Command::ServerTime => self.ask_time(now, out),
+            Command::DeadMan { timeout } => {
+                // Whole seconds, rounded up: a switch of half a second must not be one of none.
+                let seconds = match (timeout.0.max(0) + 999_999_999) / 1_000_000_000 {
+                    0 => 0,
+                    seconds => seconds.clamp(*SWITCH_SECS.start(), *SWITCH_SECS.end()),
+                };
+                let body = format!("{{\"timeOut\":\"{seconds}\"}}");
+                self.calls.post("/api/v5/trade/cancel-all-after", body, Call::DeadMan, now, &mut out.wants);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! OKX v5: spot and perpetual swaps.
+//!
+//! - `symbol`: metadata to instrument rules.
+//! - `decode`, `checksum`, `feed`: market data to book changes.
+//! - `sign`, `order`: signatures; orders to bytes.
+//! - `error`, `private`, `calls`: answers and events to reports.
+//! - `requests`, `session`, `answers`, `gateway`: the private side's session and its account calls.
+//! - `preview`: orders and signatures for people.
+
+mod answers;
+mod calls;
+mod checksum;
+pub mod decode;
+mod error;
+mod feed;
+mod gateway;
+pub mod limits;
+mod order;
+mod preview;
+mod private;
+mod requests;
+mod session;
+mod sign;
+mod symbol;
+
+use super::{FeeIn, KeyForm, SimProfile, Venue};
+use symbol::Market;
+
+const STREAM: &str = "wss://ws.okx.com:8443/ws/v5/public";
+const REST: &str = "https://openapi.okx.com";
+
+/// Spot buys are charged in what they bring.
+const SIM: SimProfile = SimProfile {
+    session_key: KeyForm::SharedTextPassphrase,
+    request_key: KeyForm::SharedTextPassphrase,
+    fee_in: FeeIn::Received,
+    stream_path: "/ws/v5/public",
+    orders_path: "/ws/v5/private",
+    private_path: "/ws/v5/private",
+};
+
+/// Spot.
+pub const SPOT: Venue = Venue {
+    id: Market::Spot.id(),
+    feed: |config| Box::new(feed::OkxFeed::new(config)),
+    gateway: Some(|config| Ok(Box::new(gateway::OkxGateway::new(Market::Spot, config)?))),
+    server: None,
+    sim: SIM,
+    preview: Some(|credentials, order| preview::order(Market::Spot, credentials, order)),
+    sign: Some(preview::sign),
+    instruments: symbol::instruments,
+    instruments_target: "/api/v5/public/instruments?instType=SPOT",
+    endpoints: (STREAM, REST),
+};
+
+/// Perpetual swaps.
+pub const SWAP: Venue = Venue {
+    id: Market::Swap.id(),
+    feed: |config| Box::new(feed::OkxFeed::new(config)),
+    gateway: Some(|config| Ok(Box::new(gateway::OkxGateway::new(Market::Swap, config)?))),
+    server: None,
+    sim: SimProfile { fee_in: FeeIn::Quote, ..SIM },
+    preview: Some(|credentials, order| preview::order(Market::Swap, credentials, order)),
+    sign: Some(preview::sign),
+    instruments: symbol::instruments,
+    instruments_target: "/api/v5/public/instruments?instType=SWAP",
+    endpoints: (STREAM, REST),
+};
