@@ -226,6 +226,7 @@ mod tests {
             tif,
             price: Price(2_600_010_000_000),
             qty: Qty(1_000_001),
+            reduce_only: false,
         }
     }
 
