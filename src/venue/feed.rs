@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::types::{BookId, BookView, Endpoint, InstrumentSpec, Level, Nanos, Symbol};
+use crate::types::{BookId, BookView, DecimalError, Endpoint, InstrumentSpec, Level, Nanos, Scale, Symbol};
 pub use crate::wire::json::TierUse;
 use crate::wire::{Padded, json};
 
@@ -201,6 +201,48 @@ pub enum Sequence {
     Own,
 }
 
+impl BookChange {
+    /// A change of the feed's book at that place, without levels, time or checksum; callers fill in
+    /// what they have.
+    #[inline]
+    pub fn of(place: usize, kind: ChangeKind, seq: u64) -> BookChange {
+        let none = 0..0;
+        BookChange {
+            book: BookId(place as u16),
+            kind,
+            seq,
+            venue_time: Nanos::ZERO,
+            check: None,
+            keep: 0,
+            bids: none.clone(),
+            asks: none,
+        }
+    }
+}
+
+/// Checks levels as they were decoded (prices positive, quantities not negative), and brings them to
+/// their book's own scale, which may be coarser than the decoder's when books of several share a
+/// connection.
+///
+/// # Errors
+/// [`FeedError`] for a level that cannot be, or that the book's scale cannot hold.
+pub fn to_book_scale(levels: &mut [Level], from: Scale, to: Scale) -> Result<(), FeedError> {
+    if levels.iter().any(|level| level.price.0 <= 0 || level.qty.0 < 0) {
+        return Err(FeedError::Malformed { at: 0, what: "a positive price and a quantity" });
+    }
+    if from == to {
+        return Ok(());
+    }
+    let unit = from.one() / to.one();
+    for level in levels {
+        if level.price.0 % unit != 0 || level.qty.0 % unit != 0 {
+            return Err(FeedError::Decimal { at: 0, error: DecimalError::TooPrecise(to.digits()) });
+        }
+        (level.price.0, level.qty.0) = (level.price.0 / unit, level.qty.0 / unit);
+    }
+    Ok(())
+}
+
 /// What a [`BookChange`] does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChangeKind {
@@ -313,7 +355,7 @@ pub enum FeedError {
         /// Offset in the message.
         at: usize,
         /// Why.
-        error: crate::types::DecimalError,
+        error: DecimalError,
     },
 }
 

@@ -26,7 +26,7 @@ mod turns;
 pub use credentials::Credentials;
 pub use feed::{
     BookChange, BookConfig, ChangeKind, Channels, Discovered, Encoding, Feed, FeedConfig, FeedError,
-    FeedInput, FeedOut, Lost, Sequence, TierUse, Verdict, Want,
+    FeedInput, FeedOut, Lost, Sequence, TierUse, Verdict, Want, to_book_scale,
 };
 pub use gateway::{
     Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,

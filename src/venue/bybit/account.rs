@@ -105,7 +105,7 @@ pub(super) fn server_time(text: &str) -> Result<Nanos, Unreadable> {
 mod tests {
     use super::*;
 
-    const KEY: &str = r#"{"id":"13770661","note":"xarb","apiKey":"XXXXXX","readOnly":0,"secret":"",
+    const KEY: &str = r#"{"id":"13770661","note":"xarb","apiKey":"kq3n8xT1","readOnly":0,"secret":"",
         "permissions":{"ContractTrade":["Order","Position"],"Spot":["SpotTrade"],"Wallet":[],"Options":[],
         "Derivatives":[],"CopyTrading":[],"BlockTrade":[],"Exchange":["ExchangeHistory"],"NFT":[],"Affiliate":[]},
         "ips":["203.0.113.7"],"type":1,"deadlineDay":-2,"expiredAt":"1970-01-01T00:00:00Z",

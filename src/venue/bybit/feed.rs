@@ -13,10 +13,10 @@
 use super::decode::{self, Decoder, Message};
 use super::subscribe::Subscriptions;
 use super::symbol::Market;
-use crate::types::{BookId, DecimalError, Endpoint, Level, Nanos, Scale, Symbol};
+use crate::types::{BookId, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
     BookChange, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut,
-    Lost, TierUse, Want,
+    Lost, TierUse, Want, to_book_scale,
 };
 use crate::wire::Padded;
 
@@ -257,7 +257,7 @@ impl State {
         };
         let (scale, discover) = (self.scale, self.discover);
         let own = &mut self.books[place];
-        check(out.levels.get_mut(start..).unwrap_or_default(), scale, own.scale)?;
+        to_book_scale(out.levels.get_mut(start..).unwrap_or_default(), scale, own.scale)?;
         if discover && book.depth > own.depth {
             // A recording may carry several depths: the deepest counts.
             (own.depth, own.at) = (book.depth, None);
@@ -296,7 +296,7 @@ impl State {
             bids: book.bids.clone(),
             asks: book.asks.clone(),
             venue_time: venue_time(book.engine_ms.unwrap_or(book.sent_ms)),
-            ..change(place, kind, book.seq)
+            ..BookChange::of(place, kind, book.seq)
         });
         Ok(())
     }
@@ -316,7 +316,7 @@ impl State {
             bids: book.bids.clone(),
             asks: book.asks.clone(),
             venue_time: venue_time(book.engine_ms.unwrap_or(book.sent_ms)),
-            ..change(place, ChangeKind::Top, book.seq)
+            ..BookChange::of(place, ChangeKind::Top, book.seq)
         });
     }
 
@@ -353,14 +353,14 @@ impl State {
         out.levels.extend((bid > 0 && bid_qty > 0).then_some(Level::new(bid, bid_qty)));
         let middle = out.levels.len() as u32;
         out.levels.extend((ask > 0 && ask_qty > 0).then_some(Level::new(ask, ask_qty)));
-        check(out.levels.get_mut(start..).unwrap_or_default(), from, own.scale)?;
+        to_book_scale(out.levels.get_mut(start..).unwrap_or_default(), from, own.scale)?;
         own.top = ticker.seq;
         (own.told, own.signed) = (true, now);
         out.changes.push(BookChange {
             bids: start as u32..middle,
             asks: middle..out.levels.len() as u32,
             venue_time: venue_time(ticker.sent_ms),
-            ..change(place, ChangeKind::Top, ticker.seq)
+            ..BookChange::of(place, ChangeKind::Top, ticker.seq)
         });
         Ok(())
     }
@@ -389,7 +389,7 @@ impl State {
             for (place, own) in self.books.iter_mut().enumerate() {
                 if own.at.is_some() && heard - own.signed > SIGN {
                     own.signed = heard;
-                    out.changes.push(change(place, ChangeKind::Alive, own.top));
+                    out.changes.push(BookChange::of(place, ChangeKind::Alive, own.top));
                 }
             }
         }
@@ -405,7 +405,7 @@ impl State {
         let Some(own) = self.books.get_mut(place) else { return };
         (own.at, own.ticker, own.top) = (None, [None; 4], 0);
         if std::mem::take(&mut own.told) {
-            out.changes.push(change(place, ChangeKind::Lost(why), 0));
+            out.changes.push(BookChange::of(place, ChangeKind::Lost(why), 0));
         }
     }
 
@@ -436,38 +436,6 @@ impl State {
             out.wants.push(Want::Send(format!(r#"{{"req_id":"again","op":"{op}","args":["{topic}"]}}"#)));
         }
     }
-}
-
-fn change(place: usize, kind: ChangeKind, seq: u64) -> BookChange {
-    BookChange {
-        book: BookId(place as u16),
-        kind,
-        seq,
-        venue_time: Nanos::ZERO,
-        check: None,
-        keep: 0,
-        bids: 0..0,
-        asks: 0..0,
-    }
-}
-
-/// Prices are positive, quantities not negative; and both come in the book's own scale, which may
-/// be coarser than the decoder's when books of several share a connection.
-fn check(levels: &mut [Level], from: Scale, to: Scale) -> Result<(), FeedError> {
-    if levels.iter().any(|level| level.price.0 <= 0 || level.qty.0 < 0) {
-        return Err(FeedError::Malformed { at: 0, what: "a positive price and a quantity" });
-    }
-    if from == to {
-        return Ok(());
-    }
-    let unit = from.one() / to.one();
-    for level in levels {
-        if level.price.0 % unit != 0 || level.qty.0 % unit != 0 {
-            return Err(FeedError::Decimal { at: 0, error: DecimalError::TooPrecise(to.digits()) });
-        }
-        (level.price.0, level.qty.0) = (level.price.0 / unit, level.qty.0 / unit);
-    }
-    Ok(())
 }
 
 /// The venue's milliseconds; absurd ones are none.

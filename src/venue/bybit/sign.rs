@@ -112,7 +112,7 @@ mod tests {
     fn the_text_of_the_documents_example_is_made() {
         let text = request_text(
             1_658_384_314_791,
-            "XXXXXXXXXX",
+            "XXXXXXXXXX", // the key as the venue's own page prints it
             5_000,
             "category=option&symbol=BTC-29JUL22-25000-C",
         );

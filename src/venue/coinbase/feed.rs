@@ -76,16 +76,7 @@ impl Book {
     }
 
     pub(super) fn change(&self, book: usize, kind: ChangeKind) -> BookChange {
-        BookChange {
-            book: BookId(book as u16),
-            kind,
-            seq: self.count,
-            venue_time: Nanos::ZERO,
-            check: None,
-            keep: 0,
-            bids: 0..0,
-            asks: 0..0,
-        }
+        BookChange::of(book, kind, self.count)
     }
 }
 

@@ -10,10 +10,10 @@
 use super::checksum::{Best, Digits};
 use super::decode::{self, Decoder, Message};
 use super::symbol;
-use crate::types::{BookId, BookView, DecimalError, Endpoint, Level, Nanos, Scale, Symbol};
+use crate::types::{BookId, BookView, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
     BookChange, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut,
-    Lost, TierUse, Verdict,
+    Lost, TierUse, Verdict, to_book_scale,
 };
 
 /// Depths that the venue offers.
@@ -94,16 +94,7 @@ impl Book {
         if !matches!(kind, ChangeKind::Alive | ChangeKind::Lost(_)) {
             self.count += 1;
         }
-        BookChange {
-            book: BookId(book as u16),
-            kind,
-            seq: self.count,
-            venue_time: Nanos::ZERO,
-            check: None,
-            keep: 0,
-            bids: 0..0,
-            asks: 0..0,
-        }
+        BookChange::of(book, kind, self.count)
     }
 }
 
@@ -259,7 +250,7 @@ impl State {
             return Ok(());
         }
         for side in [&book.bids, &book.asks] {
-            check(levels_of(&mut out.levels, side), scale, own.scale)?;
+            to_book_scale(levels_of(&mut out.levels, side), scale, own.scale)?;
         }
         let digits = Digits { price: book.price_digits, qty: book.qty_digits };
         if book.snapshot {
@@ -312,7 +303,7 @@ impl State {
             let start = out.levels.len();
             if level.price.0 > 0 && level.qty.0 > 0 {
                 out.levels.push(level);
-                check(out.levels.get_mut(start..).unwrap_or_default(), scale, own.scale)?;
+                to_book_scale(out.levels.get_mut(start..).unwrap_or_default(), scale, own.scale)?;
             }
             Ok(start as u32..out.levels.len() as u32)
         };
@@ -359,25 +350,6 @@ impl State {
 
 pub(super) fn levels_of<'a>(levels: &'a mut [Level], range: &std::ops::Range<u32>) -> &'a mut [Level] {
     levels.get_mut(range.start as usize..range.end as usize).unwrap_or_default()
-}
-
-/// Prices are positive, quantities not negative; and both come in the book's own scale, which may
-/// be coarser than the decoder's when books of several share a connection.
-pub(super) fn check(levels: &mut [Level], from: Scale, to: Scale) -> Result<(), FeedError> {
-    if levels.iter().any(|level| level.price.0 <= 0 || level.qty.0 < 0) {
-        return Err(FeedError::Malformed { at: 0, what: "a positive price and a quantity" });
-    }
-    if from == to {
-        return Ok(());
-    }
-    let unit = from.one() / to.one();
-    for level in levels {
-        if level.price.0 % unit != 0 || level.qty.0 % unit != 0 {
-            return Err(FeedError::Decimal { at: 0, error: DecimalError::TooPrecise(to.digits()) });
-        }
-        (level.price.0, level.qty.0) = (level.price.0 / unit, level.qty.0 / unit);
-    }
-    Ok(())
 }
 
 /// The depth in v1's channel name, `book-1000`, which stands near the end of each message.

@@ -20,6 +20,7 @@ use crate::venue::{
     LaneSpec, Limited, OrderBytes, PreviewError, Transport, Unsupported, Urgency,
 };
 use crate::wire::pen::Stamp;
+use crate::wire::ws::Masks;
 
 const VENUE: &str = "kraken.spot";
 /// Orders and account of one key.
@@ -33,7 +34,7 @@ pub struct KrakenGateway {
     pub(super) sockets: Vec<Socket>,
     rests: Vec<Rest>,
     stamp: Stamp,
-    mask: u64,
+    masks: Masks,
     pub(super) session: Session,
     pub(super) nonces_refused: u32,
     /// Points of each pair.
@@ -63,7 +64,7 @@ impl KrakenGateway {
             sockets: Vec::new(),
             rests: rests.collect::<Result<_, _>>()?,
             stamp: Stamp::new(),
-            mask: config.mask_seed,
+            masks: Masks::new(config.mask_seed),
             session: Session { token_wait: TOKEN_WAIT.0, ..Session::default() },
             nonces_refused: 0,
             trading: Budget::new(&limits::TRADING_RULES, config.instruments.len()),
@@ -110,14 +111,6 @@ impl KrakenGateway {
 
     pub(super) fn spec(&self, place: usize) -> Option<&InstrumentSpec> {
         self.config.instruments.get(place).map(|(_, spec)| spec)
-    }
-
-    /// A new masking key for each frame: a counter, well mixed.
-    fn next_mask(&mut self) -> [u8; 4] {
-        self.mask = self.mask.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.mask ^ (self.mask >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed >> 32) as u32).to_be_bytes()
     }
 
     /// Sends a request over the socket, unless there is no session, or orders do not go over it.
@@ -225,7 +218,7 @@ impl Gateway for KrakenGateway {
         let deadline = *self.stamp.write(now + Nanos::from_millis(i64::from(self.window_ms)));
         match self.config.transport {
             Transport::Ws => {
-                let mask = self.next_mask();
+                let mask = self.masks.next_key();
                 let template = self.sockets.get(place).ok_or(EncodeError::NotReady)?;
                 let id = self.ring.ask(Asked::Order(order.client));
                 template.encode(order, &deadline, id, mask, out)?;

@@ -11,10 +11,10 @@ use std::fmt::Write;
 
 use super::checksum;
 use super::decode::{self, Channel, Decoder, Message};
-use crate::types::{BookId, BookView, DecimalError, Endpoint, Level, Nanos, Scale, Symbol};
+use crate::types::{BookId, BookView, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
     BookChange, BookConfig, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError,
-    FeedInput, FeedOut, Lost, TierUse, Verdict, Want,
+    FeedInput, FeedOut, Lost, TierUse, Verdict, Want, to_book_scale,
 };
 use crate::wire::Padded;
 
@@ -232,7 +232,7 @@ impl State {
         };
         let (scale, discover) = (self.scale, self.discover);
         let own = &mut self.books[place];
-        check(out.levels.get_mut(start..).unwrap_or_default(), scale, own.scale)?;
+        to_book_scale(out.levels.get_mut(start..).unwrap_or_default(), scale, own.scale)?;
         let best = book.channel == Channel::Best;
         if discover && !best && own.depth.is_none_or(|depth| depth.depth() < book.channel.depth()) {
             // A recording may carry several depths: the deepest counts.
@@ -246,7 +246,7 @@ impl State {
                     bids: book.bids.clone(),
                     asks: book.asks.clone(),
                     venue_time: Nanos::from_millis(book.time_ms),
-                    ..change(place, ChangeKind::Top, number(own.top))
+                    ..BookChange::of(place, ChangeKind::Top, number(own.top))
                 });
             } else {
                 out.levels.truncate(start);
@@ -287,7 +287,7 @@ impl State {
             check: checksum::sent(book.checksum),
             keep: book.channel.depth(),
             venue_time: Nanos::from_millis(book.time_ms),
-            ..change(place, kind, book.seq.map_or(own.count, number))
+            ..BookChange::of(place, kind, book.seq.map_or(own.count, number))
         });
         Ok(())
     }
@@ -315,14 +315,14 @@ impl State {
         out.levels.extend(Some(ticker.bid).filter(is_there));
         let middle = out.levels.len() as u32;
         out.levels.extend(Some(ticker.ask).filter(is_there));
-        check(out.levels.get_mut(start..).unwrap_or_default(), from, own.scale)?;
+        to_book_scale(out.levels.get_mut(start..).unwrap_or_default(), from, own.scale)?;
         own.count += 1;
         (own.told, own.signed) = (true, now);
         out.changes.push(BookChange {
             bids: start as u32..middle,
             asks: middle..out.levels.len() as u32,
             venue_time: Nanos::from_millis(ticker.time_ms),
-            ..change(place, ChangeKind::Top, own.count)
+            ..BookChange::of(place, ChangeKind::Top, own.count)
         });
         Ok(())
     }
@@ -347,7 +347,7 @@ impl State {
                 for place in 0..self.books.len() {
                     if self.books[place].depth.is_some() && self.books[place].at.is_none() && self.open {
                         self.books[place].again = now + PATIENCE;
-                        out.changes.push(change(place, ChangeKind::Lost(Lost::Unsubscribed), 0));
+                        out.changes.push(BookChange::of(place, ChangeKind::Lost(Lost::Unsubscribed), 0));
                     }
                 }
             }
@@ -407,7 +407,7 @@ impl State {
                     && heard - own.signed > SIGN
                 {
                     own.signed = heard;
-                    out.changes.push(change(place, ChangeKind::Alive, number(at)));
+                    out.changes.push(BookChange::of(place, ChangeKind::Alive, number(at)));
                 }
             }
         }
@@ -423,7 +423,7 @@ impl State {
         let Some(own) = self.books.get_mut(place) else { return };
         (own.at, own.top) = (None, 0);
         if std::mem::take(&mut own.told) {
-            out.changes.push(change(place, ChangeKind::Lost(why), 0));
+            out.changes.push(BookChange::of(place, ChangeKind::Lost(why), 0));
         }
     }
 
@@ -458,36 +458,4 @@ impl State {
 /// A number of the venue's, as changes carry them.
 fn number(seq: i64) -> u64 {
     u64::try_from(seq).unwrap_or(0)
-}
-
-fn change(place: usize, kind: ChangeKind, seq: u64) -> BookChange {
-    BookChange {
-        book: BookId(place as u16),
-        kind,
-        seq,
-        venue_time: Nanos::ZERO,
-        check: None,
-        keep: 0,
-        bids: 0..0,
-        asks: 0..0,
-    }
-}
-
-/// Prices are positive, sizes not negative; and both come in the book's own scale, which may be
-/// coarser than the decoder's when books of several share a connection.
-fn check(levels: &mut [Level], from: Scale, to: Scale) -> Result<(), FeedError> {
-    if levels.iter().any(|level| level.price.0 <= 0 || level.qty.0 < 0) {
-        return Err(FeedError::Malformed { at: 0, what: "a positive price and a quantity" });
-    }
-    if from == to {
-        return Ok(());
-    }
-    let unit = from.one() / to.one();
-    for level in levels {
-        if level.price.0 % unit != 0 || level.qty.0 % unit != 0 {
-            return Err(FeedError::Decimal { at: 0, error: DecimalError::TooPrecise(to.digits()) });
-        }
-        (level.price.0, level.qty.0) = (level.price.0 / unit, level.qty.0 / unit);
-    }
-    Ok(())
 }

@@ -11,11 +11,11 @@
 
 use super::decode::{self, Decoder, What};
 use crate::types::{BookId, Endpoint, Level, Nanos, Scale, Symbol};
-use crate::venue::kraken::feed::{check, levels_of};
+use crate::venue::kraken::feed::levels_of;
 use crate::venue::kraken::json::quoted;
 use crate::venue::{
     BookChange, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut,
-    Lost, TierUse, Want,
+    Lost, TierUse, Want, to_book_scale,
 };
 
 /// A link without a frame for this long is dead.
@@ -76,16 +76,7 @@ impl Book {
     }
 
     fn change(&self, book: usize, kind: ChangeKind) -> BookChange {
-        BookChange {
-            book: BookId(book as u16),
-            kind,
-            seq: self.seq,
-            venue_time: Nanos::ZERO,
-            check: None,
-            keep: 0,
-            bids: 0..0,
-            asks: 0..0,
-        }
+        BookChange::of(book, kind, self.seq)
     }
 }
 
@@ -204,7 +195,7 @@ impl State {
             return Ok(false);
         }
         for side in [&book.bids, &book.asks] {
-            check(levels_of(&mut out.levels, side), from, own.scale)?;
+            to_book_scale(levels_of(&mut out.levels, side), from, own.scale)?;
         }
         let kind = if book.snapshot {
             (own.live, own.again) = (true, Nanos::MAX);
@@ -240,7 +231,7 @@ impl State {
             let start = out.levels.len();
             if let Some(level) = level.filter(|level| level.price.0 > 0 && level.qty.0 > 0) {
                 out.levels.push(level);
-                check(out.levels.get_mut(start..).unwrap_or_default(), from, own.scale)?;
+                to_book_scale(out.levels.get_mut(start..).unwrap_or_default(), from, own.scale)?;
             }
             Ok::<_, FeedError>(start as u32..out.levels.len() as u32)
         };
