@@ -136,7 +136,7 @@ impl OkxGateway {
 
     fn event(&mut self, event: &str, message: Message<'_>, now: Nanos, out: &mut GatewayOut) {
         let id = message.id.clone();
-        let channel = message.arg.as_ref().map(|arg| arg.channel.to_string());
+        let channel = message.arg.as_ref().map(|arg| &arg.channel).or(message.channel.as_ref()).cloned();
         let fault = message.envelope().fault();
         match (event, id.as_deref(), channel.as_deref()) {
             ("login", ..) => match fault {
