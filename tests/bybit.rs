@@ -15,6 +15,12 @@ mod engine;
 mod hostile;
 #[path = "bybit/preview.rs"]
 mod preview;
+#[path = "common/engine.rs"]
+mod run;
+#[path = "common/dialogue.rs"]
+mod script;
+#[path = "common/world.rs"]
+mod stage;
 #[path = "bybit/trading.rs"]
 mod trading;
 #[path = "bybit/world.rs"]

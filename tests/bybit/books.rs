@@ -8,7 +8,7 @@ use xarb::types::*;
 use xarb::venue::*;
 use xarb::wire::PaddedBuf;
 
-use crate::world::{MARKETS, START, exchange};
+use crate::world::{MARKETS, START, site};
 
 const ONE: i64 = 100_000_000;
 
@@ -71,7 +71,7 @@ struct Watcher {
 
 impl Watcher {
     fn new(venue: &'static str, depth: u32) -> Watcher {
-        let (exchange, maker) = exchange(venue);
+        let (exchange, maker) = site(venue).exchange();
         let mut watcher = Watcher {
             exchange,
             maker,

@@ -18,8 +18,8 @@ use crate::types::{
     ClientId, Draft, Endpoint, Fixed, InstrumentId, InstrumentSpec, Nanos, Price, Qty, VenueRef,
 };
 use crate::venue::{
-    Command, Costs, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut,
-    HostKind, Lane, LaneSpec, Limited, OrderBytes, PreviewError, Transport, Unsupported, Urgency, host_kind,
+    Command, Costs, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, HostKind, Lane,
+    LaneSpec, Limited, OrderBytes, PreviewError, Transport, Unsupported, Urgency, host_kind,
 };
 use crate::wire::pen::Stamp;
 use crate::wire::ws::Masks;
