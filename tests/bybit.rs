@@ -23,5 +23,7 @@ mod script;
 mod stage;
 #[path = "bybit/trading.rs"]
 mod trading;
+#[path = "common/books.rs"]
+mod watch;
 #[path = "bybit/world.rs"]
 mod world;
