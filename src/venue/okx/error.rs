@@ -123,9 +123,9 @@ pub fn classify_http(status: u16, code: u32) -> Class {
     }
 }
 
-/// The time of a request was refused: our clock is off.
+/// The time of a request was refused, or an order was too late: our clock may be off.
 pub fn is_clock(code: u32) -> bool {
-    matches!(code, 50_102 | 50_112 | 60_004 | 60_006)
+    matches!(code, 50_036 | 50_037 | 50_102 | 50_112 | 60_004 | 60_006)
 }
 
 /// Code and text, cut to what a report holds.
