@@ -171,7 +171,7 @@ proptest! {
         let scale = Scale::new(digits).unwrap();
         let terms = Terms {
             scale,
-            contract: Contract { kind, multiplier, settle: Asset::new("USDT").unwrap() },
+            contract: Contract { kind, multiplier, wire_unit: ONE, settle: Asset::new("USDT").unwrap() },
             min_edge: Bps(min_edge),
             max_notional: Money(cap),
             haircut: FeeRate(haircut),

@@ -127,6 +127,8 @@ pub struct Rules {
     pub min_notional: Money,
     /// What trades there, where the instrument's name does not tell.
     pub contract: Option<ContractKind>,
+    /// What one contract is in quantities, where the venue counts contracts and not the base asset.
+    pub contract_size: Option<Qty>,
 }
 
 impl InstrumentConfig {
@@ -154,7 +156,12 @@ impl InstrumentConfig {
             min_notional: rules.min_notional,
             price_digits: places(rules.tick.0).1,
             qty_digits: places(rules.lot.0).1,
-            contract: Contract { kind, multiplier: self.scale.one(), settle },
+            contract: Contract {
+                kind,
+                multiplier: self.scale.one(),
+                wire_unit: rules.contract_size.map_or(self.scale.one(), |size| size.0),
+                settle,
+            },
             open: true,
         })
     }

@@ -384,6 +384,10 @@ fn rules(s: Section<'_>, scale: Scale) -> Result<Rules, ConfigError> {
     let min_qty = read("min_qty")?.unwrap_or(lot);
     let max_qty = read("max_qty")?.unwrap_or(0);
     let contract = s.choice("contract", &CONTRACTS, Some(None))?;
+    let contract_size = match read("contract_size")? {
+        Some(size) if size <= 0 => return Err(s.refuse_key("contract_size", "more than zero")),
+        size => size.map(Qty),
+    };
     let rules = Rules {
         tick: Price(tick),
         lot: Qty(lot),
@@ -391,6 +395,7 @@ fn rules(s: Section<'_>, scale: Scale) -> Result<Rules, ConfigError> {
         max_qty: Qty(max_qty),
         min_notional: s.money("min_notional", "a decimal, not negative")?.unwrap_or_default(),
         contract,
+        contract_size,
     };
     if max_qty != 0 && max_qty < min_qty {
         return Err(s.refuse_key("max_qty", "no less than min_qty"));

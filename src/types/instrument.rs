@@ -22,6 +22,10 @@ pub struct Contract {
     /// Base units per contract (spot and linear) or quote units per contract (inverse), in units
     /// of the instrument's scale; spot is always one.
     pub multiplier: i64,
+    /// What one unit of the venue's own sizes is in quantities, in units of the scale: one, but for
+    /// venues that count contracts of a fixed base amount where quantities count the base asset.
+    /// Nothing but the venue's edge looks at it.
+    pub wire_unit: i64,
     /// What P&L and fees are paid in: the quote asset but for inverse contracts.
     pub settle: Asset,
 }
@@ -29,7 +33,8 @@ pub struct Contract {
 impl Contract {
     /// The plain spot contract of a quote asset.
     pub const fn spot(quote: Asset, scale: Scale) -> Contract {
-        Contract { kind: ContractKind::Spot, multiplier: scale.one(), settle: quote }
+        let one = scale.one();
+        Contract { kind: ContractKind::Spot, multiplier: one, wire_unit: one, settle: quote }
     }
 
     /// How much of the base asset a quantity stands for; `None` for inverse contracts, whose
@@ -184,7 +189,11 @@ impl InstrumentSpec {
             lot: Qty(convert(self.lot.0)?),
             min_qty: Qty(convert(self.min_qty.0)?),
             max_qty: Qty(convert(self.max_qty.0)?),
-            contract: Contract { multiplier: convert(self.contract.multiplier)?, ..self.contract },
+            contract: Contract {
+                multiplier: convert(self.contract.multiplier)?,
+                wire_unit: convert(self.contract.wire_unit)?,
+                ..self.contract
+            },
             ..self.clone()
         })
     }
@@ -253,10 +262,11 @@ pub(crate) mod tests {
     fn inverse_contracts_are_valued_in_the_base_asset() {
         let btc = Asset::new("BTC").unwrap();
         let scale = Scale::DEFAULT;
-        let inverse = Contract { kind: ContractKind::Inverse, multiplier: 100 * scale.one(), settle: btc };
+        let spot = Contract::spot(btc, scale);
+        let inverse = Contract { kind: ContractKind::Inverse, multiplier: 100 * scale.one(), ..spot };
         let value = inverse.value(Price(50_000 * scale.one()), Qty(5 * scale.one()), scale);
         assert_eq!(value.unwrap().to_string(), "0.01");
-        let linear = Contract { kind: ContractKind::Linear, multiplier: scale.one() / 1000, settle: btc };
+        let linear = Contract { kind: ContractKind::Linear, multiplier: scale.one() / 1000, ..spot };
         let value = linear.value(Price(50_000 * scale.one()), Qty(2 * scale.one()), scale);
         assert_eq!(value.unwrap().to_string(), "100");
         let amount = linear.base_amount(Qty(-2 * scale.one()), scale);

@@ -124,7 +124,7 @@ fn spec(market: Market, info: &SymbolInfo) -> Option<InstrumentSpec> {
         min_notional,
         price_digits,
         qty_digits,
-        contract: Contract { kind, multiplier, settle },
+        contract: Contract { kind, multiplier, wire_unit: scale.one(), settle },
         open: info.status.as_deref() == Some("TRADING"),
     })
 }

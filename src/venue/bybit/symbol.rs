@@ -159,7 +159,7 @@ fn spec(market: Market, info: &Info) -> Option<InstrumentSpec> {
         },
         price_digits,
         qty_digits,
-        contract: Contract { kind, multiplier: scale.one(), settle },
+        contract: Contract { kind, multiplier: scale.one(), wire_unit: scale.one(), settle },
         open: info.status == "Trading" && !info.is_pre_listing,
     })
 }

@@ -19,10 +19,7 @@ fn money(text: &str) -> Money {
 fn perp() -> InstrumentSpec {
     let spot = btc_usdt();
     let multiplier = spot.scale.one() / 10;
-    InstrumentSpec {
-        contract: Contract { kind: ContractKind::Linear, multiplier, settle: spot.quote },
-        ..spot
-    }
+    InstrumentSpec { contract: Contract { kind: ContractKind::Linear, multiplier, ..spot.contract }, ..spot }
 }
 
 /// An exchange with two traders and a house account of 10,000 USDT each, at a leverage of 5.

@@ -74,7 +74,12 @@ fn spec(row: &Row<'_>) -> Option<InstrumentSpec> {
     let scale = Scale::new(digits)?;
     let lot = 10i64.checked_pow(u32::try_from(i16::from(digits) - i16::from(precision)).ok()?)?;
     let settle = if kind == ContractKind::Inverse { base } else { quote };
-    let contract = Contract { kind, multiplier: size.scaled(scale)?, settle: Asset::new(settle)? };
+    let contract = Contract {
+        kind,
+        multiplier: size.scaled(scale)?,
+        wire_unit: scale.one(),
+        settle: Asset::new(settle)?,
+    };
     let inverse = if kind == ContractKind::Inverse { ":inverse" } else { "" };
     Some(InstrumentSpec {
         name: Text::new(&format!("{base}-{quote}-{}{inverse}", term.unwrap_or("PERP")))?,
