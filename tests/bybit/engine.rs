@@ -3,17 +3,17 @@
 use crate::run::{Pairing, fair, one_journal_a_seed, storm};
 
 const WITH_BINANCE: Pairing = [
-    ("bybit.spot", "BTCUSDT", "ws", "0.000001", "spot"),
-    ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot"),
+    ("bybit.spot", "BTCUSDT", "ws", "0.000001", ("spot", "1")),
+    ("binance.spot", "BTCUSDT", "ws", "0.00001", ("spot", "1")),
 ];
 const OVER_REST: Pairing = [
-    ("bybit.spot", "BTCUSDT", "rest", "0.000001", "spot"),
-    ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot"),
+    ("bybit.spot", "BTCUSDT", "rest", "0.000001", ("spot", "1")),
+    ("binance.spot", "BTCUSDT", "ws", "0.00001", ("spot", "1")),
 ];
 /// What is bought on spot is sold short as a contract.
 const AS_CONTRACT: Pairing = [
-    ("bybit.linear", "BTCUSDT", "ws", "0.001", "linear"),
-    ("kraken.spot", "BTC/USDT", "ws", "0.00000001", "spot"),
+    ("bybit.linear", "BTCUSDT", "ws", "0.001", ("linear", "1")),
+    ("kraken.spot", "BTC/USDT", "ws", "0.00000001", ("spot", "1")),
 ];
 
 #[test]

@@ -29,8 +29,10 @@ impl Stopwatch for Still {
 
 const START: Nanos = Nanos::from_secs(1_800_000_000);
 
-/// The two of a pairing: venue, symbol, how orders travel, least lot, kind of contract.
-pub type Pairing = [(&'static str, &'static str, &'static str, &'static str, &'static str); 2];
+/// One of a pairing: venue, symbol, how orders travel, least lot, kind of contract and how much of the
+/// base asset the venue counts as one.
+type Listed = (&'static str, &'static str, &'static str, &'static str, (&'static str, &'static str));
+pub type Pairing = [Listed; 2];
 
 fn config(pairing: &Pairing, changes: &[String]) -> Config {
     let mut text = String::from("[run]\nmode = \"stepped\"\nseed = 1\nseconds = 20\n");
@@ -43,9 +45,9 @@ fn config(pairing: &Pairing, changes: &[String]) -> Config {
     let symbols: Vec<String> =
         pairing.iter().map(|(venue, symbol, ..)| format!("\"{venue}\" = \"{symbol}\"")).collect();
     text += &format!("[instrument.BTC-USDT]\nscale = 8\nsymbols = {{ {} }}\n", symbols.join(", "));
-    for (venue, _, _, lot, kind) in pairing {
+    for (venue, _, _, lot, (kind, size)) in pairing {
         text += &format!(
-            "[instrument.BTC-USDT.rules.\"{venue}\"]\ncontract = \"{kind}\"\ntick = \"0.1\"\nlot = \"{lot}\"\nmin_qty = \"{lot}\"\nmin_notional = \"5\"\n"
+            "[instrument.BTC-USDT.rules.\"{venue}\"]\ncontract = \"{kind}\"\ncontract_size = \"{size}\"\ntick = \"0.1\"\nlot = \"{lot}\"\nmin_qty = \"{lot}\"\nmin_notional = \"5\"\n"
         );
     }
     let demo = include_str!("../../configs/demo.toml");

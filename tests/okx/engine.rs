@@ -4,11 +4,24 @@ use xarb::config::Config;
 
 use crate::run::{Pairing, fair, one_journal_a_seed, storm};
 
-const WITH_BINANCE: Pairing =
-    [("okx.spot", "BTC-USDT", "ws", "0.00001", "spot"), ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot")];
+const WITH_BINANCE: Pairing = [
+    ("okx.spot", "BTC-USDT", "ws", "0.00001", ("spot", "1")),
+    ("binance.spot", "BTCUSDT", "ws", "0.00001", ("spot", "1")),
+];
 const OVER_REST: Pairing = [
-    ("okx.spot", "BTC-USDT", "rest", "0.00001", "spot"),
-    ("kraken.spot", "BTC/USDT", "ws", "0.00000001", "spot"),
+    ("okx.spot", "BTC-USDT", "rest", "0.00001", ("spot", "1")),
+    ("kraken.spot", "BTC/USDT", "ws", "0.00000001", ("spot", "1")),
+];
+
+/// What is bought on spot is sold short in contracts of a hundredth.
+const AS_CONTRACT: Pairing = [
+    ("okx.swap", "BTC-USDT-SWAP", "ws", "0.0001", ("linear", "0.01")),
+    ("kraken.spot", "BTC/USDT", "ws", "0.00000001", ("spot", "1")),
+];
+/// Two venues that count contracts differently.
+const CONTRACTS: Pairing = [
+    ("okx.swap", "BTC-USDT-SWAP", "rest", "0.0001", ("linear", "0.01")),
+    ("binance.usdm", "BTCUSDT", "ws", "0.001", ("linear", "1")),
 ];
 
 #[test]
@@ -19,6 +32,21 @@ fn spot_trades_against_another_venue() {
 #[test]
 fn spot_trades_by_signed_requests() {
     fair(&OVER_REST);
+}
+
+#[test]
+fn contracts_trade_against_spot() {
+    fair(&AS_CONTRACT);
+}
+
+#[test]
+fn contracts_trade_against_those_of_another_venue() {
+    fair(&CONTRACTS);
+}
+
+#[test]
+fn no_storm_makes_contracts_and_the_engine_disagree() {
+    storm(&AS_CONTRACT, 20_000, 300..302);
 }
 
 #[test]
@@ -33,7 +61,9 @@ fn no_storm_makes_signed_requests_and_the_engine_disagree() {
 
 #[test]
 fn one_seed_gives_one_journal() {
-    one_journal_a_seed(&WITH_BINANCE);
+    for pairing in [&WITH_BINANCE, &AS_CONTRACT] {
+        one_journal_a_seed(pairing);
+    }
 }
 
 /// The file that a user copies is read by the real reader, and its hosts are the sandbox's.

@@ -63,7 +63,7 @@ fn orders_rest_are_amended_and_cancelled() {
         world.command(Command::Cancel { client, venue_ref: None, instrument }).unwrap();
         assert_eq!(world.told(), ["cancel Refused 51400 Cancellation failed as the order has been"]);
         world.command(Command::Amend { client, instrument, price, qty: Qty(2_000_000) }).unwrap();
-        assert_eq!(world.told(), ["cancel Refused 51503 Order modification failed as the order "]);
+        assert_eq!(world.told(), ["cancel Refused 51503 Order modification failed as the order ha"]);
         // What never filled is forgotten after two hours.
         world.now = world.now + Nanos::from_secs(7_199);
         world.command(Command::Query { client, instrument }).unwrap();
@@ -90,9 +90,9 @@ fn refusals_come_in_the_venue_s_words_and_classes() {
     everywhere(|world| {
         world.quote(Side::Sell, "60000.1", "0.004");
         let poor = if world.is_spot() {
-            "Refused 51008 Order failed. Insufficient account balan"
+            "Refused 51008 Order failed. Insufficient account balanc"
         } else {
-            "Refused 51008 Order failed. Insufficient margin in the"
+            "Refused 51008 Order failed. Insufficient margin in the "
         };
         let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "99000", "200");
         world.send(&order);
@@ -110,7 +110,7 @@ fn refusals_come_in_the_venue_s_words_and_classes() {
         *world.exchange.knobs() = Knobs { reject_ppm: 1_000_000, ..Knobs::default() };
         let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000.1", "0.01");
         world.send(&order);
-        assert_eq!(world.told(), ["Refused 51006 Order price is not within the price limi"]);
+        assert_eq!(world.told(), ["Refused 51006 Order price is not within the price limit"]);
         *world.exchange.knobs() = Knobs { halted: true, ..Knobs::default() };
         let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000.1", "0.01");
         world.send(&order);
@@ -317,6 +317,44 @@ fn an_order_never_meets_one_of_ours() {
 }
 
 #[test]
+fn positions_open_turn_and_close() {
+    for transport in TRANSPORTS {
+        let mut world = ready("okx.swap", transport);
+        world.command(Command::Balances).unwrap();
+        assert_eq!(world.told(), ["position 0"], "a flat position is told too");
+        world.quote(Side::Sell, "60000", "10");
+        world.quote(Side::Buy, "59000", "10");
+        for (side, price, qty, want) in [
+            (Side::Buy, "60000", "0.02", "position 0.02 at 60000"),
+            (Side::Sell, "59000", "0.05", "position -0.03 at 59000"),
+            (Side::Buy, "60000", "0.01", "position -0.02 at 59000"),
+        ] {
+            let order = world.draft(side, Kind::Limit, Tif::Ioc, price, qty);
+            world.send(&order);
+            assert!(world.told().contains(&want.to_owned()));
+        }
+        // Reduce-only closes what there is and opens nothing.
+        let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.02");
+        world.send(&Draft { reduce_only: true, ..order });
+        assert!(world.told().contains(&"position 0".to_owned()));
+        let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.02");
+        world.send(&Draft { reduce_only: true, ..order });
+        assert_eq!(world.told(), ["Refused 51205 Reduce Only is not available: there is no"]);
+        world.exchange.audit().unwrap();
+        // A tenth of the smallest size.
+        let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.00001");
+        let refused = world.gateway.encode(&order, world.now, &mut OrderBytes::new());
+        assert_eq!(refused, Err(EncodeError::Filter(SpecError::OffLot)));
+        // Spot knows no such order.
+        let mut spot = ready("okx.spot", transport);
+        let order = spot.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.02");
+        let refused =
+            spot.gateway.encode(&Draft { reduce_only: true, ..order }, spot.now, &mut OrderBytes::new());
+        assert_eq!(refused, Err(EncodeError::Unsupported));
+    }
+}
+
+#[test]
 fn a_lost_answer_is_found_by_a_question() {
     everywhere(|world| {
         world.quote(Side::Sell, "60000", "0.004");
@@ -383,7 +421,7 @@ fn keys_are_checked() {
             world.told();
             let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.01");
             world.send(&order);
-            assert_eq!(world.told(), ["Halt 50120 This API key does not have permission to"]);
+            assert_eq!(world.told(), ["Halt 50120 This API key does not have permission to "]);
             world.command(Command::OpenOrders).unwrap();
             assert_eq!(world.told(), ["OpenOrdersEnd { count: 0 }"]);
             world.command(Command::Rights).unwrap();
@@ -408,7 +446,7 @@ fn keys_are_checked() {
             ),
             ("OK-ACCESS-PASSPHRASE: ", "OK-ACCESS-PASSPHRASE: x", "Halt 50105 Passphrase incorrect."),
             ("OK-ACCESS-KEY: ", "OK-ACCESS-KEY: x", "Halt 50119 API key does not exist."),
-            ("OK-ACCESS-SIGN", "OK-ACCESS-XIGN", "Halt 50106 Request header OK-ACCESS-SIGN can not be"),
+            ("OK-ACCESS-SIGN", "OK-ACCESS-XIGN", "Halt 50106 Request header OK-ACCESS-SIGN can not be "),
         ] {
             let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.01");
             let mut bytes = world.encode(&order);

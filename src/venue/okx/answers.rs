@@ -125,14 +125,25 @@ impl OkxGateway {
             Call::Instruments => {}
             // What became of the order comes over the stream.
             Call::Cancel(_) | Call::Amend(_) => {}
-            Call::Balances => balances(data, &mut out.reports)?,
+            Call::Balances => {
+                balances(data, self.is_spot(), &mut out.reports)?;
+                if !self.is_spot() {
+                    let target = format!("/api/v5/account/positions?instType={}", self.market.kind());
+                    self.calls.get(target, Call::Positions, now, &mut out.wants);
+                }
+            }
+            Call::Positions => {
+                let mut told = Vec::new();
+                self.reader.positions(data, &mut told)?;
+                self.reader.flat(&mut told);
+                out.reports.append(&mut told);
+            }
             Call::Fees(place) => {
                 let traded = self.traded.get(place).ok_or("an instrument")?;
                 out.reports.push(calls::fees(data, traded.spec.symbol, traded.group.as_deref())?);
             }
             Call::Rights => {
-                let derivatives = self.market != symbol::Market::Spot;
-                out.reports.push(Report::Rights(calls::rights(data, derivatives)?));
+                out.reports.push(Report::Rights(calls::rights(data, !self.is_spot())?));
             }
             Call::ServerTime => out.reports.push(Report::ServerTime { venue: calls::time(data)?, asked }),
             Call::DeadMan => out.reports.push(Report::DeadMan { until: calls::trigger(data)? }),

@@ -15,6 +15,7 @@ use std::fmt::Write;
 use self::splice::Splice;
 use super::checksum;
 use super::decode::{self, Channel, Decoder, Message};
+use super::size::Sizes;
 use crate::types::{BookId, BookView, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
     BookChange, BookConfig, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError,
@@ -63,6 +64,8 @@ struct State {
 struct Book {
     symbol: Symbol,
     scale: Scale,
+    /// Unknown instruments are counted as the venue counts them.
+    sizes: Sizes,
     /// The channel that its depth comes by.
     depth: Option<Channel>,
     /// Number of the last message of depth; `None` until a snapshot, and again after a gap.
@@ -113,7 +116,8 @@ impl OkxFeed {
         };
         for book in &config.books {
             let depth = (config.channels.depth && !config.discover).then_some(depth);
-            state.open_book(book.symbol, scale_of(book), depth);
+            let sizes = book.spec.as_ref().map_or(Sizes::SAME, Sizes::of);
+            state.open_book(book.symbol, scale_of(book), sizes, depth);
         }
         OkxFeed { decoder: Decoder::new(scale), state }
     }
@@ -168,6 +172,10 @@ impl Feed for OkxFeed {
     fn verify(&mut self, change: &BookChange, book: &dyn BookView) -> Verdict {
         let Some(theirs) = change.check else { return Verdict::Absent };
         let Some(own) = self.state.books.get(usize::from(change.book.0)) else { return Verdict::Absent };
+        // Checksums are of recordings, whose instruments are counted as the venue counts them.
+        if own.sizes != Sizes::SAME {
+            return Verdict::Absent;
+        }
         let ours = checksum::checksum(book, own.scale);
         if ours == theirs { Verdict::Matches } else { Verdict::Differs { ours, theirs } }
     }
@@ -210,12 +218,30 @@ fn read(
     }
 }
 
+impl Book {
+    /// Levels as they were decoded, in the scale and the units of the book.
+    fn levels(&self, levels: &mut [Level], from: Scale) -> Result<(), FeedError> {
+        to_book_scale(levels, from, self.scale)?;
+        match self.sizes.levels_from_wire(levels) {
+            true => Ok(()),
+            false => Err(FeedError::Malformed { at: 0, what: "sizes of whole units of quantity" }),
+        }
+    }
+}
+
 impl State {
-    fn open_book(&mut self, symbol: Symbol, scale: Scale, depth: Option<Channel>) -> Option<BookId> {
+    fn open_book(
+        &mut self,
+        symbol: Symbol,
+        scale: Scale,
+        sizes: Sizes,
+        depth: Option<Channel>,
+    ) -> Option<BookId> {
         let id = BookId(u16::try_from(self.books.len()).ok()?);
         self.books.push(Book {
             symbol,
             scale,
+            sizes,
             depth,
             at: None,
             joining: false,
@@ -240,7 +266,7 @@ impl State {
             return None;
         }
         let symbol = Symbol::from_bytes(symbol)?;
-        let book = self.open_book(symbol, self.scale, None)?;
+        let book = self.open_book(symbol, self.scale, Sizes::SAME, None)?;
         out.discovered.push(Discovered { book, symbol });
         Some(usize::from(book.0))
     }
@@ -254,7 +280,7 @@ impl State {
         };
         let (scale, discover) = (self.scale, self.discover);
         let own = &mut self.books[place];
-        to_book_scale(out.levels.get_mut(start..).unwrap_or_default(), scale, own.scale)?;
+        own.levels(out.levels.get_mut(start..).unwrap_or_default(), scale)?;
         let best = book.channel == Channel::Best;
         if discover && !best && own.depth.is_none_or(|depth| depth.depth() < book.channel.depth()) {
             // A recording may carry several depths: the deepest counts.
@@ -353,7 +379,7 @@ impl State {
         out.levels.extend(Some(ticker.bid).filter(is_there));
         let middle = out.levels.len() as u32;
         out.levels.extend(Some(ticker.ask).filter(is_there));
-        to_book_scale(out.levels.get_mut(start..).unwrap_or_default(), from, own.scale)?;
+        own.levels(out.levels.get_mut(start..).unwrap_or_default(), from)?;
         own.count += 1;
         (own.told, own.signed) = (true, now);
         out.changes.push(BookChange {
@@ -481,7 +507,7 @@ impl State {
             out.ignored += 1;
             return;
         }
-        let snapshot = if status == 200 { splice::read(body, own.scale) } else { None };
+        let snapshot = if status == 200 { splice::read(body, own.scale, own.sizes) } else { None };
         let joined = snapshot.and_then(|snapshot| {
             let behind = own.splice.behind(snapshot.seq)?;
             Some((snapshot, behind))

@@ -13,9 +13,11 @@ use super::private::Reader;
 use super::requests::{Call, Calls, Sweep};
 use super::session::Session;
 use super::sign::{Signer, passphrase};
+use super::size::Sizes;
 use super::symbol::Market;
 use crate::types::{
-    ClientId, Draft, Endpoint, Fixed, InstrumentId, InstrumentSpec, Nanos, Price, Qty, VenueRef,
+    Class, ClientId, Draft, Endpoint, Fixed, InstrumentId, InstrumentSpec, Nanos, Price, Qty, Report,
+    VenueRef,
 };
 use crate::venue::{
     Command, Costs, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, HostKind, Lane,
@@ -99,6 +101,10 @@ impl OkxGateway {
         }
     }
 
+    pub(super) fn is_spot(&self) -> bool {
+        self.market == Market::Spot
+    }
+
     fn place(&self, instrument: InstrumentId) -> Result<usize, Unsupported> {
         let place = self.traded.iter().position(|traded| traded.id == instrument);
         place.ok_or(self.lacks("such instrument"))
@@ -169,11 +175,16 @@ impl OkxGateway {
         now: Nanos,
         out: &mut GatewayOut,
     ) {
-        let Some(scale) = self.traded.get(place).map(|traded| traded.spec.scale) else { return };
+        let Some(spec) = self.traded.get(place).map(|traded| &traded.spec) else { return };
+        let scale = spec.scale;
+        let Some(size) = Sizes::of(spec).to_wire(qty.0) else {
+            let code = super::error::cut("no whole number of the venue's sizes");
+            return out.reports.push(Report::CancelError { client, class: Class::Refused, code });
+        };
         let price = price.map_or(String::new(), |price| format!(",\"newPx\":\"{}\"", Fixed(price.0, scale)));
         let terms = format!(
             ",\"clOrdId\":\"{client}\",\"newSz\":\"{}\"{price},\"cxlOnFail\":false",
-            Fixed(qty.0, scale)
+            Fixed(size, scale)
         );
         self.change(
             ("amend-order", "/api/v5/trade/amend-order"),

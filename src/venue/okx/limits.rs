@@ -69,7 +69,7 @@ pub fn of(call: &Call, is_spot: bool) -> (Costs, Urgency) {
         Call::Sweep(_) => (ORDER_QUESTIONS, Urgency::Urgent),
         Call::Open { .. } | Call::Query(_) | Call::Fills { .. } => (ORDER_QUESTIONS, Urgency::Question),
         Call::Instruments => (ACCOUNT_QUESTIONS, Urgency::Urgent),
-        Call::Balances => (ACCOUNT_QUESTIONS, Urgency::Question),
+        Call::Balances | Call::Positions => (ACCOUNT_QUESTIONS, Urgency::Question),
         Call::Fees(_) | Call::Rights => (SETTINGS, Urgency::Question),
         Call::DeadMan => (DEAD_MAN, Urgency::Urgent),
     };

@@ -1,6 +1,6 @@
 //! OKX v5: spot and perpetual swaps.
 //!
-//! - `symbol`: metadata to instrument rules.
+//! - `symbol`: metadata to instrument rules; `size`: contracts to quantities and back.
 //! - `decode`, `checksum`, `feed`: market data to book changes.
 //! - `sign`, `order`: signatures; orders to bytes.
 //! - `error`, `private`, `calls`: answers and events to reports.
@@ -23,6 +23,7 @@ mod requests;
 mod server;
 mod session;
 mod sign;
+mod size;
 mod symbol;
 
 use super::{FeeIn, KeyForm, SimProfile, Venue};

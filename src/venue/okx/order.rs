@@ -10,8 +10,9 @@
 use zeroize::Zeroizing;
 
 use super::sign::{SIGNATURE, Signer};
+use super::size::Sizes;
 use super::symbol::Market;
-use crate::types::{Draft, Endpoint, InstrumentSpec, Kind, Nanos, Side, Tif};
+use crate::types::{ContractKind, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Side, SpecError, Tif};
 use crate::venue::{EncodeError, OrderBytes};
 use crate::wire::pen::{Decimals, Pen, Stamp};
 use crate::wire::ws::frame_client_text;
@@ -32,28 +33,45 @@ pub const DEMO_HEADER: (&str, &str) = ("x-simulated-trading", "1");
 /// How the numbers of an instrument are written.
 pub struct Numbers {
     price: Decimals,
-    qty: Decimals,
+    size: Decimals,
+    sizes: Sizes,
+    /// It may be told to only reduce a position.
+    has_positions: bool,
 }
 
 impl Numbers {
     /// By its rules.
     pub fn new(spec: &InstrumentSpec) -> Numbers {
+        let sizes = Sizes::of(spec);
+        // A lot is a size of the venue's, by how it came about.
+        let lot = sizes.to_wire(spec.lot.0).unwrap_or(1);
         Numbers {
             price: Decimals::of_step(spec.tick.0, spec.scale),
-            qty: Decimals::of_step(spec.lot.0, spec.scale),
+            size: Decimals::of_step(lot, spec.scale),
+            sizes,
+            has_positions: spec.contract.kind != ContractKind::Spot,
         }
     }
 
     /// From behind the client id to the end of the order.
-    fn write(&self, pen: &mut Pen<'_>, order: &Draft, terms: &str) {
+    fn write(&self, pen: &mut Pen<'_>, order: &Draft, terms: &str) -> Result<(), EncodeError> {
+        let size = self.sizes.to_wire(order.qty.0).ok_or(EncodeError::Filter(SpecError::OffLot))?;
+        if order.reduce_only && !self.has_positions {
+            return Err(EncodeError::Unsupported);
+        }
         let mut text = [0; Decimals::MAX_TEXT];
         pen.put(terms.as_bytes());
         let n = self.price.write(order.price.0, &mut text);
         pen.put(&text[..n]);
         pen.put_const(b"\",\"sz\":\"");
-        let n = self.qty.write(order.qty.0, &mut text);
+        let n = self.size.write(size, &mut text);
         pen.put(&text[..n]);
-        pen.put_const(b"\",\"stpMode\":\"cancel_taker\"}");
+        pen.put_const(b"\",\"stpMode\":\"cancel_taker\"");
+        if order.reduce_only {
+            pen.put_const(b",\"reduceOnly\":true");
+        }
+        pen.put_const(b"}");
+        Ok(())
     }
 }
 
@@ -115,7 +133,7 @@ impl Socket {
         pen.put_integer(deadline.millis());
         pen.put(&self.head);
         pen.put_const(&client);
-        self.numbers.write(&mut pen, order, terms);
+        self.numbers.write(&mut pen, order, terms)?;
         pen.put_const(b"]}");
         let end = pen.end().ok_or(EncodeError::TooLong)?;
         let frame = frame_client_text(&mut out.buffer()[..], FRAME_HEAD, end - FRAME_HEAD, mask);
@@ -182,7 +200,7 @@ impl Rest {
         let body = pen.here();
         pen.put(&self.body);
         pen.put_const(&client);
-        self.numbers.write(&mut pen, order, terms);
+        self.numbers.write(&mut pen, order, terms)?;
         let end = pen.end().ok_or(EncodeError::TooLong)?;
         let bytes = end - body;
         if !(100..1000).contains(&bytes) {

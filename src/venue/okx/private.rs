@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 use super::error::{self, cut};
+use super::size::Sizes;
 use crate::types::{
     Asset, Class, ClientId, InstrumentSpec, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale,
     Side, VenueRef, parse,
@@ -253,9 +254,32 @@ impl Reader {
             side: side(&row.side)?,
             state: state(&row.state).unwrap_or(OrderState::Unknown),
             price: Price(scaled(&row.px, spec.scale)?),
-            qty: Qty(scaled(&row.sz, spec.scale)?),
-            filled: Qty(scaled(&row.acc_fill_sz, spec.scale)?),
+            qty: size(&row.sz, spec)?,
+            filled: size(&row.acc_fill_sz, spec)?,
         }))
+    }
+
+    /// Positions, of the stream and of the account call.
+    pub fn positions(&self, data: &RawValue, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+        let rows: Vec<PositionRow> = serde_json::from_str(data.get()).map_err(|_| "the positions")?;
+        let before = out.len();
+        for row in &rows {
+            let Some(spec) = self.spec(&row.inst_id) else { continue };
+            let report = position(row, spec).inspect_err(|_| out.truncate(before))?;
+            out.extend(report);
+        }
+        Ok(())
+    }
+
+    /// Completes a list of positions: contracts without one are left out of it.
+    pub fn flat(&self, out: &mut Vec<Report>) {
+        for spec in &self.specs {
+            let told =
+                |report: &Report| matches!(report, Report::Position { symbol, .. } if *symbol == spec.symbol);
+            if !out.iter().any(told) {
+                out.push(Report::Position { symbol: spec.symbol, qty: Qty::ZERO, entry: None });
+            }
+        }
     }
 
     /// A row of the list of fills.
@@ -272,13 +296,36 @@ impl Reader {
             symbol: spec.symbol,
             side: side(&row.side)?,
             price: Price(scaled(&row.fill_px, spec.scale)?),
-            qty: Qty(scaled(&row.fill_sz, spec.scale)?),
+            qty: size(&row.fill_sz, spec)?,
             total: None,
             fee: paid(&row.fee)?,
             fee_asset: asset(&row.fee_ccy)?,
             at: millis(&row.ts)?,
         })
     }
+}
+
+/// A position; none where nothing is held in one direction of an account that has two.
+fn position(row: &PositionRow<'_>, spec: &InstrumentSpec) -> Result<Option<Report>, Unreadable> {
+    let (sign, text) = match row.pos.strip_prefix('-') {
+        Some(text) => (-1, text),
+        None => (1, &*row.pos),
+    };
+    let held = if text.is_empty() { Qty::ZERO } else { size(text, spec)? };
+    if !matches!(&*row.pos_side, "net" | "") {
+        // Two positions in one contract cannot be told as one.
+        return if held == Qty::ZERO { Ok(None) } else { Err("a position: the account is in hedge mode") };
+    }
+    let entry = match held {
+        Qty::ZERO => None,
+        _ if row.avg_px.is_empty() => None,
+        _ => {
+            // An average has more places than prices have.
+            let entry = Money::parse(&row.avg_px).and_then(|entry| entry.floor_to_scaled(spec.scale));
+            Some(Price(entry.ok_or("a position: its entry price")?))
+        }
+    };
+    Ok(Some(Report::Position { symbol: spec.symbol, qty: Qty(sign * held.0), entry }))
 }
 
 /// What one message of the stream says that happened.
@@ -292,7 +339,7 @@ fn change(
     let scale = spec.scale;
     let state = state(&row.state).ok_or("orders: a state of tomorrow")?;
     let at = millis(&row.u_time)?;
-    let filled = Qty(scaled(&row.acc_fill_sz, scale)?);
+    let filled = size(&row.acc_fill_sz, spec)?;
     if !row.trade_id.is_empty() && !matches!(&*row.fill_sz, "" | "0") {
         out.push(Report::Filled {
             client,
@@ -301,7 +348,7 @@ fn change(
             symbol: spec.symbol,
             side: side(&row.side)?,
             price: Price(scaled(&row.fill_px, scale)?),
-            qty: Qty(scaled(&row.fill_sz, scale)?),
+            qty: size(&row.fill_sz, spec)?,
             total: Some(filled),
             fee: paid(&row.fill_fee)?,
             fee_asset: if row.fill_fee_ccy.is_empty() { spec.quote } else { asset(&row.fill_fee_ccy)? },
@@ -314,7 +361,7 @@ fn change(
         "0" => out.push(Report::Amended {
             client,
             price: Price(scaled(&row.px, scale)?),
-            qty: Qty(scaled(&row.sz, scale)?),
+            qty: size(&row.sz, spec)?,
         }),
         "" => {}
         _ => {
@@ -333,8 +380,23 @@ fn change(
     Ok(())
 }
 
-/// Balances, of the stream and of the account call.
-pub fn balances(data: &RawValue, out: &mut Vec<Report>) -> Result<(), Unreadable> {
+/// A position as the stream and the account call tell of it.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct PositionRow<'a> {
+    #[serde(borrow)]
+    inst_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pos_side: Cow<'a, str>,
+    #[serde(borrow)]
+    pos: Cow<'a, str>,
+    #[serde(borrow)]
+    avg_px: Cow<'a, str>,
+}
+
+/// Balances, of the stream and of the account call. Of an account with positions the wallet is what
+/// is told: what is realised, of which margin holds a part.
+pub fn balances(data: &RawValue, is_spot: bool, out: &mut Vec<Report>) -> Result<(), Unreadable> {
     #[derive(Deserialize)]
     struct Account<'a> {
         #[serde(borrow)]
@@ -358,6 +420,15 @@ pub fn balances(data: &RawValue, out: &mut Vec<Report>) -> Result<(), Unreadable
         // Names that the engine cannot hold are of assets that it cannot trade.
         let Some(asset) = Asset::new(&detail.ccy).filter(|asset| !asset.is_empty()) else { continue };
         let amount = |text: &str| Money::parse(text).ok_or("a balance");
+        if !is_spot && !detail.cash_bal.is_empty() && !detail.avail_bal.is_empty() {
+            let read = amount(&detail.cash_bal).and_then(|cash| Ok((cash, amount(&detail.avail_bal)?)));
+            let (cash, free) = read.inspect_err(|_| out.truncate(before))?;
+            // What open positions would bring may be free to use: it is not in the wallet.
+            let free = free.min(cash);
+            let locked = cash.0.checked_sub(free.0).map(Money);
+            out.push(Report::Balance { asset, free, locked });
+            continue;
+        }
         let read = match (&*detail.avail_bal, &*detail.frozen_bal, &*detail.cash_bal) {
             ("", _, cash) => amount(cash).map(|cash| (cash, None)),
             (free, "", _) => amount(free).map(|free| (free, None)),
@@ -403,6 +474,12 @@ fn asset(text: &str) -> Result<Asset, Unreadable> {
 
 fn scaled(text: &str, scale: Scale) -> Result<i64, Unreadable> {
     parse(text.as_bytes(), scale).ok().filter(|value| *value >= 0).ok_or("a number that does not fit")
+}
+
+/// A size as a quantity.
+fn size(text: &str, spec: &InstrumentSpec) -> Result<Qty, Unreadable> {
+    let size = Sizes::of(spec).from_wire(scaled(text, spec.scale)?);
+    size.map(Qty).ok_or("a size that is no quantity")
 }
 
 /// The venue's sign of a fee is that of the balance's change; an empty text is none.
@@ -543,7 +620,7 @@ mod tests {
         let data = r#"[{"uTime":"1","details":[{"ccy":"BTC","availBal":"1.5","frozenBal":"0.25","cashBal":"1.75"},
             {"ccy":"USDT","availBal":"","cashBal":"10"},{"ccy":"A NAME THAT IS TOO LONG","availBal":"1"}]}]"#;
         let mut out = Vec::new();
-        balances(&RawValue::from_string(data.to_owned()).unwrap(), &mut out).unwrap();
+        balances(&RawValue::from_string(data.to_owned()).unwrap(), true, &mut out).unwrap();
         let money = |text| Money::parse(text).unwrap();
         assert_eq!(
             out,
@@ -558,7 +635,7 @@ mod tests {
         );
         let broken = RawValue::from_string(data.replace("1.5", "x")).unwrap();
         assert!(
-            balances(&broken, &mut out).is_err() && out.len() == 2,
+            balances(&broken, true, &mut out).is_err() && out.len() == 2,
             "nothing of an unreadable list is told"
         );
     }

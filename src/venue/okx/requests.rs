@@ -27,8 +27,10 @@ pub const PAGES: usize = 50;
 pub enum Call {
     /// The account's list of instruments: numbers for the session, groups for fees.
     Instruments,
-    /// Balances.
+    /// Balances; of derivatives, positions after them.
     Balances,
+    /// Positions.
+    Positions,
     /// Fees of an instrument.
     Fees(usize),
     /// Rights of the key.
@@ -91,6 +93,7 @@ impl Call {
         match self {
             Call::Instruments => "instruments",
             Call::Balances => "balance",
+            Call::Positions => "positions",
             Call::Fees(_) => "trade-fee",
             Call::Rights => "config",
             Call::ServerTime => "time",

@@ -23,6 +23,7 @@ const THROTTLED: Nanos = Nanos::from_secs(2);
 /// Ids of the subscriptions' requests.
 const ORDERS: &str = "subOrders";
 const ACCOUNT: &str = "subAccount";
+const POSITIONS: &str = "subPositions";
 
 /// The connection that carries the account's events, and orders where they go over it.
 #[derive(Default)]
@@ -125,7 +126,12 @@ impl OkxGateway {
             match &*arg.channel {
                 "orders" => self.reader.orders(data, &mut out.reports),
                 "account" => {
-                    if let Err(what) = balances(data, &mut out.reports) {
+                    if let Err(what) = balances(data, self.is_spot(), &mut out.reports) {
+                        out.reports.push(malformed(what));
+                    }
+                }
+                "positions" => {
+                    if let Err(what) = self.reader.positions(data, &mut out.reports) {
                         out.reports.push(malformed(what));
                     }
                 }
@@ -153,7 +159,7 @@ impl OkxGateway {
                 self.ask_open(0, Vec::new(), None, now, out);
             }
             ("error", Some(ORDERS), _) => self.restart("the subscription to orders was refused", out),
-            ("error", Some(ACCOUNT), _) => {
+            ("error", Some(ACCOUNT | POSITIONS), _) => {
                 let what = fault.map_or(VenueRef::EMPTY, |fault| fault.text);
                 out.reports.push(Report::Malformed(format!("subscription refused: {what}")));
             }
@@ -177,8 +183,13 @@ impl OkxGateway {
         self.session.logged_in = true;
         self.calls.session = Some(self.lane());
         self.session.login_wait = WAIT.0;
-        let orders = format!("{{\"channel\":\"orders\",\"instType\":\"{}\"}}", self.market.kind());
-        let subscriptions = [(ORDERS, orders.as_str()), (ACCOUNT, "{\"channel\":\"account\"}")];
+        let of_kind =
+            |channel| format!("{{\"channel\":\"{channel}\",\"instType\":\"{}\"}}", self.market.kind());
+        let account = "{\"channel\":\"account\"}".to_owned();
+        let mut subscriptions = vec![(ORDERS, of_kind("orders")), (ACCOUNT, account)];
+        if !self.is_spot() {
+            subscriptions.push((POSITIONS, of_kind("positions")));
+        }
         for (id, arg) in subscriptions {
             let text = format!("{{\"id\":\"{id}\",\"op\":\"subscribe\",\"args\":[{arg}]}}");
             out.wants.push(GatewayWant::Send(self.lane(), text));

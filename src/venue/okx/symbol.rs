@@ -1,14 +1,16 @@
 //! What is traded: the `instruments` answer to instrument rules.
 //!
 //! One protocol and one host serve every kind of instrument: spot `BTC-USDT`, perpetual swaps
-//! `BTC-USDT-SWAP` (linear) and `BTC-USD-SWAP` (inverse), dated futures `BTC-USD-261225`. Sizes are in
-//! the base asset for spot, and in contracts for everything else. Prices and sizes are written
+//! `BTC-USDT-SWAP` (linear) and `BTC-USD-SWAP` (inverse), dated futures `BTC-USD-261225`. Sizes there are
+//! in the base asset for spot, and in contracts for everything else; quantities here are in the base
+//! asset for linear contracts too (see `size`). Prices and sizes are written
 //! without trailing zeros. There is no least value of an order.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
+use super::size::Sizes;
 use crate::types::{
     Asset, Contract, ContractKind, DecimalError, InstrumentSpec, Money, Price, Qty, Scale, Symbol, Text,
     parse,
@@ -110,36 +112,52 @@ pub fn instruments(text: &[u8]) -> Option<Vec<InstrumentSpec>> {
 
 fn spec(row: &Row<'_>) -> Option<InstrumentSpec> {
     let face = face(row)?;
-    let places = [&*row.tick_sz, &row.lot_sz, &row.min_sz].into_iter().map(decimals).max()?;
-    let scale = Scale::new(places.max(face.places).max(Scale::DEFAULT.digits()))?;
+    // A quantity of linear contracts has the decimals of the contract behind those of the size.
+    let behind = if face.kind == ContractKind::Linear { face.places } else { 0 };
+    let sizes = [&*row.lot_sz, &row.min_sz].into_iter().map(|text| decimals(text).saturating_add(behind));
+    let places = sizes.chain([decimals(&row.tick_sz), face.places]).max()?;
+    let scale = Scale::new(places.max(Scale::DEFAULT.digits()))?;
     let number = |text: &str| match parse(text.as_bytes(), scale) {
         Err(DecimalError::TooLarge(_)) => Some(i64::MAX),
         other => other.ok(),
     };
-    let (tick, lot) = (number(&row.tick_sz)?, number(&row.lot_sz)?);
-    let multiplier = match face.kind {
-        ContractKind::Spot => scale.one(),
-        _ => i64::try_from(face.value.checked_mul(10i128.pow(u32::from(scale.digits() - face.places)))?)
-            .ok()?,
+    let one = scale.one();
+    let value = || {
+        let value = face.value.checked_mul(10i128.pow(u32::from(scale.digits() - face.places)))?;
+        i64::try_from(value).ok()
     };
-    if tick <= 0 || lot <= 0 || multiplier <= 0 {
+    let (multiplier, wire_unit) = match face.kind {
+        ContractKind::Spot => (one, one),
+        ContractKind::Linear => (one, value()?),
+        ContractKind::Inverse => (value()?, one),
+    };
+    let (tick, size) = (number(&row.tick_sz)?, number(&row.lot_sz)?);
+    if tick <= 0 || size <= 0 || multiplier <= 0 || wire_unit <= 0 {
         return None;
     }
-    Some(InstrumentSpec {
+    let spec = InstrumentSpec {
         name: Text::new(&name(row, &face))?,
         symbol: Symbol::new(&row.inst_id)?,
         base: face.base,
         quote: face.quote,
         scale,
         tick: Price(tick),
-        lot: Qty(lot),
+        lot: Qty(size),
         min_qty: Qty(number(&row.min_sz)?),
         max_qty: Qty(if row.max_lmt_sz.is_empty() { 0 } else { number(&row.max_lmt_sz)? }),
         min_notional: Money::ZERO,
         price_digits: decimals(&row.tick_sz),
         qty_digits: decimals(&row.lot_sz),
-        contract: Contract { kind: face.kind, multiplier, settle: face.settle },
+        contract: Contract { kind: face.kind, multiplier, wire_unit, settle: face.settle },
         open: row.state == "live",
+    };
+    let sizes = Sizes::of(&spec);
+    Some(InstrumentSpec {
+        lot: Qty(sizes.from_wire(spec.lot.0)?),
+        min_qty: Qty(sizes.from_wire(spec.min_qty.0)?),
+        // More than fits is no limit that could be met.
+        max_qty: Qty(sizes.from_wire(spec.max_qty.0).unwrap_or(i64::MAX)),
+        ..spec
     })
 }
 
@@ -252,14 +270,15 @@ mod tests {
             [
                 "BTC-USDT BTC-USDT 8 10000000 1 1000 999999999900000000 Spot 100000000 USDT true",
                 "PEPE-USDT PEPE-USDT 10 1 10000000000 1000000000000 0 Spot 10000000000 USDT false",
-                "BTC-USDT-PERP BTC-USDT-SWAP 8 10000000 1000000 1000000 10000000000000000 Linear 1000000 USDT true",
+                "BTC-USDT-PERP BTC-USDT-SWAP 8 10000000 10000 10000 100000000000000 Linear 100000000 USDT true",
                 "BTC-USD-PERP:inverse BTC-USD-SWAP 8 10000000 100000000 100000000 10000000000000000 Inverse 10000000000 BTC true",
                 "BTC-USD-261225:inverse BTC-USD-261225 8 10000000 100000000 100000000 0 Inverse 10000000000 BTC false",
             ]
         );
         assert_eq!((specs[0].price_digits, specs[0].qty_digits), (1, 8));
         // A hundred contracts of 0.01 BTC at 60,000.
-        let value = specs[2].contract.value(Price(6_000_000_000_000), Qty(10_000_000_000), specs[2].scale);
+        let value = specs[2].contract.value(Price(6_000_000_000_000), Qty(100_000_000), specs[2].scale);
+        assert_eq!(Sizes::of(&specs[2]).to_wire(100_000_000), Some(10_000_000_000));
         assert_eq!(value.unwrap().to_string(), "60000");
         let rows = rows(ROWS.as_bytes()).unwrap();
         assert_eq!(

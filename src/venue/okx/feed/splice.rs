@@ -9,6 +9,7 @@ use serde::Deserialize;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::super::size::Sizes;
 use crate::types::{Level, Nanos, Scale, parse};
 
 /// Most updates held, and most levels in them: a quarter of a minute's. A snapshot that takes longer
@@ -91,7 +92,7 @@ impl Splice {
 }
 
 /// Reads the answer to a question for a book; `None` when it is none, or does not fit the scale.
-pub fn read(body: &[u8], scale: Scale) -> Option<Snapshot> {
+pub fn read(body: &[u8], scale: Scale, sizes: Sizes) -> Option<Snapshot> {
     #[derive(Deserialize)]
     struct Answer<'a> {
         #[serde(borrow)]
@@ -114,7 +115,7 @@ pub fn read(body: &[u8], scale: Scale) -> Option<Snapshot> {
         let level = |row: &Vec<Cow<str>>| {
             let [price, size, ..] = &row[..] else { return None };
             let number = |text: &str| parse(text.as_bytes(), scale).ok().filter(|number| *number > 0);
-            Some(Level::new(number(price)?, number(size)?))
+            Some(Level::new(number(price)?, sizes.from_wire(number(size)?)?))
         };
         rows.iter().map(level).collect()
     };
@@ -163,7 +164,7 @@ mod tests {
     fn an_answer_is_read_whole_or_not_at_all() {
         let body = r#"{"code":"0","msg":"","data":[{"asks":[["41006.8","0.60038921","0","1"]],"bids":[["41006.3","0.30178218","0","2"]],
             "ts":"1629966436396","seqId":3235851742}]}"#;
-        let read = |body: &str| read(body.as_bytes(), Scale::DEFAULT);
+        let read = |body: &str| read(body.as_bytes(), Scale::DEFAULT, Sizes::SAME);
         let snapshot = read(body).unwrap();
         assert_eq!((snapshot.seq, snapshot.time), (3_235_851_742, Nanos::from_millis(1_629_966_436_396)));
         assert_eq!(snapshot.asks, [Level::new(4_100_680_000_000, 60_038_921)]);

@@ -23,7 +23,9 @@ use self::session::Session;
 use super::symbol::Market;
 use crate::types::{InstrumentSpec, Nanos};
 use crate::venue::served::Ghosts;
-use crate::venue::{AccountId, ConnId, Event, Exchange, OrderChange, Server, ServerInput, ServerOut};
+use crate::venue::{
+    AccountId, ConnId, Event, Exchange, OrderChange, OrderView, Server, ServerInput, ServerOut,
+};
 
 /// A connection without a frame either way for this long is closed.
 const IDLE: Nanos = Nanos::from_secs(30);
@@ -41,6 +43,8 @@ pub struct OkxServer {
     /// When all orders of an account are cancelled.
     switches: BTreeMap<AccountId, Nanos>,
     ghosts: Ghosts,
+    /// Of those, what is still to be told.
+    ended: Vec<OrderView>,
     next_client: u64,
 }
 
@@ -108,6 +112,7 @@ impl OkxServer {
             limits: Limits::default(),
             switches: BTreeMap::new(),
             ghosts: Ghosts::default(),
+            ended: Vec::new(),
             next_client: 0,
         }
     }
@@ -148,6 +153,7 @@ impl OkxServer {
         } else if let Some(mut session) = self.sessions.remove(&conn) {
             session.message(conn, &name, self, text, now, exchange, out);
             self.sessions.insert(conn, session);
+            self.tell_ended(&*exchange, out);
         }
     }
 
@@ -167,7 +173,20 @@ impl OkxServer {
                 let data = words::account(std::slice::from_ref(balance), *at);
                 self.tell(*account, "account", None, &data, out);
             }
-            Event::Position { .. } => {}
+            Event::Position { account, view, at } => {
+                let Some(spec) = exchange.instruments().get(view.instrument) else { return };
+                let position = words::position(self.market, spec, view, *at);
+                self.tell(*account, "positions", Some(spec), &json!([position]), out);
+            }
+        }
+    }
+
+    /// Tells of orders that were taken and ended before they reached the exchange.
+    fn tell_ended(&mut self, exchange: &dyn Exchange, out: &mut Vec<ServerOut>) {
+        for view in std::mem::take(&mut self.ended) {
+            let Some(spec) = exchange.instruments().get(view.order.instrument) else { continue };
+            let order = words::change(self.market, spec, &view, &OrderChange::Ended);
+            self.tell(view.account, "orders", Some(spec), &json!([order]), out);
         }
     }
 
@@ -226,11 +245,10 @@ impl Server for OkxServer {
             ServerInput::Text(conn, text) => self.message(conn, text, now, exchange, out),
             ServerInput::Request { id, method, target, headers, body, peer } => {
                 let request = rest::Request { method, target, headers, body, peer };
-                let mut later = Vec::new();
-                let (status, body) = self.request(&request, now, exchange, &mut later);
+                let (status, body) = self.request(&request, now, exchange);
                 let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
                 out.push(ServerOut::Response { id, status, headers, body });
-                out.append(&mut later);
+                self.tell_ended(&*exchange, out);
             }
             ServerInput::Event(event) => self.event(event, now, exchange, out),
             ServerInput::Tick => self.tick(now, exchange, out),

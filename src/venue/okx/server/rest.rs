@@ -8,8 +8,9 @@ use super::trade::{Change, Naming};
 use super::{OkxServer, Params, Refused, words};
 use crate::types::{InstrumentSpec, Nanos, OrderState, Qty};
 use crate::venue::okx::order::PLACE;
+use crate::venue::okx::symbol::Market;
 use crate::venue::served::address;
-use crate::venue::{ApiKey, Exchange, OrderRef, OrderView, ServerOut};
+use crate::venue::{AccountId, ApiKey, Exchange, OrderRef, OrderView, PositionView};
 
 /// Rows of a page.
 const PAGE: usize = 100;
@@ -43,9 +44,10 @@ const PUBLIC: [(&str, Limit); 3] = [
 ];
 
 /// What an account may read, and how often.
-const READS: [(&str, Limit); 8] = [
+const READS: [(&str, Limit); 9] = [
     ("/api/v5/account/instruments", Limit::of("instruments", 20)),
     ("/api/v5/account/balance", Limit::of("balance", 10)),
+    ("/api/v5/account/positions", Limit::of("positions", 10)),
     ("/api/v5/account/config", Limit::of("config", 5)),
     ("/api/v5/account/trade-fee", Limit::of("trade-fee", 5)),
     (PLACE, Limit::of("order query", 60)),
@@ -54,20 +56,22 @@ const READS: [(&str, Limit); 8] = [
     ("/api/v5/trade/fills", Limit::of("fills", 60)),
 ];
 
+/// The leverage of positions in a contract.
+const SET_LEVERAGE: &str = "/api/v5/account/set-leverage";
+const LEVERAGE_LIMIT: Limit = Limit::of("set-leverage", 20);
 /// The dead-man switch.
 const CANCEL_ALL_AFTER: &str = "/api/v5/trade/cancel-all-after";
 const SWITCH_LIMIT: Limit = Limit { name: "cancel-all-after", most: 1, window: Nanos::from_secs(1) };
 
 impl OkxServer {
-    /// Answers a request: status and body; what follows from it goes to `later`.
+    /// Answers a request: status and body.
     pub(super) fn request(
         &mut self,
         request: &Request<'_>,
         now: Nanos,
         exchange: &mut dyn Exchange,
-        later: &mut Vec<ServerOut>,
     ) -> (u16, String) {
-        let (status, code, text, data) = match self.answer(request, now, exchange, later) {
+        let (status, code, text, data) = match self.answer(request, now, exchange) {
             Ok((0, data)) => (200, 0, String::new(), data),
             Ok((code, data)) => (200, code, "All operations failed".to_owned(), data),
             Err(why) => (why.status, why.code, why.text, json!([])),
@@ -82,7 +86,6 @@ impl OkxServer {
         request: &Request<'_>,
         now: Nanos,
         exchange: &mut dyn Exchange,
-        later: &mut Vec<ServerOut>,
     ) -> Result<(u32, Value), Refused> {
         let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
         let find = |rows: &[(&str, Limit)]| {
@@ -109,13 +112,18 @@ impl OkxServer {
             return Ok((0, self.read(path, &params, &key, now, &*exchange)?));
         }
         let change = Change::of_path(path);
-        if request.method != "POST" || (path != CANCEL_ALL_AFTER && change.is_none()) {
+        let is_known = matches!(path, CANCEL_ALL_AFTER | SET_LEVERAGE) || change.is_some();
+        if request.method != "POST" || !is_known {
             return Err(Refused { status: 404, ..Refused::new(50_000, "Invalid request path.") });
         }
         let key = auth::request(&*exchange, &claim, Needs::Trading, now)?;
         let body: Value = serde_json::from_slice(request.body)
             .map_err(|_| Refused { status: 400, ..Refused::new(50_002, "JSON syntax error.") })?;
         let Some(change) = change else {
+            if path == SET_LEVERAGE {
+                self.limits.take(by_account(&key), LEVERAGE_LIMIT, now)?;
+                return Ok((0, self.set_leverage(&body, &key, now, exchange)?));
+            }
             self.limits.take(by_account(&key), SWITCH_LIMIT, now)?;
             return Ok((0, self.cancel_all_after(&body, &key, now)?));
         };
@@ -124,7 +132,7 @@ impl OkxServer {
             one => vec![one],
         };
         let expires = Some(request.header("exptime"));
-        let done = self.change(change, &args, &key, Naming::Symbol, expires, now, exchange, later);
+        let done = self.change(change, &args, &key, Naming::Symbol, expires, now, exchange);
         done.map(|(code, data)| (code, data.into()))
     }
 
@@ -185,6 +193,12 @@ impl OkxServer {
                 balances.retain(|own| wanted.as_ref().is_none_or(|list| list.contains(&own.asset.as_str())));
                 Ok(words::account(&balances, now))
             }
+            "/api/v5/account/positions" if self.market != Market::Spot => {
+                self.kind(params, false)?;
+                let only = params.get("instId").map(|_| listed(params, exchange)).transpose()?;
+                Ok(self.positions(account, only.map(|(place, _)| place), now, exchange))
+            }
+            "/api/v5/account/positions" => Ok(json!([])),
             "/api/v5/account/config" => Ok(words::config(self.market, &key.rights)),
             "/api/v5/account/trade-fee" => {
                 self.kind(params, true)?;
@@ -226,6 +240,22 @@ impl OkxServer {
             }
             _ => self.fills(params, key, now, exchange),
         }
+    }
+
+    /// Positions that are not flat.
+    pub(super) fn positions(
+        &self,
+        account: AccountId,
+        only: Option<usize>,
+        now: Nanos,
+        exchange: &dyn Exchange,
+    ) -> Value {
+        let mut views = exchange.positions(account);
+        views.retain(|view| only.is_none_or(|place| place == view.instrument));
+        let said = |view: &PositionView| {
+            Some(words::position(self.market, exchange.instruments().get(view.instrument)?, view, now))
+        };
+        views.iter().filter_map(said).collect()
     }
 
     /// A page of orders, newest first.
@@ -270,6 +300,26 @@ impl OkxServer {
             Some(words::fill(self.market, exchange.instruments().get(fill.instrument)?, fill))
         };
         Ok(fills.iter().rev().take(page(params)?).filter_map(said).collect())
+    }
+
+    fn set_leverage(
+        &mut self,
+        body: &Value,
+        key: &ApiKey,
+        now: Nanos,
+        exchange: &mut dyn Exchange,
+    ) -> Result<Value, Refused> {
+        let fields = body.as_object().cloned().unwrap_or_default();
+        let params = Params(&fields);
+        let (place, spec) = listed(&params, exchange)?;
+        if params.get("mgnMode") != Some(self.market.mode()) || self.market == Market::Spot {
+            return Err(Refused::parameter("mgnMode"));
+        }
+        let leverage = params.integer("lever")?.and_then(|lever| u32::try_from(lever).ok());
+        let leverage = leverage.ok_or_else(|| Refused::parameter("lever"))?;
+        exchange.set_leverage(key.account, place, leverage, now).map_err(words::refusal)?;
+        let (symbol, mode) = (spec.symbol.as_str(), self.market.mode());
+        Ok(json!([{"lever": leverage.to_string(), "mgnMode": mode, "instId": symbol, "posSide": "net"}]))
     }
 
     fn cancel_all_after(&mut self, body: &Value, key: &ApiKey, now: Nanos) -> Result<Value, Refused> {

@@ -104,10 +104,9 @@ impl Session {
             }
             _ => match Change::of_op(op) {
                 Some(change) => {
-                    let mut later = Vec::new();
                     let expires = word("expTime");
                     let done = self.key(&*exchange).and_then(|key| {
-                        server.change(change, args, &key, Naming::Code, expires, now, exchange, &mut later)
+                        server.change(change, args, &key, Naming::Code, expires, now, exchange)
                     });
                     let (code, text, data) = match done {
                         Ok((code, data)) => (code, String::new(), data),
@@ -121,7 +120,6 @@ impl Session {
                         answer["id"] = id.into();
                     }
                     out.push(ServerOut::Text(conn, answer.to_string()));
-                    out.append(&mut later);
                 }
                 None => out.push(refuse(Refused::new(60_012, &format!("Invalid request: {text}")))),
             },
@@ -201,6 +199,7 @@ impl Session {
         // The account is told whole at first; orders are not.
         let data = match channel {
             "account" => words::account(&exchange.balances(account), now),
+            "positions" => server.positions(account, None, now, &*exchange),
             _ => return Ok(()),
         };
         if let Some(arg) = self.wants(account, channel, None) {
@@ -227,7 +226,7 @@ fn channel(
     };
     match name {
         "account" => Ok(("account", None)),
-        "orders" => {
+        "orders" | "positions" if name == "orders" || market != Market::Spot => {
             let kind = word("instType");
             if kind != Some(market.kind()) && kind != Some("ANY") {
                 return Err(unknown());
@@ -236,7 +235,7 @@ fn channel(
             if symbol.as_deref().is_some_and(|symbol| OkxServer::find(exchange, symbol).is_none()) {
                 return Err(unknown());
             }
-            Ok(("orders", symbol))
+            Ok((if name == "orders" { "orders" } else { "positions" }, symbol))
         }
         // For accounts of high fee tiers, which none is here.
         "fills" => Err(Refused::new(

@@ -7,7 +7,7 @@ use super::limits::{Limit, Whose};
 use super::{OkxServer, Params, Refused, words};
 use crate::types::{InstrumentSpec, Kind, Nanos, OrderState, Price, Side};
 use crate::venue::okx::symbol::Market;
-use crate::venue::{AccountId, ApiKey, Exchange, NewOrder, OrderChange, OrderRef, Refusal, ServerOut};
+use crate::venue::{AccountId, ApiKey, Exchange, NewOrder, OrderRef, Refusal};
 
 /// Orders of one request.
 const BATCH: usize = 20;
@@ -88,7 +88,6 @@ impl OkxServer {
         expires: Option<&str>,
         now: Nanos,
         exchange: &mut dyn Exchange,
-        out: &mut Vec<ServerOut>,
     ) -> Result<(u32, Vec<Value>), Refused> {
         let most = if change.batch { BATCH } else { 1 };
         let args: Option<Vec<&Map<String, Value>>> = args.iter().map(Value::as_object).collect();
@@ -113,7 +112,7 @@ impl OkxServer {
                     self.limits.take_of_sub_account(key.account, now)?;
                 }
                 match change.action {
-                    Action::Place => self.place(&params, place, &spec, key.account, now, exchange, out),
+                    Action::Place => self.place(&params, place, &spec, key.account, now, exchange),
                     Action::Amend => self.amend(&params, place, &spec, key.account, now, exchange),
                     Action::Cancel => self.cancel(&params, place, key.account, now, exchange),
                 }
@@ -156,7 +155,6 @@ impl OkxServer {
         found.ok_or_else(|| words::refusal(Refusal::UnknownInstrument))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one order and what it may touch")]
     fn place(
         &mut self,
         params: &Params<'_>,
@@ -165,7 +163,6 @@ impl OkxServer {
         account: AccountId,
         now: Nanos,
         exchange: &mut dyn Exchange,
-        out: &mut Vec<ServerOut>,
     ) -> Result<(String, String), Refused> {
         let order = self.new_order(params, instrument, spec)?;
         let client = order.client.clone();
@@ -174,8 +171,7 @@ impl OkxServer {
             // Taken, and ended afterwards.
             Err(Refusal::WouldTake) => {
                 let view = self.ghosts.end(account, &order, OrderState::Cancelled, now);
-                let told = words::change(self.market, spec, &view, &OrderChange::Ended);
-                self.tell(account, "orders", Some(spec), &json!([told]), out);
+                self.ended.push(view.clone());
                 Ok((view.id.to_string(), client))
             }
             Err(why) => Err(words::refusal(why)),

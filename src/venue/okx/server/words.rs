@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::Refused;
 use crate::types::{
-    ContractKind, Fixed, InstrumentSpec, KeyRights, Kind, Level, Money, Nanos, OrderState, Qty, Scale,
-    SpecError, Tif, parse,
+    ContractKind, Fixed, InstrumentSpec, KeyRights, Kind, Level, Money, Nanos, OrderState, Position, Qty,
+    Scale, SpecError, Tif, parse,
 };
+use crate::venue::okx::size::Sizes;
 use crate::venue::okx::symbol::Market;
-use crate::venue::{Balance, EndReason, FillView, OrderChange, OrderView, Refusal};
+use crate::venue::{Balance, EndReason, FillView, OrderChange, OrderView, PositionView, Refusal};
 
 /// The account's number.
 pub const UID: &str = "44705892343619584";
@@ -24,12 +25,13 @@ pub fn decimal(value: i64, scale: Scale) -> String {
 
 /// A quantity as the venue counts it.
 pub fn size(qty: Qty, spec: &InstrumentSpec) -> String {
-    decimal(qty.0, spec.scale)
+    // Quantities are of whole lots, which are sizes.
+    decimal(Sizes::of(spec).to_wire(qty.0).unwrap_or(0), spec.scale)
 }
 
 /// The quantity in such a text, which must be plain digits with at most a point.
 pub fn parse_size(text: &str, spec: &InstrumentSpec) -> Option<Qty> {
-    parse_price(text, spec).map(Qty)
+    parse_price(text, spec).and_then(|size| Sizes::of(spec).from_wire(size)).map(Qty)
 }
 
 /// The price in a text of plain digits with at most a point.
@@ -186,6 +188,22 @@ pub fn fill(market: Market, spec: &InstrumentSpec, view: &FillView) -> Value {
     })
 }
 
+/// A position in a contract.
+pub fn position(market: Market, spec: &InstrumentSpec, view: &PositionView, at: Nanos) -> Value {
+    let Position { qty, cost } = view.position;
+    let base = spec.contract.base_amount(qty, spec.scale).unwrap_or_default();
+    let entry = view.position.entry(base).and_then(|entry| entry.floor_to_scaled(spec.scale));
+    let sign = if qty < Qty::ZERO { "-" } else { "" };
+    json!({
+        "instType": market.kind(), "instId": spec.symbol.as_str(), "mgnMode": market.mode(), "posSide": "net",
+        "posId": "1", "pos": format!("{sign}{}", size(Qty(qty.0.saturating_abs()), spec)), "posCcy": "",
+        "avgPx": entry.map_or(String::new(), |entry| decimal(entry, spec.scale)),
+        "ccy": spec.contract.settle.as_str(), "lever": view.leverage.to_string(),
+        "notionalUsd": cost.abs().to_string(), "imr": view.margin.to_string(), "margin": "", "upl": "",
+        "cTime": millis(at), "uTime": millis(at),
+    })
+}
+
 /// The account, with some of its balances.
 pub fn account(balances: &[Balance], at: Nanos) -> Value {
     let details: Vec<Value> = balances
@@ -217,7 +235,10 @@ pub fn instrument(market: Market, place: usize, spec: &InstrumentSpec) -> Value 
         "uly": of_contract(format!("{}-{}", spec.base, spec.quote)), "groupId": GROUP,
         "baseCcy": of_spot(spec.base.as_str()), "quoteCcy": of_spot(spec.quote.as_str()),
         "settleCcy": of_contract(spec.contract.settle.to_string()),
-        "ctVal": of_contract(number(spec.contract.multiplier)), "ctMult": of_contract("1".to_owned()),
+        "ctVal": of_contract(number(match spec.contract.kind {
+            ContractKind::Inverse => spec.contract.multiplier,
+            ContractKind::Spot | ContractKind::Linear => spec.contract.wire_unit,
+        })), "ctMult": of_contract("1".to_owned()),
         "ctValCcy": of_contract(valued_in.to_string()),
         "ctType": match spec.contract.kind {
             ContractKind::Spot => "",
