@@ -29,8 +29,8 @@ pub use feed::{
     FeedInput, FeedOut, Lost, Sequence, TierUse, Verdict, Want, to_book_scale,
 };
 pub use gateway::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
-    Lane, LaneSpec, OrderBytes, Unsupported,
+    Begun, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant,
+    HttpRequest, Lane, LaneSpec, OrderBytes, Unsupported,
 };
 pub use limits::{Budget, Costs, Forget, Limited, RULES_MAX, Rule, Urgency, cost};
 pub use names::BookNames;
