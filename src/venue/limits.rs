@@ -212,6 +212,11 @@ impl Budget {
         None
     }
 
+    /// Whether each instrument has a count of its own by that rule.
+    pub fn is_by_instrument(&self, rule: usize) -> bool {
+        self.rows.get(rule).is_some_and(|row| row.rule.each)
+    }
+
     /// The venue says how much of a rule it has counted.
     pub fn told(&mut self, rule: usize, instrument: usize, used: u64, now: Nanos) {
         let Some(row) = self.rows.get_mut(rule) else { return };

@@ -5,7 +5,8 @@
 //! - [`Gateway`]: orders and the private side of one account, drafts to bytes and bytes to reports.
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
 //! - [`Budget`], [`Turns`]: rate limits as venues count them, and requests that wait for room.
-//! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
+//! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one. `served` is what
+//!   servers share.
 
 pub mod binance;
 pub mod bybit;
@@ -20,6 +21,7 @@ pub mod okx;
 mod preview;
 mod recognise;
 mod registry;
+mod served;
 mod server;
 mod turns;
 
