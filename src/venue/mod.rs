@@ -40,6 +40,6 @@ pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find, speaks_sbe};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
     NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,
-    ServerOut,
+    ServerOut, address_of,
 };
 pub use turns::Turns;

@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::types::Nanos;
 use crate::venue::bybit::sign::{login_text, request_text};
-use crate::venue::{AccountId, ApiKey, Exchange, KeySecret};
+use crate::venue::{AccountId, ApiKey, Exchange, KeySecret, address_of};
 use crate::wire::hmac::MacKey;
 
 /// How far ahead of the venue's clock a request may be: less than this.
@@ -25,12 +25,7 @@ pub enum Needs {
 /// A key that may be used from there.
 pub fn key<'a>(exchange: &'a dyn Exchange, name: &str, peer: &str) -> Result<&'a ApiKey, Failure> {
     let key = exchange.key(name).ok_or_else(|| Failure::new(10_003, "API key is invalid."))?;
-    // The peer may come with its port.
-    let address = match peer.parse::<core::net::SocketAddr>() {
-        Ok(peer) => peer.ip().to_string(),
-        Err(_) => peer.to_owned(),
-    };
-    if !key.rights.ips.is_empty() && !key.rights.ips.contains(&address) {
+    if !key.rights.ips.is_empty() && !key.rights.ips.contains(&address_of(peer)) {
         return Err(Failure::new(10_010, "Unmatched IP, please check your API key's bound IP addresses."));
     }
     Ok(key)

@@ -8,6 +8,7 @@
 
 mod api;
 mod auth;
+mod limits;
 mod market;
 mod session;
 mod words;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Map, Value, json};
 
 use self::auth::Needs;
+use self::limits::{Counts, Left};
 use self::market::Streams;
 use self::session::Session;
 use super::symbol::Market;
@@ -26,8 +28,6 @@ use crate::venue::{
     ServerOut,
 };
 
-/// Limits are of one rolling second.
-const SECOND: Nanos = Nanos::from_secs(1);
 /// Orders that never reached the exchange, remembered for questions.
 const MAX_GHOSTS: usize = 4_096;
 /// Their numbers start here.
@@ -102,22 +102,12 @@ fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-/// How much of a limit is left.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
-    cap: u32,
-    left: u32,
-    reset: Nanos,
-    over: bool,
-}
-
 /// The simulated venue, one market of it.
 pub struct BybitServer {
     market: Market,
     streams: Streams,
     sessions: BTreeMap<ConnId, Session>,
-    /// When the requests of the last second came, by account and path.
-    counted: BTreeMap<(AccountId, &'static str), VecDeque<Nanos>>,
+    counts: Counts,
     ghosts: VecDeque<OrderView>,
     next_ghost: u64,
     next_client: u64,
@@ -133,33 +123,13 @@ impl BybitServer {
             market,
             streams: Streams::new(market, seed),
             sessions: BTreeMap::new(),
-            counted: BTreeMap::new(),
+            counts: Counts::default(),
             ghosts: VecDeque::new(),
             next_ghost: GHOSTS_FROM,
             next_client: (seed % 1_000_000) * 1_000_000,
             next_event: 0,
             switches: BTreeMap::new(),
         }
-    }
-
-    /// Counts a request against its limit.
-    fn count(&mut self, account: AccountId, path: &'static str, now: Nanos) -> Limits {
-        let spot = self.market == Market::Spot;
-        let cap = match path {
-            "/v5/order/create" | "/v5/order/cancel" | "/v5/order/cancel-all" if spot => 20,
-            "/v5/order/create" | "/v5/order/cancel" | "/v5/order/cancel-all" | "/v5/order/amend" => 10,
-            _ => 50,
-        };
-        let times = self.counted.entry((account, path)).or_default();
-        while times.front().is_some_and(|at| now - *at >= SECOND) {
-            times.pop_front();
-        }
-        let over = times.len() >= cap as usize;
-        if !over {
-            times.push_back(now);
-        }
-        let reset = times.front().map_or(now, |at| if over { *at + SECOND } else { now });
-        Limits { cap, left: cap - times.len() as u32, reset, over }
     }
 
     /// Runs a request whose sender is known.
@@ -169,7 +139,7 @@ impl BybitServer {
         path: &'static str,
         params: &Params,
         sender: Option<(AccountId, &str)>,
-        limits: Option<Limits>,
+        limits: Option<Left>,
         now: Nanos,
         exchange: &mut dyn Exchange,
         out: &mut Vec<ServerOut>,
@@ -193,6 +163,10 @@ impl BybitServer {
         exchange: &mut dyn Exchange,
         out: &mut Vec<ServerOut>,
     ) {
+        if !self.counts.address(peer, now) {
+            let (headers, body) = (Vec::new(), "access too frequent".to_owned());
+            return out.push(ServerOut::Response { id, status: 403, headers, body });
+        }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let Some((path, needs)) = api::route(method, path) else {
             let (headers, body) = (Vec::new(), String::new());
@@ -237,7 +211,7 @@ impl BybitServer {
         peer: &str,
         now: Nanos,
         exchange: &mut dyn Exchange,
-        limits: &mut Option<Limits>,
+        limits: &mut Option<Left>,
         out: &mut Vec<ServerOut>,
     ) -> Result<Value, Failure> {
         let body = std::str::from_utf8(body).map_err(|_| Failure::new(10_001, "body is not UTF-8"))?;
@@ -252,7 +226,7 @@ impl BybitServer {
             let fields = serde_json::from_str::<Map<String, Value>>(body);
             Params::of(&fields.map_err(|_| Failure::new(10_001, "Request parameter error."))?)
         };
-        *limits = account.map(|account| self.count(account, path, now));
+        *limits = account.map(|account| self.counts.account(self.market, account, path, now));
         let key = headers.iter().find(|(name, _)| name == "x-bapi-api-key").map_or("", |(_, key)| key);
         self.run(path, &params, account.map(|account| (account, key)), *limits, now, exchange, out)
     }
