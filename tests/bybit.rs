@@ -17,8 +17,12 @@ mod hostile;
 mod limits;
 #[path = "bybit/metadata.rs"]
 mod metadata;
+#[path = "common/pairing.rs"]
+mod pairing;
 #[path = "bybit/preview.rs"]
 mod preview;
+#[path = "common/run.rs"]
+mod run;
 #[path = "bybit/trading.rs"]
 mod trading;
 #[path = "bybit/world.rs"]

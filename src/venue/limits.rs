@@ -497,12 +497,12 @@ mod tests {
         // A window without a start: what others used is held as long as if it had come just now.
         let mut rolling = Budget::new(&[rule("r", 100, Forget::Rolling(TEN))], 0);
         assert_eq!([0; 10].map(|_| spend(&mut rolling, 0)), [Ok(()); 10]);
-        rolling.told(0, 0, 99, ms(500));
-        rolling.told(0, 0, 12, ms(600)); // an older one
-        assert_eq!([0; 2].map(|_| spend(&mut rolling, 600).is_ok()), [true, false]);
-        assert_eq!(spend(&mut rolling, 11_000).and(spend(&mut rolling, 11_000)), Ok(()), "ours lapse");
-        assert_eq!(rolling.used(0, 0, ms(11_900)), 91, "theirs and what we just sent");
-        assert_eq!(rolling.used(0, 0, ms(12_000)), 2);
+        rolling.told(0, 0, 99, ms(1_500));
+        rolling.told(0, 0, 12, ms(1_600)); // an older one
+        assert_eq!([0; 2].map(|_| spend(&mut rolling, 1_600).is_ok()), [true, false]);
+        assert_eq!(rolling.used(0, 0, ms(12_000)), 90, "ours have lapsed, theirs have not");
+        assert_eq!(rolling.used(0, 0, ms(12_999)), 90);
+        assert_eq!(rolling.used(0, 0, ms(13_000)), 0);
         let mut level = Budget::new(&[rule("r", 100, Forget::Steadily(1_000))], 0);
         level.told(0, 0, 5_000, ms(0));
         assert_eq!(spend(&mut level, 999), Err(Limited("r")));

@@ -30,13 +30,13 @@ fn no_limit(world: &mut World, what: &str) -> Vec<Report> {
 fn a_storm_of_orders_and_questions_hits_no_limit() {
     for venue in MARKETS {
         for transport in TRANSPORTS {
-            for seed in 1..=3u64 {
+            for seed in 1..=2u64 {
                 let what = format!("{venue} {transport:?} seed {seed}");
                 let mut world = World::ready(venue, transport);
                 let mut rng = Rand64::new(u128::from(seed));
                 let (mut placed, mut refused, mut answered) = (0, 0, 0);
-                for _ in 0..6_000 {
-                    // Bursts, then quiet; some three minutes in all.
+                for _ in 0..3_000 {
+                    // Bursts, then quiet; a minute and a half in all.
                     let quiet = rng.rand_range(0..20) == 0;
                     world.now = world.now + Nanos::from_millis(if quiet { 500 } else { 5 });
                     match rng.rand_range(0..16) {
@@ -65,8 +65,8 @@ fn a_storm_of_orders_and_questions_hits_no_limit() {
                     answered += reports.iter().filter(|r| matches!(r, Report::Rights(_))).count();
                 }
                 // Nearly all that the venue allows in the time: ten or twenty a second.
-                assert!(placed > 800 && refused > 300, "{what}: {placed} placed, {refused} refused");
-                assert!(answered > 100, "{what}: {answered} questions answered");
+                assert!(placed > 400 && refused > 150, "{what}: {placed} placed, {refused} refused");
+                assert!(answered > 50, "{what}: {answered} questions answered");
             }
         }
     }

@@ -122,9 +122,8 @@ fn a_page_that_fails_fails_the_list_and_no_list_is_endless() {
     assert!(error.contains("cursor=") && error.contains("502"), "{error}");
 
     let good = venue_with("bybit.linear", 1_001, Arc::default());
-    let endless = Arc::new(Mutex::new(move |_: &str| {
-        good.lock().unwrap()(find("bybit.linear").unwrap().instruments_target)
-    }));
+    let first = good.lock().unwrap()(find("bybit.linear").unwrap().instruments_target);
+    let endless = Arc::new(Mutex::new(move |_: &str| first.clone()));
     let error = load("bybit.linear", endless).unwrap_err().to_string();
     assert!(error.contains("100 pages"), "{error}");
 }
