@@ -288,7 +288,6 @@ impl Gate {
 
     /// Whether a leg may be sent at all; its market.
     #[inline]
-
     fn check_leg<'a>(
         &self,
         leg: &Leg,
