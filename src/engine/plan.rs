@@ -218,6 +218,7 @@ impl Plan {
                         min_qty: book.spec.min_qty,
                         min_notional: book.spec.min_notional,
                     },
+                    quote: book.spec.quote,
                     max_age: venue.config.max_age,
                 });
                 Watch {
