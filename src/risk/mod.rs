@@ -10,6 +10,7 @@ mod kill;
 mod limits;
 mod refusal;
 mod view;
+mod worth;
 
 pub use caps::{Bucket, Caps, Stopped};
 pub use gate::{Admitted, AdmittedIntent, Direction, Gate, ioc};
@@ -17,3 +18,4 @@ pub use kill::Kill;
 pub use limits::{Exposure, LimitError, Limits};
 pub use refusal::{Detail, Refusal, Refusals};
 pub use view::{GateView, Quote, Standing, consolidated_mid};
+pub use worth::{RateView, Worth};

@@ -296,6 +296,7 @@ pub fn config_of(venues: usize) -> ExecutorConfig {
             min_edge: bps(1),
             loss_max: money("5000"),
         },
+        rates: None,
         hedge: HedgeRules {
             policy: Policy::Flatten,
             bound: bps(10),
