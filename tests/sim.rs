@@ -14,6 +14,9 @@ use xarb::sim::world::World;
 use xarb::types::{Asset, BookId, InstrumentId, Level, Money, Nanos, Side, Stopwatch};
 use xarb::venue::Exchange;
 
+#[path = "sim/quotes.rs"]
+mod quotes;
+
 /// Virtual time measures nothing.
 #[derive(Clone, Copy)]
 struct Still;

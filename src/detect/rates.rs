@@ -175,6 +175,13 @@ impl Rates {
         Some(RateSet(hops[..count].iter().fold(0, |set, (book, _)| set | 1 << book)))
     }
 
+    /// The books from an asset to another in order, and whether each is read the other way round: from
+    /// its quote asset to its base asset.
+    pub fn way(&self, from: Asset, to: Asset) -> Option<impl Iterator<Item = (usize, bool)>> {
+        let Path { hops, count } = self.path(from, to)?;
+        Some(hops.into_iter().take(count).map(|(book, inverse)| (usize::from(book), inverse)))
+    }
+
     /// How many books there are.
     pub fn len(&self) -> usize {
         self.books.len()

@@ -73,6 +73,17 @@ impl Executor {
         Some((rates.common(), sum))
     }
 
+    /// What units of the assets that prices are in are worth in the common one, as last read; nothing
+    /// without rates.
+    pub fn worths(&self) -> Vec<(Asset, Rate)> {
+        let markets = self.markets.iter().map(|market| market.quote);
+        let told = markets.filter_map(|row| Some((self.ledger.name(row), self.rates.as_ref()?.worth(row)?)));
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable_by_key(|(asset, _)| *asset);
+        told.dedup();
+        told
+    }
+
     /// What a unit of an asset that prices are in is worth in what instruments are valued in; `None`
     /// while that was never told.
     fn worth(&self, asset: AssetId) -> Option<Rate> {
