@@ -638,6 +638,11 @@ impl Executor {
         self.gate.limits()
     }
 
+    /// The caps of the last function before the socket.
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
     /// The kill flag, for whoever may set it.
     pub fn kill(&self) -> &Kill {
         self.caps.kill()
