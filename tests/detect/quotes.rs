@@ -149,14 +149,13 @@ proptest! {
             Ok(taken) => {
                 let (mut bought, mut sold) = (0, 0);
                 for (side, units) in [(Side::Buy, &asks[..n]), (Side::Sell, &bids[..n])] {
-                    for at in 0..seats.len() {
+                    for (at, (_, low, high)) in rates.iter().enumerate() {
                         let own = units.iter().filter(|unit| unit.0 == at);
                         let want = own.clone().next_back().map(|unit| (own.clone().count() as i64, unit.1));
                         let leg = taken.legs().iter().find(|leg| leg.side == side && leg.seat == at);
                         prop_assert_eq!(leg.map(|leg| (leg.qty.0, leg.price.0)), want);
                         // The value of a leg at its venue's rate, rounded against us.
                         let value: i128 = own.map(|unit| i128::from(unit.1) * Money::ONE.0).sum();
-                        let (_, low, high) = rates[at];
                         match side {
                             Side::Buy => bought += -(-value * high.0).div_euclid(high.1),
                             Side::Sell => sold += (value * low.0).div_euclid(low.1),
