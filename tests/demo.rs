@@ -143,6 +143,22 @@ fn spot_trades_against_a_contract() {
     }
 }
 
+/// Prices in USD and in USDT, as the venues' own metadata tells them.
+#[test]
+fn a_demo_trades_across_quote_assets() {
+    let quotes = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-quotes.toml");
+    let args = ["demo", "-c", quotes, "--stepped", "--seconds", "20", "--seed", "7"];
+    let (code, report, talk) = xarb(&args);
+    check_shape(&report);
+    assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "{report} {talk}");
+    assert!(sum(&report, "fills") > 4, "{report}");
+    let amount = |of: &str, asset: &str| Money::parse(report[of][asset].as_str().unwrap()).unwrap();
+    assert!(amount("net_exposure", "BTC").abs() < Money::parse("0.0001").unwrap(), "{report}");
+    assert_eq!(amount("net_exposure", "USDT"), amount("pnl", "USDT"), "{report}");
+    assert!(amount("pnl_common", "USD") > Money::ZERO, "{report}");
+    assert_eq!(report["journal_sha256"], xarb(&args).1["journal_sha256"]);
+}
+
 /// A start is refused by venue and right, before anything is sent but the question.
 #[test]
 fn keys_that_may_do_too_much_or_too_little_are_not_traded_with() {

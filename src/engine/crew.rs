@@ -232,9 +232,14 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         report.intents = exec.counts.intents;
         report.unresolved = exec.open_orders as u64;
         report.pnl = exec.pnl.iter().copied().collect();
+        report.pnl_common = exec.pnl_common;
         report.fees = exec.fees.iter().copied().collect();
-        let quotes: Vec<_> = plan.config.instruments.iter().map(|instrument| instrument.quote).collect();
-        let exposed = exec.net_exposure.iter().filter(|(asset, _)| !quotes.contains(asset));
+        // What profits are counted in is no exposure: with rates that is the common asset alone.
+        let counted: Vec<_> = match &plan.rates {
+            None => plan.config.instruments.iter().map(|instrument| instrument.quote).collect(),
+            Some(rates) => vec![rates.common],
+        };
+        let exposed = exec.net_exposure.iter().filter(|(asset, _)| !counted.contains(asset));
         report.net_exposure = exposed.copied().collect();
         let stage = self.exec.stage();
         report.journal_sha256 = const_hex::encode(stage.executor().journal().digest());
@@ -313,6 +318,7 @@ fn executor_config(plan: &Plan, identity: &Identity) -> ExecutorConfig {
             min_edge: config.detect.min_edge,
             loss_max: if risk.max_loss == Money::ZERO { Money(i128::MAX / 4) } else { risk.max_loss },
         },
+        rates: plan.rates.clone(),
         hedge: HedgeRules {
             policy: match exec.hedge {
                 HedgePolicy::Finish => Policy::Finish,
