@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 mod config;
 mod demo;
 mod instruments;
+mod keys;
 mod out;
 mod preview;
 mod replay;

@@ -24,7 +24,7 @@ use section::Section;
 
 use crate::types::{Asset, Environment, InstrumentId, Money, VenueId};
 
-/// The configuration that is compiled in: two simulated venues, no keys, no network.
+/// The configuration that is compiled in: simulated venues, no keys, no network.
 pub const DEMO: &str = include_str!("../../configs/demo.toml");
 
 /// The name under which [`DEMO`] is spoken of in errors.
@@ -71,6 +71,16 @@ impl Config {
     /// As [`Config::parse`]: an override may be wrong.
     pub fn demo(overrides: &[String]) -> Result<Config, ConfigError> {
         Config::parse(DEMO_NAME, DEMO, overrides)
+    }
+
+    /// The same on these of its venues alone.
+    ///
+    /// # Errors
+    /// As [`Config::parse`] and [`Config::keep_venues`].
+    pub fn demo_on(venues: &[&str], overrides: &[String]) -> Result<Config, ConfigError> {
+        let mut config = Config::demo(overrides)?;
+        config.keep_venues(venues)?;
+        Ok(config)
     }
 
     /// What all venues of this run are: one environment a run.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::types::{
-    Asset, Bps, Contract, ContractKind, Endpoint, Environment, FeeRate, InstrumentSpec, Money, Nanos, Price,
-    Qty, Scale, SpecError, Symbol, Text, VenueId,
+    Asset, Bps, Contract, ContractKind, Endpoint, Environment, FeeRate, InstrumentSpec, KeyRights, Money,
+    Nanos, Price, Qty, Scale, SpecError, Symbol, Text, VenueId,
 };
 use crate::venue::{Channels, Encoding, Transport};
 
@@ -82,6 +82,8 @@ pub struct VenueConfig {
     pub credentials_env: Option<String>,
     /// Orders are sent to be checked by the venue, not to be traded.
     pub validate: bool,
+    /// Trade with a key of which the venue does not tell what it may do.
+    pub allow_unread_rights: bool,
 }
 
 /// `[instrument.<name>]`
@@ -306,6 +308,8 @@ pub struct SimConfig {
     pub updates_per_s: u32,
     /// What positions in contracts are worth at most, as a multiple of their margin.
     pub leverage: u32,
+    /// What its own keys may do.
+    pub key_rights: KeyRights,
 }
 
 /// `[latency]`

@@ -4,8 +4,8 @@ use super::parts::*;
 use super::section::Section;
 use super::{Config, ConfigError};
 use crate::types::{
-    Asset, Bps, ContractKind, Endpoint, Environment, FeeRate, Money, Nanos, Price, Qty, Scale, Symbol, Text,
-    VenueId,
+    Asset, Bps, ContractKind, Endpoint, Environment, FeeRate, KeyRights, Money, Nanos, Price, Qty, Scale,
+    Symbol, Text, VenueId,
 };
 use crate::venue::{Channels, Encoding, HostKind, Transport, host_kind, speaks_sbe};
 
@@ -147,6 +147,7 @@ fn venue(id: &str, s: Section<'_>) -> Result<VenueConfig, ConfigError> {
         )?,
         credentials_env: credentials(&s, environment)?,
         validate: s.flag("validate", false)?,
+        allow_unread_rights: s.flag("allow_unread_rights", false)?,
     };
     // Requests to a shared host are sandbox requests when the streams go to the sandbox.
     let shared = venue.rest.as_ref().is_some_and(|rest| host_kind(id, &rest.host) == Some(HostKind::Shared));
@@ -506,6 +507,7 @@ fn sim(s: Section<'_>, instruments: &[InstrumentConfig]) -> Result<SimConfig, Co
         ),
         updates_per_s: narrow(s.int("updates_per_s", 1..=100_000, 50)?),
         leverage: narrow(s.int("leverage", 1..=125, 5)?),
+        key_rights: key_rights(&s)?,
     };
     if sim.requote.0 > sim.requote.1 {
         return Err(s.refuse_key("requote_min_ms", "no more than requote_max_ms"));
@@ -515,6 +517,26 @@ fn sim(s: Section<'_>, instruments: &[InstrumentConfig]) -> Result<SimConfig, Co
     }
     s.finish()?;
     Ok(sim)
+}
+
+/// A simulated key works from this machine alone, unless it says `anywhere`.
+fn key_rights(s: &Section<'_>) -> Result<KeyRights, ConfigError> {
+    let names = s.texts("key_rights")?.unwrap_or(vec!["read", "trade"]);
+    let known = ["read", "trade", "transfer", "withdraw", "anywhere"];
+    if names.iter().any(|name| !known.contains(name)) {
+        return Err(s.refuse_key("key_rights", "a list of read, trade, transfer, withdraw and anywhere"));
+    }
+    let has = |name| names.contains(&name);
+    let ips = if has("anywhere") { Vec::new() } else { vec!["127.0.0.1".to_owned()] };
+    Ok(KeyRights {
+        read: Some(has("read")),
+        trade: Some(has("trade")),
+        transfer: Some(has("transfer")),
+        withdraw: Some(has("withdraw")),
+        ip_bound: Some(!ips.is_empty()),
+        ips,
+        ..KeyRights::default()
+    })
 }
 
 fn prices(s: &Section<'_>, instruments: &[InstrumentConfig]) -> Result<Vec<(Text<31>, Money)>, ConfigError> {

@@ -8,8 +8,16 @@ use crate::types::{Bps, ContractKind, FeeRate, Nanos, Price, Qty};
 fn read(text: &str, overrides: &[&str]) -> Result<Config, ConfigError> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
     parse_with("t.toml", text, &overrides, &|id| {
-        ["binance.spot", "binance.usdm", "bybit.spot", "kraken.spot"].contains(&id)
+        ["binance.spot", "binance.usdm", "bybit.spot", "coinbase.advanced", "kraken.spot", "okx.spot"]
+            .contains(&id)
     })
+}
+
+/// The venue of that name, and its listing of the first instrument.
+fn at<'a>(config: &'a Config, id: &str) -> (&'a VenueConfig, &'a Listing) {
+    let number = config.venue_id(id).unwrap();
+    let mut listed = config.instruments[0].listings.iter().filter(|listing| listing.venue == number);
+    (config.venue(number).unwrap(), listed.next().unwrap())
 }
 
 #[test]
@@ -18,12 +26,13 @@ fn the_demo_is_read_to_the_digit() {
     assert_eq!((config.run.mode, config.run.seed, config.run.seconds), (Mode::Auto, 1, 20));
     assert_eq!(config.environment(), Environment::Sim);
     let ids: Vec<_> = config.venues.iter().map(|venue| venue.id.as_str()).collect();
-    assert_eq!(ids, ["binance.spot", "kraken.spot"]);
-    assert_eq!((config.venues[0].taker, config.venues[1].taker), (FeeRate(75_000), FeeRate(100_000)));
-    assert_eq!(config.venues[1].max_age, Nanos::from_secs(2));
+    assert_eq!(ids, ["binance.spot", "bybit.spot", "coinbase.advanced", "kraken.spot"]);
+    let ((binance, at_binance), (kraken, at_kraken)) = (at(&config, ids[0]), at(&config, "kraken.spot"));
+    assert_eq!((binance.taker, kraken.taker), (FeeRate(75_000), FeeRate(100_000)));
+    assert_eq!(kraken.max_age, Nanos::from_secs(2));
     let btc = &config.instruments[0];
     assert_eq!((btc.name.as_str(), btc.base.as_str(), btc.quote.as_str()), ("BTC-USDT", "BTC", "USDT"));
-    let specs: Vec<_> = btc.listings.iter().map(|listing| btc.spec(listing).unwrap()).collect();
+    let specs = [at_binance, at_kraken].map(|listing| btc.spec(listing).unwrap());
     assert_eq!(
         (specs[0].tick, specs[0].lot, specs[0].price_digits, specs[0].qty_digits),
         (Price(1_000_000), Qty(1_000), 2, 5)
@@ -32,7 +41,7 @@ fn the_demo_is_read_to_the_digit() {
     assert_eq!(config.detect.min_edge, Bps(1_000_000));
     assert_eq!(config.sim.requote, (Nanos::from_millis(50), Nanos::from_millis(200)));
     assert_eq!(config.start_balance(Asset::new("USDT").unwrap()).to_string(), "600000");
-    assert_eq!(config.listings(VenueId(1)).count(), 1);
+    assert_eq!(config.listings(at_kraken.venue).count(), 1);
 }
 
 #[test]
@@ -156,15 +165,16 @@ fn a_venue_table_may_be_written_either_way() {
 fn overrides_replace_one_key() {
     let set = |text| read(DEMO, &[text]).unwrap();
     assert_eq!(set("detect.min_edge_bps=2.000001").detect.min_edge, Bps(2_000_001));
-    assert_eq!(set("venue.kraken.spot.taker_bps=26").venues[1].taker, FeeRate(260_000));
-    assert_eq!(set("venue.\"kraken.spot\".taker_bps = \"26\"").venues[1].taker, FeeRate(260_000));
-    let several = set("venue.kraken.spot.connections=2").venues;
-    assert_eq!(several.iter().map(|venue| venue.connections).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(at(&set("venue.kraken.spot.taker_bps=26"), "kraken.spot").0.taker, FeeRate(260_000));
+    assert_eq!(at(&set("venue.\"kraken.spot\".taker_bps = \"26\""), "kraken.spot").0.taker, FeeRate(260_000));
+    let several = set("venue.kraken.spot.connections=2");
+    let connections = ["binance.spot", "kraken.spot"].map(|id| at(&several, id).0.connections);
+    assert_eq!(connections, [1, 2]);
     assert_eq!(set("run.mode=stepped").run.mode, Mode::Stepped);
     assert_eq!(set("sim.balances.BTC=3").start_balance(Asset::new("BTC").unwrap()).to_string(), "3");
     assert_eq!(set("roles.cores=[2,3]").roles.cores, [2, 3]);
     assert_eq!(
-        set("instrument.BTC-USDT.rules.kraken.spot.tick=0.5").instruments[0].listings[1].rules.unwrap().tick,
+        at(&set("instrument.BTC-USDT.rules.kraken.spot.tick=0.5"), "kraken.spot").1.rules.unwrap().tick,
         Price(50_000_000)
     );
 }

@@ -8,7 +8,7 @@ use super::{Alert, Context, Executor};
 use crate::detect::Refused;
 use crate::risk::ioc;
 use crate::types::{Asset, Draft, InstrumentId, Money, Nanos, Price, Qty, Side, VenueId};
-use crate::venue::{Command, Form};
+use crate::venue::{Command, Form, Urgency};
 
 /// How often timers are looked at, and the slow ones among them.
 const TIMERS_EVERY: Nanos = Nanos::from_millis(1);
@@ -201,6 +201,13 @@ impl Executor {
         let Some(market) = self.markets.get(draft.venue, draft.instrument) else { return };
         let unit = market.amount(Qty(1)).0;
         let residual = i64::try_from(intent.residual.0 / unit).unwrap_or(i64::MAX);
+        // A venue whose limits have no room now was not tried: the difference waits, as long as the
+        // intent lives. What is looked at here is counted once the order goes.
+        let gateway = ctx.gateway(draft.venue);
+        if gateway.spend(&draft, Urgency::Urgent, now).is_err() {
+            return self.pause(number, now);
+        }
+        gateway.refund(&draft, now);
         let leg = 8 + intent.attempts.min(7);
         let draft = Draft { client: next_id(&mut self.ids, &self.orders, leg), ..draft };
         let exposure = self.exposure(draft.instrument);

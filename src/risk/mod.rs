@@ -9,6 +9,7 @@ mod gate;
 mod kill;
 mod limits;
 mod refusal;
+mod rights;
 mod view;
 mod worth;
 
@@ -17,5 +18,6 @@ pub use gate::{Admitted, AdmittedIntent, Direction, Gate, ioc};
 pub use kill::Kill;
 pub use limits::{Exposure, LimitError, Limits};
 pub use refusal::{Detail, Refusal, Refusals};
+pub use rights::{BadKey, Concern, judge};
 pub use view::{GateView, Quote, Standing, consolidated_mid};
 pub use worth::{RateView, Worth};

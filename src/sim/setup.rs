@@ -1,7 +1,6 @@
 //! Simulated venues as a configuration describes them.
 
 use super::exchange::{ExchangeConfig, ExchangeError, Knobs, Rates};
-use super::keys::trading_rights;
 use super::market::{FairConfig, ListingConfig, MarketConfig};
 use super::venue::{Faults, Sim, TraderSetup, VenueSetup};
 use crate::config::{Config, InstrumentConfig, SimConfig};
@@ -114,7 +113,7 @@ pub fn simulate(config: &Config, now: Nanos) -> Result<(Sim, Vec<Credentials>), 
             },
             traders: vec![TraderSetup {
                 balances: config.sim.balances.clone(),
-                keys: vec![(key, trading_rights())],
+                keys: vec![(key, config.sim.key_rights.clone())],
             }],
             faults: Faults {
                 latency: config.sim.latency,

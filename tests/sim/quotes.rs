@@ -1,15 +1,26 @@
 //! Worlds whose prices are in several assets: what is traded ends flat, our books are the venues' own
 //! asset by asset, and a rate that is not to be had stops it.
 
-use super::*;
-use xarb::engine::PlanError;
+use xarb::config::Config;
+use xarb::engine::{Control, Plan, PlanError};
+use xarb::sim::net::Path;
+use xarb::sim::setup::simulate;
+use xarb::sim::world::World;
+use xarb::types::{Asset, Money, Nanos};
+
+use crate::run::{Run, START};
+use crate::seeded;
 
 /// BTC in USDT and in USD, and a book of USDT-USD.
 const QUOTES: &str = include_str!("../../configs/demo-quotes.toml");
 
 fn run(seed: u64, changes: &[&str]) -> Run {
-    let path = Path { latency: Nanos::from_micros(500), ..Path::default() };
-    Run::of(QUOTES, seed, path, changes)
+    run_of(QUOTES, seed, changes)
+}
+
+fn run_of(text: &str, seed: u64, changes: &[&str]) -> Run {
+    let config = Config::parse("a demo", text, &seeded(seed, changes)).unwrap();
+    Run::of(&config, Path { latency: Nanos::from_micros(500), ..Path::default() })
 }
 
 fn of(amounts: &std::collections::BTreeMap<Asset, Money>, asset: &str) -> Money {
@@ -142,8 +153,7 @@ offset_bps = 30
 #[test]
 fn a_coin_pair_is_traded_against_dollars_and_ends_flat() {
     for seed in 40..42 {
-        let path = Path { latency: Nanos::from_micros(500), ..Path::default() };
-        let mut run = Run::of(COINS, seed, path, &[]);
+        let mut run = run_of(COINS, seed, &[]);
         run.on(Nanos::from_secs(10));
         run.helm.tell(Control::Drain);
         run.on(Nanos::from_secs(10));
