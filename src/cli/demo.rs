@@ -26,7 +26,8 @@ Examples:
   xarb demo                                20 seconds, real loopback sockets
   xarb demo --venues binance.spot,kraken.spot
   xarb demo --seconds 60 --set detect.min_edge_bps=3
-  xarb demo --stepped --seed 7 --json      deterministic, in a second or two";
+  xarb demo --stepped --seed 7 --json      deterministic, in a second or two
+  xarb demo -c configs/demo-quotes.toml    prices in USD and in USDT, with a rate book between them";
 
 /// Trade between simulated exchanges: no key, no network
 #[derive(clap::Args, Clone, Debug)]
