@@ -13,6 +13,8 @@ pub struct Record {
     pub kind: RecordKind,
     /// The URL of a connection or of an HTTP answer, where the format tells.
     pub url: String,
+    /// HTTP status of an answer; 200 where the format has none; 0 = no answer came.
+    pub status: u16,
     /// The message, the answer's body, or what was sent.
     pub bytes: Vec<u8>,
     /// Where it stands in the file, from 1: line, or number of the message.
@@ -31,6 +33,17 @@ pub enum RecordKind {
     Connect,
     /// A message that was sent.
     Sent,
+    /// A binary message that was received.
+    Binary,
+    /// The connection is gone.
+    Closed,
+    /// Nothing but time passed, and the feed was told.
+    Tick,
+    /// Levels or trades that another program decoded: a message of the project's own form, in
+    /// place of the venue's.
+    Decoded,
+    /// An input of an account's private side, without what authenticates it.
+    Private,
 }
 
 /// Why a capture, or a part of it, cannot be read.

@@ -181,8 +181,8 @@ impl Replay {
             }
             Seat::Waiting(waiting) => waiting,
         };
-        let sent = matches!(record.kind, RecordKind::Sent | RecordKind::Connect);
-        let clue = Clue { url: &record.url, message: if sent { b"" } else { &record.bytes } };
+        let told = matches!(record.kind, RecordKind::Text | RecordKind::HttpAnswer);
+        let clue = Clue { url: &record.url, message: if told { &record.bytes } else { b"" } };
         let claimed = venue::recognise(&clue);
         waiting.push(std::mem::take(record));
         let Some(id) = claimed else {
@@ -297,40 +297,51 @@ impl Replay {
     fn play(&mut self, at: usize, record: &Record) {
         self.now = record.ts.unwrap_or(self.now);
         let now = self.now;
-        let reopened = record.kind == RecordKind::Connect;
-        let Some(conn) = self.conns.get_mut(at) else { return };
-        if reopened && conn.open {
-            conn.open = false;
-            self.input(at, FeedInput::Closed, now, record.line);
+        if record.kind == RecordKind::Connect {
+            self.closed(at, now, record.line);
         }
-        if let Some(conn) = self.conns.get_mut(at)
+        if record.kind != RecordKind::Closed
+            && let Some(conn) = self.conns.get_mut(at)
             && !conn.open
         {
             conn.open = true;
             self.input(at, FeedInput::Opened, now, record.line);
         }
         match record.kind {
-            RecordKind::Connect | RecordKind::Sent => {}
-            RecordKind::Text => {
+            RecordKind::Connect | RecordKind::Sent | RecordKind::Decoded | RecordKind::Private => {}
+            RecordKind::Closed => self.closed(at, now, record.line),
+            RecordKind::Tick => self.input(at, FeedInput::Tick, now, record.line),
+            RecordKind::Text | RecordKind::Binary => {
                 if let Some(file) = self.files.last_mut() {
                     file.messages += 1;
                 }
                 let mut buffer = std::mem::take(&mut self.buffer);
-                self.input(at, FeedInput::Text(buffer.fill(&record.bytes)), now, record.line);
+                let message = buffer.fill(&record.bytes);
+                let binary = record.kind == RecordKind::Binary;
+                let input = if binary { FeedInput::Binary(message) } else { FeedInput::Text(message) };
+                self.input(at, input, now, record.line);
                 self.buffer = buffer;
             }
             RecordKind::HttpAnswer => {
-                let input =
-                    FeedInput::Fetched { book: None, url: &record.url, status: 200, body: &record.bytes };
+                let (url, status) = (&record.url, record.status);
+                let input = FeedInput::Fetched { book: None, url, status, body: &record.bytes };
                 self.input(at, input, now, record.line);
             }
+        }
+    }
+
+    /// The connection is gone, if it was there.
+    fn closed(&mut self, at: usize, now: Nanos, line: u64) {
+        let open = self.conns.get_mut(at).map(|conn| std::mem::take(&mut conn.open));
+        if open == Some(true) {
+            self.input(at, FeedInput::Closed, now, line);
         }
     }
 
     fn input(&mut self, at: usize, input: FeedInput<'_>, now: Nanos, line: u64) {
         let Some(conn) = self.conns.get_mut(at) else { return };
         self.out.clear();
-        let text = matches!(input, FeedInput::Text(_));
+        let message = matches!(input, FeedInput::Text(_) | FeedInput::Binary(_));
         let outcome = conn.feed.on(input, now, &mut self.out);
         for found in &self.out.discovered {
             debug_assert_eq!(
@@ -340,7 +351,7 @@ impl Replay {
             );
             conn.books.push(BookState::new(found.symbol));
         }
-        if text && let Some(file) = self.files.last_mut() {
+        if message && let Some(file) = self.files.last_mut() {
             file.ignored += self.out.ignored;
         }
         let out = std::mem::take(&mut self.out);
