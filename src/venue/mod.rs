@@ -5,9 +5,11 @@
 //! - [`Gateway`]: orders and the private side of one account, drafts to bytes and bytes to reports.
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
 //! - [`Budget`], [`Turns`]: rate limits as venues count them, and requests that wait for room.
+//! - [`Secrets`]: what of a venue's private texts must never be kept.
 //! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
 
 pub mod binance;
+mod blank;
 pub mod bybit;
 pub mod coinbase;
 mod credentials;
@@ -21,8 +23,11 @@ mod preview;
 mod recognise;
 mod registry;
 mod server;
+mod tardis;
+mod trade;
 mod turns;
 
+pub use blank::Secrets;
 pub use credentials::Credentials;
 pub use feed::{
     BookChange, BookConfig, ChangeKind, Channels, Discovered, Encoding, Feed, FeedConfig, FeedError,
@@ -42,4 +47,6 @@ pub use server::{
     NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,
     ServerOut,
 };
+pub use tardis::{from_archive, to_archive};
+pub use trade::{Taker, Trade};
 pub use turns::Turns;

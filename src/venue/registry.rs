@@ -1,7 +1,7 @@
 //! Every venue the engine knows: a row each.
 
 use super::{
-    Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
+    Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Secrets, Server,
     SignRequest, Signed, binance, bybit, coinbase, kraken, okx,
 };
 use crate::types::InstrumentSpec;
@@ -30,6 +30,8 @@ pub struct Venue {
     pub preview: Option<PreviewOrder>,
     /// The signature of a request as it stands.
     pub sign: Option<PreviewSign>,
+    /// What of its private texts authenticates somebody, and is never kept.
+    pub secrets: Secrets,
     /// Reads instruments from the venue's own metadata answer (REST body or captured message).
     /// `None` when the text is not such an answer.
     pub instruments: fn(&[u8]) -> Option<Vec<InstrumentSpec>>,

@@ -38,10 +38,13 @@ mod subscribe;
 mod symbol;
 mod tokens;
 
-use super::{FeeIn, KeyForm, SimProfile, Venue};
+use super::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 use feed::CoinbaseFeed;
 use gateway::CoinbaseGateway;
 use server::CoinbaseServer;
+
+/// Subscriptions carry a token on one product, key, signature and passphrase on the other.
+const SECRETS: Secrets = Secrets { keys: &["jwt", "key", "signature", "passphrase"], login: None };
 
 /// Which of the two APIs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +92,7 @@ pub const ADVANCED: Venue = Venue {
     },
     preview: Some(preview::advanced_order),
     sign: Some(preview::advanced_sign),
+    secrets: SECRETS,
     instruments: symbol::advanced,
     instruments_target: "/api/v3/brokerage/market/products",
     endpoints: ("wss://advanced-trade-ws.coinbase.com", "https://api.coinbase.com"),
@@ -110,6 +114,7 @@ pub const EXCHANGE: Venue = Venue {
     },
     preview: Some(preview::exchange_order),
     sign: Some(preview::exchange_sign),
+    secrets: SECRETS,
     instruments: symbol::exchange,
     instruments_target: "/products",
     endpoints: ("wss://ws-feed.exchange.coinbase.com", "https://api.exchange.coinbase.com"),

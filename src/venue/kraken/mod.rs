@@ -22,7 +22,11 @@ mod sign;
 mod subscribe;
 mod symbol;
 
-use super::{FeeIn, KeyForm, SimProfile, Venue};
+use super::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
+
+/// A token opens the private stream and places orders; challenges do the same on derivatives.
+const SECRETS: Secrets =
+    Secrets { keys: &["token", "api_key", "signed_challenge", "original_challenge"], login: None };
 
 /// The registry's row.
 pub const SPOT: Venue = Venue {
@@ -40,6 +44,7 @@ pub const SPOT: Venue = Venue {
     },
     preview: Some(preview::order),
     sign: Some(preview::sign),
+    secrets: SECRETS,
     instruments: symbol::instruments,
     instruments_target: "/0/public/AssetPairs",
     endpoints: ("wss://ws.kraken.com/v2", "https://api.kraken.com"),
