@@ -1,6 +1,7 @@
 //! What every capture format is read into.
 
 use crate::types::Nanos;
+use crate::wire::Padded;
 
 /// One record of a capture.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -19,6 +20,65 @@ pub struct Record {
     pub bytes: Vec<u8>,
     /// Where it stands in the file, from 1: line, or number of the message.
     pub line: u64,
+}
+
+/// One record of a capture, where it stands: good until the next one is read.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Local time; `None` where the format has none.
+    pub ts: Option<Nanos>,
+    /// Which connection: an index into [`super::Capture::connections`].
+    pub conn: usize,
+    /// The connection's name in the capture; empty where it has none.
+    pub connection: &'a str,
+    /// The engine's name of the venue; empty where the capture does not tell.
+    pub venue: &'a str,
+    /// What happened.
+    pub kind: RecordKind,
+    /// HTTP status of an answer; 200 where the format has none; 0 = no answer came.
+    pub status: u16,
+    /// The URL of a connection or of an HTTP answer, where the format tells.
+    pub url: &'a str,
+    /// The message, the answer's body, or what was sent.
+    pub message: Padded<'a>,
+    /// Where it stands in the file, from 1: line, or number of the message.
+    pub line: u64,
+}
+
+impl View<'_> {
+    /// Copies it into a record that outlives it.
+    pub fn copy_to(&self, record: &mut Record) {
+        (record.ts, record.conn, record.kind) = (self.ts, self.conn, self.kind);
+        (record.status, record.line) = (self.status, self.line);
+        record.url.clear();
+        record.url.push_str(self.url);
+        record.bytes.clear();
+        record.bytes.extend_from_slice(self.message.message());
+    }
+
+    /// A record of its own.
+    pub fn to_record(self) -> Record {
+        let mut record = Record::default();
+        self.copy_to(&mut record);
+        record
+    }
+}
+
+impl Record {
+    /// The record as a view of a connection; `padded` is its own message.
+    pub fn view<'a>(&'a self, connection: &'a str, venue: &'a str, padded: Padded<'a>) -> View<'a> {
+        View {
+            ts: self.ts,
+            conn: self.conn,
+            connection,
+            venue,
+            kind: self.kind,
+            status: self.status,
+            url: &self.url,
+            message: padded,
+            line: self.line,
+        }
+    }
 }
 
 /// What a record is.

@@ -9,9 +9,11 @@ use clap::{Parser, Subcommand};
 
 mod config;
 mod demo;
+mod import;
 mod instruments;
 mod out;
 mod preview;
+mod progress;
 mod replay;
 mod report;
 mod run;
@@ -94,6 +96,8 @@ enum Command {
     Instruments(instruments::Args),
     /// Rebuild order books from captured feeds and check them
     Replay(replay::Args),
+    /// Bring captures of other programs into the project's own container
+    Import(import::Args),
     /// Show the exact bytes of an order or a signature, and send nothing
     Preview(preview::Args),
 }
@@ -114,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.json),
         Command::Instruments(args) => instruments::run(args, cli.json),
         Command::Replay(args) => replay::run(args, cli.json),
+        Command::Import(args) => import::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };
     let exit = outcome.unwrap_or_else(|failure| {
