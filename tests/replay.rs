@@ -2,6 +2,10 @@
 
 #[path = "common/captures.rs"]
 mod common;
+#[path = "replay/import.rs"]
+mod import;
+#[path = "replay/private.rs"]
+mod private;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -5,10 +5,12 @@
 
 mod container;
 mod decoded;
+pub mod export;
 mod import;
 mod json;
 mod lines;
 mod record;
+mod recorder;
 mod replay;
 mod report;
 mod store;
@@ -22,7 +24,8 @@ pub use container::{MAX_LINE, Text};
 pub use import::{Import, ImportProgress, ImportReport, Source};
 use lines::LineFormat;
 pub use record::{CaptureError, Record, RecordKind, View};
-pub use replay::{Progress, Replay, ReplayError};
+pub use recorder::{Intake, Recorder, recorder};
+pub use replay::{Observer, Progress, Replay, ReplayError, Seen};
 pub use report::{BookReport, Checksums, FileReport, Outcome, Sides, State, TickerReport};
 use store::StoreReader;
 pub use store::{Compression, StoreError, StoreMeta, StoreOptions, StoreWriter, VenueMeta};

@@ -12,7 +12,7 @@ use super::report::{
 };
 use super::store::{StoreMeta, VenueMeta};
 use super::ticker::{Best, TickerCheck};
-use crate::book::{Book, BookConfig, Loss, Stamp, Trust};
+use crate::book::{Book, BookConfig, Loss, Stamp, Touched, Trust};
 use crate::types::{BookId, Endpoint, Fixed, InstrumentSpec, Level, Nanos, Scale, Side, Symbol};
 use crate::venue::{
     self, BookChange, BookConfig as FeedBook, ChangeKind, Channels, Clue, Encoding, Feed, FeedConfig,
@@ -58,12 +58,57 @@ pub struct Progress {
     pub bytes: u64,
 }
 
-/// Books being rebuilt.
-pub struct Replay {
+/// Looks on as books are rebuilt.
+pub trait Observer {
+    /// A message of a market, before its feed takes it.
+    fn message(&mut self, venue: &'static Venue, view: &View<'_>) {
+        let _ = (venue, view);
+    }
+
+    /// A change that was applied.
+    fn changed(&mut self, seen: &Seen<'_>) {
+        let _ = seen;
+    }
+
+    /// A book that lost its place.
+    fn lost(&mut self, venue: &'static str, symbol: Symbol, now: Nanos) {
+        let _ = (venue, symbol, now);
+    }
+}
+
+impl Observer for () {}
+
+/// A change of a book, and the book after it.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// Whose.
+    pub venue: &'static str,
+    /// The venue's symbol.
+    pub symbol: Symbol,
+    /// Of the levels.
+    pub scale: Scale,
+    /// Snapshot, update, or a ticker's best levels, which leave the book as it is.
+    pub kind: ChangeKind,
+    /// Levels that were set.
+    pub bids: &'a [Level],
+    /// Levels that were set.
+    pub asks: &'a [Level],
+    /// Levels a side that the book was cut to; 0 = none were cut.
+    pub keep: usize,
+    /// Sequence and times.
+    pub stamp: Stamp,
+    /// The book.
+    pub book: &'a Book,
+}
+
+/// Books being rebuilt, and somebody who looks on.
+pub struct Replay<O = ()> {
     venues: &'static [Venue],
     until: Option<Nanos>,
     conns: Vec<Conn>,
     specs: Vec<(&'static str, InstrumentSpec)>,
+    /// The books of a recorded engine, with the scales that its feeds had.
+    configured: Vec<(&'static str, InstrumentSpec)>,
     /// Instruments of the container at hand that are known already.
     told: usize,
     /// By file and its connections: whose they are, where that came out.
@@ -72,6 +117,7 @@ pub struct Replay {
     out: FeedOut,
     buffer: PaddedBuf,
     now: Nanos,
+    observer: O,
 }
 
 /// One connection of one venue.
@@ -113,14 +159,13 @@ fn claimed<'a>(view: &View<'a>) -> Option<&'a str> {
     venue::recognise(&Clue { url: view.url, message })
 }
 
-/// A feed of a venue that finds its books by itself. Books whose numbers need another scale than
-/// the usual one are known beforehand.
+/// A feed of a venue that finds its books by itself; those of a recorded engine are known beforehand.
 fn make_feed(
     venue: &Venue,
     encoding: Encoding,
     specs: &[(&'static str, InstrumentSpec)],
 ) -> Option<(Box<dyn Feed>, Vec<BookState>)> {
-    let specs = specs.iter().filter(|(id, spec)| *id == venue.id && spec.scale != Scale::DEFAULT);
+    let specs = specs.iter().filter(|(id, _)| *id == venue.id);
     let config = FeedConfig {
         books: specs.map(|(_, spec)| FeedBook { symbol: spec.symbol, spec: Some(spec.clone()) }).collect(),
         discover: true,
@@ -144,18 +189,37 @@ const PROGRESS_EVERY: u64 = 4_096;
 impl Replay {
     /// A replay over these venues, up to and including a time.
     pub fn new(venues: &'static [Venue], until: Option<Nanos>) -> Replay {
+        Replay::observed(venues, until, ())
+    }
+}
+
+impl<O: Observer> Replay<O> {
+    /// A replay that somebody looks on.
+    pub fn observed(venues: &'static [Venue], until: Option<Nanos>, observer: O) -> Replay<O> {
         Replay {
             venues,
             until,
             conns: Vec::new(),
             specs: Vec::new(),
+            configured: Vec::new(),
             told: 0,
             claims: Vec::new(),
             files: Vec::new(),
             out: FeedOut::default(),
             buffer: PaddedBuf::default(),
             now: Nanos::ZERO,
+            observer,
         }
+    }
+
+    /// Who looks on.
+    pub fn observer(&mut self) -> &mut O {
+        &mut self.observer
+    }
+
+    /// Who looked on.
+    pub fn into_observer(self) -> O {
+        self.observer
     }
 
     /// Plays one file into the books. What is wrong with single messages is counted and reported;
@@ -264,6 +328,9 @@ impl Replay {
         for (name, spec) in instruments.iter().skip(self.told) {
             if let Some(venue) = self.venues.iter().find(|venue| venue.id == name) {
                 self.specs.push((venue.id, spec.clone()));
+                if meta.is_some_and(|meta| meta.source != "import") {
+                    self.configured.push((venue.id, spec.clone()));
+                }
             }
         }
         self.told = instruments.len().max(self.told);
@@ -326,7 +393,7 @@ impl Replay {
         let venue = self.venues.iter().find(|venue| venue.id == id);
         let feed = venue.and_then(|venue| match view.kind {
             RecordKind::Decoded => Some((Box::<DecodedFeed>::default() as Box<dyn Feed>, Vec::new())),
-            _ => make_feed(venue, Encoding::Json, &self.specs),
+            _ => make_feed(venue, Encoding::Json, &self.configured),
         });
         let Some((venue, (feed, books))) = venue.zip(feed) else {
             let names: Vec<_> = self.venues.iter().map(|venue| venue.id).collect();
@@ -402,7 +469,7 @@ impl Replay {
         let Some(conn) = self.conns.get_mut(at) else { return };
         if view.kind == RecordKind::Binary && conn.messages == 0 && speaks_sbe(conn.venue.id) {
             // Only now the connection tells how its market data is written.
-            if let Some((feed, books)) = make_feed(conn.venue, Encoding::Sbe, &self.specs) {
+            if let Some((feed, books)) = make_feed(conn.venue, Encoding::Sbe, &self.configured) {
                 (conn.feed, conn.books, conn.open) = (feed, books, false);
             }
         }
@@ -414,10 +481,11 @@ impl Replay {
             RecordKind::Connect | RecordKind::Sent | RecordKind::Private => {}
             RecordKind::Closed => self.closed(at, now, view.line),
             RecordKind::Tick => self.input(at, FeedInput::Tick, now, view.line),
-            RecordKind::Text => self.message(at, FeedInput::Text(view.message), now, view.line),
+            RecordKind::Text => self.message(at, FeedInput::Text(view.message), now, view),
             RecordKind::Binary | RecordKind::Decoded => {
-                self.message(at, FeedInput::Binary(view.message), now, view.line)
+                self.message(at, FeedInput::Binary(view.message), now, view)
             }
+
             RecordKind::HttpAnswer => {
                 let (url, status, body) = (view.url, view.status, view.message.message());
                 let input = FeedInput::Fetched { book: None, url, status, body };
@@ -427,12 +495,13 @@ impl Replay {
     }
 
     #[inline]
-    fn message(&mut self, at: usize, input: FeedInput<'_>, now: Nanos, line: u64) {
+    fn message(&mut self, at: usize, input: FeedInput<'_>, now: Nanos, view: &View<'_>) {
         if let (Some(file), Some(conn)) = (self.files.last_mut(), self.conns.get_mut(at)) {
             file.messages += 1;
             conn.messages += 1;
+            self.observer.message(conn.venue, view);
         }
-        self.input(at, input, now, line);
+        self.input(at, input, now, view.line);
     }
 
     /// The connection is gone, if it was there.
@@ -454,20 +523,22 @@ impl Replay {
                 conn.books.len(),
                 "books are numbered as they appear"
             );
-            conn.books.push(BookState { seen: true, ..BookState::new(found.symbol, Scale::DEFAULT) });
+            // A feed decodes what it finds at the finest scale that it knows of.
+            let scale = conn.books.iter().map(|book| book.scale).max().unwrap_or_default();
+            conn.books.push(BookState { seen: true, ..BookState::new(found.symbol, scale) });
         }
         if message && let Some(file) = self.files.last_mut() {
             file.ignored += self.out.ignored;
         }
         let out = std::mem::take(&mut self.out);
         for change in &out.changes {
-            conn.apply(change, &out, now);
+            conn.apply(change, &out, now, &mut self.observer);
         }
         self.out = out;
         if let Err(error) = outcome {
             // Nobody knows what the message would have changed: all books of the connection wait
             // for their next snapshot.
-            conn.withdraw(Lost::Malformed, now);
+            conn.withdraw(Lost::Malformed, now, &mut self.observer);
             self.malformed(format!("line {line}: {error}"));
         }
     }
@@ -487,7 +558,7 @@ impl Replay {
 }
 
 impl Conn {
-    fn apply(&mut self, change: &BookChange, out: &FeedOut, now: Nanos) {
+    fn apply(&mut self, change: &BookChange, out: &FeedOut, now: Nanos, observer: &mut impl Observer) {
         let Some(state) = self.books.get_mut(usize::from(change.book.0)) else { return };
         state.seen |= !matches!(change.kind, ChangeKind::Lost(_));
         let (bids, asks) = (out.bids(change), out.asks(change));
@@ -502,15 +573,34 @@ impl Conn {
             ChangeKind::Update => state.book.update(bids, asks, keep, stamp),
             ChangeKind::Top => {
                 state.tickers.ticker(change.seq, [bids.first().copied(), asks.first().copied()]);
-                return;
+                Ok(Touched::NONE)
             }
             ChangeKind::Alive => return,
             ChangeKind::Lost(why) => {
                 state.lost(why);
+                observer.lost(self.venue.id, state.symbol, now);
                 return;
             }
         };
-        if applied.is_err() {
+        let seen = Seen {
+            venue: self.venue.id,
+            symbol: state.symbol,
+            scale: state.scale,
+            kind: change.kind,
+            bids,
+            asks,
+            keep,
+            stamp,
+            book: &state.book,
+        };
+        if change.kind == ChangeKind::Top {
+            observer.changed(&seen);
+            return;
+        }
+        if applied.is_ok() {
+            observer.changed(&seen);
+        } else {
+            observer.lost(self.venue.id, state.symbol, now);
             state.tickers.lost();
             self.feed.distrust(change.book, Lost::Overflow, now, &mut FeedOut::default());
             return;
@@ -520,6 +610,7 @@ impl Conn {
             Verdict::Matches => state.book.checked(Some(true)),
             Verdict::Differs { ours, theirs } => {
                 state.book.checked(Some(false));
+                observer.lost(self.venue.id, state.symbol, now);
                 state.tickers.lost();
                 let why = Lost::Checksum { ours, theirs };
                 self.feed.distrust(change.book, why, now, &mut FeedOut::default());
@@ -536,9 +627,10 @@ impl Conn {
         }
     }
 
-    fn withdraw(&mut self, why: Lost, now: Nanos) {
+    fn withdraw(&mut self, why: Lost, now: Nanos, observer: &mut impl Observer) {
         for (at, state) in self.books.iter_mut().enumerate() {
             state.lost(why);
+            observer.lost(self.venue.id, state.symbol, now);
             let Ok(book) = u16::try_from(at) else { continue };
             self.feed.distrust(BookId(book), why, now, &mut FeedOut::default());
         }

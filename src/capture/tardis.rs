@@ -254,7 +254,7 @@ impl<'a> Rows<'a> {
             let digits = field(at)?.parse::<i64>().ok().filter(|micros| *micros >= 0);
             digits.map(Nanos::from_micros).ok_or("expected a time in microseconds")
         };
-        let level = |(price, amount): (usize, usize)| {
+        let level = |(price, amount): (usize, usize)| -> Result<Level, &'static str> {
             let number = |at: usize| {
                 let text = field(at)?;
                 types::parse(text.as_bytes(), Scale::DEFAULT)

@@ -14,6 +14,8 @@ mod instruments;
 mod out;
 mod preview;
 mod progress;
+mod record;
+mod recording;
 mod replay;
 mod report;
 mod run;
@@ -94,6 +96,7 @@ enum Command {
     Demo(demo::Args),
     Run(run::Args),
     Instruments(instruments::Args),
+    Record(record::Args),
     /// Rebuild order books from captured feeds and check them
     Replay(replay::Args),
     /// Bring captures of other programs into the project's own container
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.json),
         Command::Instruments(args) => instruments::run(args, cli.json),
         Command::Replay(args) => replay::run(args, cli.json),
+        Command::Record(args) => record::run(args, cli.json),
         Command::Import(args) => import::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };

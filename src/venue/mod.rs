@@ -48,5 +48,5 @@ pub use server::{
     ServerOut,
 };
 pub use tardis::{from_archive, to_archive};
-pub use trade::{Taker, Trade};
+pub use trade::{ReadTrades, Taker, Trade};
 pub use turns::Turns;

@@ -28,6 +28,7 @@ mod subscribe;
 pub mod symbol;
 pub mod sync;
 pub mod template;
+mod trades;
 
 use crate::venue::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 use feed::BinanceFeed;
@@ -58,6 +59,7 @@ pub const SPOT: Venue = Venue {
     preview: Some(|credentials, order| preview::order(&desk::SPOT, credentials, order)),
     sign: Some(preview::sign),
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/api/v3/exchangeInfo",
     endpoints: ("wss://stream.binance.com:9443/stream", "https://api.binance.com/"),
@@ -82,6 +84,7 @@ pub const USDM: Venue = Venue {
     preview: Some(|credentials, order| preview::order(&desk::USDM, credentials, order)),
     sign: Some(preview::sign),
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::UsdM, body),
     instruments_target: "/fapi/v1/exchangeInfo",
     endpoints: ("wss://fstream.binance.com/public/stream", "https://fapi.binance.com/"),
@@ -97,6 +100,7 @@ pub const COINM: Venue = Venue {
     preview: None,
     sign: None,
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::CoinM, body),
     instruments_target: "/dapi/v1/exchangeInfo",
     endpoints: ("wss://dstream.binance.com/stream", "https://dapi.binance.com/"),

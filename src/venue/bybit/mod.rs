@@ -24,6 +24,7 @@ mod sign;
 mod subscribe;
 mod symbol;
 mod template;
+mod trades;
 
 use crate::venue::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 use feed::BybitFeed;
@@ -57,6 +58,7 @@ pub const SPOT: Venue = Venue {
     preview: Some(|credentials, order| preview::order(Market::Spot, credentials, order)),
     sign: Some(preview::sign),
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/v5/market/instruments-info?category=spot",
     endpoints: ("wss://stream.bybit.com/v5/public/spot", "https://api.bybit.com/"),
@@ -72,6 +74,7 @@ pub const LINEAR: Venue = Venue {
     preview: Some(|credentials, order| preview::order(Market::Linear, credentials, order)),
     sign: Some(preview::sign),
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::Linear, body),
     instruments_target: "/v5/market/instruments-info?category=linear&limit=1000",
     endpoints: ("wss://stream.bybit.com/v5/public/linear", "https://api.bybit.com/"),
@@ -87,6 +90,7 @@ pub const INVERSE: Venue = Venue {
     preview: None,
     sign: None,
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::Inverse, body),
     instruments_target: "/v5/market/instruments-info?category=inverse&limit=1000",
     endpoints: ("wss://stream.bybit.com/v5/public/inverse", "https://api.bybit.com/"),

@@ -37,6 +37,7 @@ mod sign;
 mod subscribe;
 mod symbol;
 mod tokens;
+mod trades;
 
 use super::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 use feed::CoinbaseFeed;
@@ -93,6 +94,7 @@ pub const ADVANCED: Venue = Venue {
     preview: Some(preview::advanced_order),
     sign: Some(preview::advanced_sign),
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: symbol::advanced,
     instruments_target: "/api/v3/brokerage/market/products",
     endpoints: ("wss://advanced-trade-ws.coinbase.com", "https://api.coinbase.com"),
@@ -115,6 +117,7 @@ pub const EXCHANGE: Venue = Venue {
     preview: Some(preview::exchange_order),
     sign: Some(preview::exchange_sign),
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: symbol::exchange,
     instruments_target: "/products",
     endpoints: ("wss://ws-feed.exchange.coinbase.com", "https://api.exchange.coinbase.com"),

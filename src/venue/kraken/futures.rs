@@ -24,6 +24,7 @@ pub const FUTURES: Venue = Venue {
     preview: None,
     sign: None,
     secrets: super::SECRETS,
+    trades: super::trades::derivative_trades,
     instruments: symbol::instruments,
     instruments_target: "/derivatives/api/v3/instruments",
     endpoints: ("wss://futures.kraken.com/ws/v1", "https://futures.kraken.com"),

@@ -21,6 +21,7 @@ mod session;
 mod sign;
 mod subscribe;
 mod symbol;
+mod trades;
 
 use super::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 
@@ -45,6 +46,7 @@ pub const SPOT: Venue = Venue {
     preview: Some(preview::order),
     sign: Some(preview::sign),
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: symbol::instruments,
     instruments_target: "/0/public/AssetPairs",
     endpoints: ("wss://ws.kraken.com/v2", "https://api.kraken.com"),

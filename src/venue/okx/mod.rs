@@ -22,6 +22,7 @@ mod requests;
 mod session;
 mod sign;
 mod symbol;
+mod trades;
 
 use super::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 use symbol::Market;
@@ -52,6 +53,7 @@ pub const SPOT: Venue = Venue {
     preview: Some(|credentials, order| preview::order(Market::Spot, credentials, order)),
     sign: Some(preview::sign),
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: symbol::instruments,
     instruments_target: "/api/v5/public/instruments?instType=SPOT",
     endpoints: (STREAM, REST),
@@ -67,6 +69,7 @@ pub const SWAP: Venue = Venue {
     preview: Some(|credentials, order| preview::order(Market::Swap, credentials, order)),
     sign: Some(preview::sign),
     secrets: SECRETS,
+    trades: trades::trades,
     instruments: symbol::instruments,
     instruments_target: "/api/v5/public/instruments?instType=SWAP",
     endpoints: (STREAM, REST),
