@@ -2,6 +2,8 @@
 
 #[path = "common/captures.rs"]
 mod common;
+#[path = "replay/export.rs"]
+mod export;
 #[path = "replay/import.rs"]
 mod import;
 #[path = "replay/private.rs"]

@@ -9,10 +9,12 @@ pub mod export;
 mod import;
 mod json;
 mod lines;
+mod merge;
 mod record;
 mod recorder;
 mod replay;
 mod report;
+mod stats;
 mod store;
 mod tardis;
 mod ticker;
@@ -21,12 +23,15 @@ use std::collections::VecDeque;
 use std::io::{Cursor, Read};
 
 pub use container::{MAX_LINE, Text};
-pub use import::{Import, ImportProgress, ImportReport, Source};
+pub use import::{ImportProgress, ImportReport, import};
 use lines::LineFormat;
+use merge::Merged;
+pub use merge::Source;
 pub use record::{CaptureError, Record, RecordKind, View};
 pub use recorder::{Intake, Recorder, recorder};
 pub use replay::{Observer, Progress, Replay, ReplayError, Seen};
 pub use report::{BookReport, Checksums, FileReport, Outcome, Sides, State, TickerReport};
+pub use stats::{Crossing, CrossingStats, Delay, Gather, Stats, StreamStats};
 use store::StoreReader;
 pub use store::{Compression, StoreError, StoreMeta, StoreOptions, StoreWriter, VenueMeta};
 
@@ -53,6 +58,8 @@ enum Body<'a> {
     Store(Box<StoreReader<'a>>),
     /// A table of an archive.
     Rows(Box<tardis::Rows<'a>>),
+    /// Several captures in the order of time.
+    Merged(Merged<'a>),
 }
 
 /// Lines read ahead to find one that names the symbol.
@@ -107,6 +114,14 @@ impl<'a> Capture<'a> {
         Ok(Capture { body, connections, current, padded })
     }
 
+    /// Several captures as one: their records in the order of time, ties in the order given. A record
+    /// without a time goes with the one before it.
+    pub fn merged(sources: Vec<Source<'a>>) -> Capture<'a> {
+        let body = Body::Merged(Merged::new(sources));
+        let (current, padded) = (Record::default(), PaddedBuf::default());
+        Capture { body, connections: Vec::new(), current, padded }
+    }
+
     /// The format's name.
     pub fn format(&self) -> &'static str {
         match &self.body {
@@ -114,6 +129,15 @@ impl<'a> Capture<'a> {
             Body::Whole { name, .. } => name,
             Body::Store(_) => "mcap",
             Body::Rows(rows) => rows.table().name(),
+            Body::Merged(_) => "merged",
+        }
+    }
+
+    /// Messages that recorders lost, as far as was read.
+    pub fn dropped(&self) -> u64 {
+        match &self.body {
+            Body::Merged(merged) => merged.dropped(),
+            _ => self.meta().map_or(0, |meta| meta.dropped),
         }
     }
 
@@ -121,7 +145,7 @@ impl<'a> Capture<'a> {
     pub fn meta(&self) -> Option<&StoreMeta> {
         match &self.body {
             Body::Store(store) => Some(store.meta()),
-            Body::Lines { .. } | Body::Whole { .. } | Body::Rows(_) => None,
+            Body::Lines { .. } | Body::Whole { .. } | Body::Rows(_) | Body::Merged(_) => None,
         }
     }
 
@@ -137,6 +161,7 @@ impl<'a> Capture<'a> {
             Body::Whole { bytes, .. } => *bytes,
             Body::Store(store) => store.position(),
             Body::Rows(rows) => rows.position(),
+            Body::Merged(merged) => merged.position(),
         }
     }
 
@@ -147,8 +172,10 @@ impl<'a> Capture<'a> {
     /// As [`Capture::next`].
     #[inline]
     pub fn advance(&mut self) -> Result<bool, CaptureError> {
-        if let Body::Store(store) = &mut self.body {
-            return store.advance();
+        match &mut self.body {
+            Body::Store(store) => return store.advance(),
+            Body::Merged(merged) => return merged.advance(),
+            _ => {}
         }
         let mut record = std::mem::take(&mut self.current);
         let more = self.next(&mut record);
@@ -160,8 +187,14 @@ impl<'a> Capture<'a> {
     /// The record that [`Capture::advance`] went to.
     #[inline]
     pub fn view(&self) -> View<'_> {
-        if let Body::Store(store) = &self.body {
-            return store.view();
+        match &self.body {
+            Body::Store(store) => return store.view(),
+            Body::Merged(merged) => {
+                if let Some(view) = merged.view() {
+                    return view;
+                }
+            }
+            _ => {}
         }
         let name = self.connections.get(self.current.conn).map_or("", String::as_str);
         let venue = match &self.body {
@@ -186,6 +219,15 @@ impl<'a> Capture<'a> {
                 }
                 let names = store.connections().iter().map(|(_, name)| name.clone());
                 self.connections.extend(names.skip(self.connections.len()));
+                Ok(more)
+            }
+            Body::Merged(merged) => {
+                let more = merged.advance()?;
+                if let Some(view) = merged.view() {
+                    view.copy_to(record);
+                }
+                let names = merged.connections().skip(self.connections.len()).cloned();
+                self.connections.extend(names.collect::<Vec<_>>());
                 Ok(more)
             }
             Body::Rows(rows) => {

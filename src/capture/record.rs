@@ -125,6 +125,14 @@ pub enum CaptureError {
         /// What was expected.
         what: &'static str,
     },
+    /// One of several captures that are read as one.
+    #[error("{path}: {error}")]
+    Of {
+        /// Which.
+        path: String,
+        /// What is wrong with it.
+        error: Box<CaptureError>,
+    },
     /// A text that is none of the known formats.
     #[error("not a capture in a known format; it begins with {0:?}")]
     Unknown(String),

@@ -12,7 +12,7 @@ use super::progress::Bar;
 use super::replay::{complain, open, play};
 use super::{Exit, Failure, out};
 use crate::capture::{
-    Compression, Import, ImportReport, Outcome, Replay, Source, StoreMeta, StoreOptions, StoreWriter,
+    Compression, ImportReport, Outcome, Replay, Source, StoreMeta, StoreOptions, StoreWriter, import,
 };
 use crate::telemetry::{Table, table::count};
 use crate::types::Nanos;
@@ -102,12 +102,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let found = replay.found();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let meta = StoreMeta { version, source: "import".to_owned(), ..found };
-    let (mut sources, mut size) = (Vec::new(), 0);
-    for (path, claims) in args.inputs.iter().zip(replay.claims()) {
-        let (capture, bytes) = open(path)?;
-        size += bytes;
-        sources.push(Source { path: path.display().to_string(), capture, claims: claims.clone() });
-    }
+    let (sources, size) = sources(&args.inputs, replay.claims())?;
     // Under its name it is whole or not there.
     let mut part = args.out.clone().into_os_string();
     part.push(".part");
@@ -117,9 +112,9 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let writing = StoreWriter::new(BufWriter::new(file), args.compression.into(), &meta);
     let mut writer = writing.map_err(|error| failed(&error))?;
     let mut bar = Bar::new(start, size, &name);
-    let imported = Import::new(sources).run(&mut writer, &mut |at| bar.show(at.bytes, at.records));
+    let imported = import(sources, &mut writer, &mut |at| bar.show(at.bytes, at.records));
     bar.clear();
-    let import = imported.map_err(|error| failed(&error))?;
+    let report = imported.map_err(|error| failed(&error))?;
     let file = writer.finish().map_err(|error| failed(&error))?;
     let file = file.into_inner().map_err(|error| failed(error.error()))?;
     let bytes = file.metadata().map_or(0, |metadata| metadata.len());
@@ -128,13 +123,30 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     if json {
         let wall_s = (start.elapsed().as_secs_f64() * 1e6).round() / 1e6;
         let instruments = meta.instruments.len();
-        out::json(&Report { out: name, bytes, import: &import, instruments, outcome: &outcome, wall_s });
+        out::json(&Report { out: name, bytes, import: &report, instruments, outcome: &outcome, wall_s });
     } else {
-        out::line(&show(&name, bytes, &import, &outcome));
+        out::line(&show(&name, bytes, &report, &outcome));
     }
     complain(&outcome);
-    let sound = outcome.is_sound() && import.unreadable == 0;
+    let sound = outcome.is_sound() && report.unreadable == 0;
     Ok(if sound { Exit::Done } else { Exit::Integrity })
+}
+
+/// Opens captures once more, to be merged; and the size of all files.
+///
+/// # Errors
+/// [`Failure`] names the file.
+pub fn sources(
+    paths: &[PathBuf],
+    claims: &[Vec<Option<&'static str>>],
+) -> Result<(Vec<Source<'static>>, u64), Failure> {
+    let (mut sources, mut size) = (Vec::new(), 0);
+    for (path, claims) in paths.iter().zip(claims) {
+        let (capture, bytes) = open(path)?;
+        size += bytes;
+        sources.push(Source { path: path.display().to_string(), capture, claims: claims.clone() });
+    }
+    Ok((sources, size))
 }
 
 fn show(name: &str, bytes: u64, import: &ImportReport, outcome: &Outcome) -> String {

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod config;
 mod demo;
+mod export;
 mod import;
 mod instruments;
 mod out;
@@ -19,6 +20,7 @@ mod recording;
 mod replay;
 mod report;
 mod run;
+mod stats;
 
 pub use config::ConfigArgs;
 
@@ -101,6 +103,10 @@ enum Command {
     Replay(replay::Args),
     /// Bring captures of other programs into the project's own container
     Import(import::Args),
+    /// Write captures in the forms of other programs: npz, Parquet, Tardis CSV
+    Export(export::Args),
+    /// Show what captures are like: rates, gaps, delays, crossings between venues
+    Stats(stats::Args),
     /// Show the exact bytes of an order or a signature, and send nothing
     Preview(preview::Args),
 }
@@ -123,6 +129,8 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, cli.json),
         Command::Record(args) => record::run(args, cli.json),
         Command::Import(args) => import::run(args, cli.json),
+        Command::Export(args) => export::run(args, cli.json),
+        Command::Stats(args) => stats::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };
     let exit = outcome.unwrap_or_else(|failure| {

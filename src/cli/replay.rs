@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::progress::Bar;
 use super::{Exit, Failure, out};
-use crate::capture::{BookReport, Capture, Outcome, Replay, State};
+use crate::capture::{BookReport, Capture, Observer, Outcome, Replay, State};
 use crate::telemetry::{Table, table::count};
 use crate::types::Nanos;
 use crate::venue::VENUES;
@@ -81,7 +81,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// [`Failure`] names the file.
-pub fn play(replay: &mut Replay, path: &Path, start: Instant) -> Result<(), Failure> {
+pub fn play<O: Observer>(replay: &mut Replay<O>, path: &Path, start: Instant) -> Result<(), Failure> {
     let (mut capture, size) = open(path)?;
     let name = path.display().to_string();
     let mut bar = Bar::new(start, size, &name);

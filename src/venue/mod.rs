@@ -23,6 +23,7 @@ mod preview;
 mod recognise;
 mod registry;
 mod server;
+mod stream;
 mod tardis;
 mod trade;
 mod turns;
@@ -47,6 +48,7 @@ pub use server::{
     NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,
     ServerOut,
 };
+pub use stream::stream_name;
 pub use tardis::{from_archive, to_archive};
 pub use trade::{ReadTrades, Taker, Trade};
 pub use turns::Turns;

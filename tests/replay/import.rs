@@ -3,7 +3,8 @@
 use std::io::Cursor;
 
 use xarb::capture::{
-    Capture, Compression, Import, ImportReport, Outcome, Replay, Source, StoreMeta, StoreOptions, StoreWriter,
+    Capture, Compression, ImportReport, Outcome, Replay, Source, StoreMeta, StoreOptions, StoreWriter,
+    import as merge_into,
 };
 use xarb::types::Scale;
 use xarb::venue::VENUES;
@@ -23,10 +24,10 @@ fn import(files: &[&[u8]], compression: Compression) -> (Vec<u8>, ImportReport, 
         capture: Capture::new(Box::new(*bytes)).unwrap(),
         claims: claims.clone(),
     });
-    let import = Import::new(sources.collect());
+    let sources = sources.collect();
     let options = StoreOptions { compression, chunk_bytes: 10_000 };
     let mut writer = StoreWriter::new(Cursor::new(Vec::new()), options, &meta).unwrap();
-    let report = import.run(&mut writer, &mut |_| {}).unwrap();
+    let report = merge_into(sources, &mut writer, &mut |_| {}).unwrap();
     (writer.finish().unwrap().into_inner(), report, meta)
 }
 
@@ -178,7 +179,7 @@ fn what_a_recorder_lost_fails_every_replay() {
     let mut writer = StoreWriter::new(Cursor::new(Vec::new()), StoreOptions::default(), &meta).unwrap();
     let capture = Capture::new(Box::new(source.as_bytes())).unwrap();
     let claims = replay.claims()[0].clone();
-    Import::new(vec![Source { path: String::new(), capture, claims }]).run(&mut writer, &mut |_| {}).unwrap();
+    merge_into(vec![Source { path: String::new(), capture, claims }], &mut writer, &mut |_| {}).unwrap();
     let bytes = writer.finish().unwrap().into_inner();
     let outcome = play(&[&bytes]).unwrap();
     assert_eq!(outcome.files[0].dropped, 2);
