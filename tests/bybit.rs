@@ -13,9 +13,23 @@ mod dialogue;
 mod engine;
 #[path = "bybit/hostile.rs"]
 mod hostile;
+#[path = "bybit/limits.rs"]
+mod limits;
+#[path = "bybit/metadata.rs"]
+mod metadata;
+#[path = "common/pairing.rs"]
+mod pairing;
 #[path = "bybit/preview.rs"]
 mod preview;
+#[path = "common/run.rs"]
+mod run;
+#[path = "common/dialogue.rs"]
+mod script;
+#[path = "common/world.rs"]
+mod stage;
 #[path = "bybit/trading.rs"]
 mod trading;
+#[path = "common/books.rs"]
+mod watch;
 #[path = "bybit/world.rs"]
 mod world;

@@ -12,6 +12,7 @@ mod demo;
 mod export;
 mod import;
 mod instruments;
+mod keys;
 mod out;
 mod preview;
 mod progress;

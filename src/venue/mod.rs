@@ -6,7 +6,8 @@
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
 //! - [`Budget`], [`Turns`]: rate limits as venues count them, and requests that wait for room.
 //! - [`Secrets`]: what of a venue's private texts must never be kept.
-//! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
+//! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one. `served` is what
+//!   servers share.
 
 pub mod binance;
 mod blank;
@@ -22,6 +23,7 @@ pub mod okx;
 mod preview;
 mod recognise;
 mod registry;
+mod served;
 mod server;
 mod stream;
 mod tardis;
@@ -35,8 +37,8 @@ pub use feed::{
     FeedInput, FeedOut, Lost, Sequence, TierUse, Verdict, Want, to_book_scale,
 };
 pub use gateway::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
-    Lane, LaneSpec, OrderBytes, Unsupported,
+    Begun, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant,
+    HttpRequest, Lane, LaneSpec, OrderBytes, Unsupported,
 };
 pub use limits::{Budget, Costs, Forget, Limited, RULES_MAX, Rule, Urgency, cost};
 pub use names::BookNames;

@@ -62,6 +62,7 @@ pub const SPOT: Venue = Venue {
     trades: trades::trades,
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/api/v3/exchangeInfo",
+    instruments_next: |_| None,
     endpoints: ("wss://stream.binance.com:9443/stream", "https://api.binance.com/"),
 };
 
@@ -87,6 +88,7 @@ pub const USDM: Venue = Venue {
     trades: trades::trades,
     instruments: |body| instruments(Market::UsdM, body),
     instruments_target: "/fapi/v1/exchangeInfo",
+    instruments_next: |_| None,
     endpoints: ("wss://fstream.binance.com/public/stream", "https://fapi.binance.com/"),
 };
 
@@ -103,5 +105,6 @@ pub const COINM: Venue = Venue {
     trades: trades::trades,
     instruments: |body| instruments(Market::CoinM, body),
     instruments_target: "/dapi/v1/exchangeInfo",
+    instruments_next: |_| None,
     endpoints: ("wss://dstream.binance.com/stream", "https://dapi.binance.com/"),
 };

@@ -30,7 +30,7 @@ use crate::venue::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 use feed::BybitFeed;
 use gateway::BybitGateway;
 use server::BybitServer;
-use symbol::{Market, instruments};
+use symbol::{Market, instruments, next_page};
 
 /// A login is a list of key, expiry and signature.
 const SECRETS: Secrets = Secrets {
@@ -61,6 +61,7 @@ pub const SPOT: Venue = Venue {
     trades: trades::trades,
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/v5/market/instruments-info?category=spot",
+    instruments_next: |_| None,
     endpoints: ("wss://stream.bybit.com/v5/public/spot", "https://api.bybit.com/"),
 };
 
@@ -77,6 +78,7 @@ pub const LINEAR: Venue = Venue {
     trades: trades::trades,
     instruments: |body| instruments(Market::Linear, body),
     instruments_target: "/v5/market/instruments-info?category=linear&limit=1000",
+    instruments_next: |body| next_page(Market::Linear, LINEAR.instruments_target, body),
     endpoints: ("wss://stream.bybit.com/v5/public/linear", "https://api.bybit.com/"),
 };
 
@@ -93,5 +95,6 @@ pub const INVERSE: Venue = Venue {
     trades: trades::trades,
     instruments: |body| instruments(Market::Inverse, body),
     instruments_target: "/v5/market/instruments-info?category=inverse&limit=1000",
+    instruments_next: |body| next_page(Market::Inverse, INVERSE.instruments_target, body),
     endpoints: ("wss://stream.bybit.com/v5/public/inverse", "https://api.bybit.com/"),
 };

@@ -97,6 +97,7 @@ pub const ADVANCED: Venue = Venue {
     trades: trades::trades,
     instruments: symbol::advanced,
     instruments_target: "/api/v3/brokerage/market/products",
+    instruments_next: |_| None,
     endpoints: ("wss://advanced-trade-ws.coinbase.com", "https://api.coinbase.com"),
 };
 
@@ -120,5 +121,6 @@ pub const EXCHANGE: Venue = Venue {
     trades: trades::trades,
     instruments: symbol::exchange,
     instruments_target: "/products",
+    instruments_next: |_| None,
     endpoints: ("wss://ws-feed.exchange.coinbase.com", "https://api.exchange.coinbase.com"),
 };

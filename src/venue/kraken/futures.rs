@@ -27,5 +27,6 @@ pub const FUTURES: Venue = Venue {
     trades: super::trades::derivative_trades,
     instruments: symbol::instruments,
     instruments_target: "/derivatives/api/v3/instruments",
+    instruments_next: |_| None,
     endpoints: ("wss://futures.kraken.com/ws/v1", "https://futures.kraken.com"),
 };

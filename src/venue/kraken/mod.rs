@@ -49,5 +49,6 @@ pub const SPOT: Venue = Venue {
     trades: trades::trades,
     instruments: symbol::instruments,
     instruments_target: "/0/public/AssetPairs",
+    instruments_next: |_| None,
     endpoints: ("wss://ws.kraken.com/v2", "https://api.kraken.com"),
 };

@@ -167,8 +167,12 @@ impl Request<'_> {
         let listed = self.exchange.instruments().iter();
         let listed = listed.filter(|spec| wanted.is_none_or(|symbol| symbol == spec.symbol.as_str()));
         let market = self.server.market;
-        let listed: Vec<Value> = listed.map(|spec| words::instrument(market, spec)).collect();
-        Ok(json!({"category": market.category(), "list": listed, "nextPageCursor": ""}))
+        if market == Market::Spot {
+            // Not in pages.
+            let listed: Vec<Value> = listed.map(|spec| words::instrument(market, spec)).collect();
+            return Ok(json!({"category": market.category(), "list": listed, "nextPageCursor": ""}));
+        }
+        self.page(listed.rev().collect(), (500, 1_000), |spec| Some(words::instrument(market, spec)))
     }
 
     fn acknowledged(&self, view: &OrderView) -> Value {
@@ -191,7 +195,7 @@ impl Request<'_> {
     /// Why an order cannot be worked on: it ended.
     fn open(&self, account: AccountId, order: &OrderRef) -> Result<OrderView, Failure> {
         let spot = self.server.market == Market::Spot;
-        let view = self.server.find(account, order, &*self.exchange);
+        let view = self.server.ghosts.find(account, order, &*self.exchange);
         let view = view.ok_or_else(|| words::refusal(self.server.market, Refusal::UnknownOrder))?;
         match view.state {
             OrderState::Filled if spot => Err(Failure::new(170_139, "Order has been filled.")),
@@ -253,7 +257,7 @@ impl Request<'_> {
         let market = self.server.market;
         let named = OrderRef::Client(order.client.clone());
         // Ids are unique for ever, not among open orders only.
-        if self.server.find(account, &named, &*self.exchange).is_some() {
+        if self.server.ghosts.find(account, &named, &*self.exchange).is_some() {
             return Err(words::refusal(market, Refusal::DuplicateClient));
         }
         let state = match self.exchange.place(account, &order, self.now) {
@@ -263,7 +267,7 @@ impl Request<'_> {
             Err(Refusal::Random) => OrderState::Rejected,
             Err(why) => return Err(words::refusal(market, why)),
         };
-        let view = self.server.ghost(account, &order, state, self.now);
+        let view = self.server.ghosts.end(account, &order, state, self.now);
         if let Some(spec) = self.exchange.instruments().get(order.instrument) {
             let told = words::order(market, spec, &view);
             self.server.tell(account, "order", &told, self.now, self.out);
@@ -306,11 +310,11 @@ impl Request<'_> {
     fn page<T>(
         &self,
         mut all: Vec<T>,
-        most: i64,
+        (usual, most): (i64, i64),
         say: impl Fn(&T) -> Option<Value>,
     ) -> Result<Value, Failure> {
         all.reverse();
-        let limit = self.params.integer("limit")?.unwrap_or(20).clamp(1, most) as usize;
+        let limit = self.params.integer("limit")?.unwrap_or(usual).clamp(1, most) as usize;
         let from = match self.params.get("cursor") {
             Some(cursor) => {
                 let at = cursor.strip_prefix("page:").and_then(|at| at.parse().ok());
@@ -341,17 +345,17 @@ impl Request<'_> {
         if by_name {
             let recent = Nanos(self.now.0 - 60_000_000_000);
             orders.extend(self.exchange.ended_orders(account, recent));
-            orders.extend(self.server.ghosts.iter().filter(|ghost| ghost.account == account).cloned());
+            orders.extend(self.server.ghosts.of(account));
         }
-        self.page(self.matching(orders)?, 50, |view| self.said(view))
+        self.page(self.matching(orders)?, (20, 50), |view| self.said(view))
     }
 
     /// Orders that ended.
     fn history(&self, account: AccountId) -> Result<Value, Failure> {
         self.category()?;
         let mut orders = self.exchange.ended_orders(account, Nanos::ZERO);
-        orders.extend(self.server.ghosts.iter().filter(|ghost| ghost.account == account).cloned());
-        self.page(self.matching(orders)?, 50, |view| self.said(view))
+        orders.extend(self.server.ghosts.of(account));
+        self.page(self.matching(orders)?, (20, 50), |view| self.said(view))
     }
 
     /// By symbol, flat or not; by settlement coin those that are held.
@@ -376,7 +380,7 @@ impl Request<'_> {
             }
             (None, None) => return Err(Failure::missing("symbol or settleCoin")),
         }
-        self.page(views, 200, |view| {
+        self.page(views, (20, 200), |view| {
             let spec = self.exchange.instruments().get(view.instrument)?;
             Some(words::position(self.server.market, spec, view, self.now))
         })
@@ -402,7 +406,7 @@ impl Request<'_> {
                 && only.as_ref().is_none_or(|(at, _)| *at == fill.instrument)
                 && client.is_none_or(|client| client == fill.client)
         });
-        self.page(fills, 100, |fill| {
+        self.page(fills, (20, 100), |fill| {
             let spec = self.exchange.instruments().get(fill.instrument)?;
             let order = self.exchange.order(account, &OrderRef::Id(fill.order));
             Some(words::execution(self.server.market, spec, fill, order.as_ref()))
