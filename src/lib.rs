@@ -48,7 +48,7 @@
 //! | `risk` | `types` `sync` `detect` `account` |
 //! | `exec` | `types` `sync` `venue` `detect` `risk` `account` |
 //! | `telemetry` | `types` `detect` |
-//! | `capture` | `types` `wire` `venue` `book` |
+//! | `capture` | `types` `sync` `wire` `venue` `book` |
 //! | `config` | `types` `venue` |
 //! | `engine` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `config` |
 //! | `sim` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `config` `engine` |
