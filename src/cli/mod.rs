@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod backtest;
 mod config;
 mod demo;
 mod instruments;
@@ -70,6 +71,7 @@ const AFTER_HELP: &str = "\
 Examples:
   xarb demo --seconds 20
   xarb replay --depth 5 captures/btcusdt_20240808.gz captures/btcusdt_20240809.gz
+  xarb backtest -c configs/reference-spot-usdm.toml --opportunities found.csv spot.gz usdm.gz
   xarb instruments
   xarb preview order --help
 
@@ -94,6 +96,7 @@ enum Command {
     Instruments(instruments::Args),
     /// Rebuild order books from captured feeds and check them
     Replay(replay::Args),
+    Backtest(backtest::Args),
     /// Show the exact bytes of an order or a signature, and send nothing
     Preview(preview::Args),
 }
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.json),
         Command::Instruments(args) => instruments::run(args, cli.json),
         Command::Replay(args) => replay::run(args, cli.json),
+        Command::Backtest(args) => backtest::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };
     let exit = outcome.unwrap_or_else(|failure| {

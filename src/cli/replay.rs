@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::{Exit, Failure, out};
-use crate::capture::{BookReport, Capture, Outcome, Replay, State};
+use crate::capture::{BookReport, Capture, FileReport, Outcome, Replay, State};
 use crate::telemetry::{Table, table::count};
 use crate::types::Nanos;
 use crate::venue::VENUES;
@@ -81,7 +81,13 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
             count(messages_per_s)
         ));
     }
-    for file in &outcome.files {
+    show_file_errors(&outcome.files);
+    Ok(if outcome.is_sound() { Exit::Done } else { Exit::Integrity })
+}
+
+/// Tells people what could not be read, file by file.
+pub fn show_file_errors(files: &[FileReport]) {
+    for file in files {
         for error in &file.errors {
             eprintln!("xarb: {}: {error}", file.path);
         }
@@ -90,10 +96,10 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
             eprintln!("xarb: {}: and {} more", file.path, file.malformed - told);
         }
     }
-    Ok(if outcome.is_sound() { Exit::Done } else { Exit::Integrity })
 }
 
-fn per_second(messages: u64, wall: Duration) -> u64 {
+/// Messages a second, rounded down.
+pub fn per_second(messages: u64, wall: Duration) -> u64 {
     let rate = u128::from(messages) * 1_000_000_000 / wall.as_nanos().max(1);
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
@@ -158,7 +164,7 @@ fn levels(book: &BookReport) -> String {
 }
 
 /// A progress bar that shows itself only after two seconds, and only to people.
-struct Bar {
+pub struct Bar {
     start: Instant,
     size: u64,
     name: String,
@@ -166,11 +172,13 @@ struct Bar {
 }
 
 impl Bar {
-    fn new(start: Instant, size: u64, name: &str) -> Bar {
+    /// Nothing is shown yet; `size` is in bytes.
+    pub fn new(start: Instant, size: u64, name: &str) -> Bar {
         Bar { start, size, name: name.to_owned(), bar: None }
     }
 
-    fn show(&mut self, bytes: u64, messages: u64) {
+    /// So many bytes are done, and so many messages.
+    pub fn show(&mut self, bytes: u64, messages: u64) {
         if self.bar.is_none() {
             if self.start.elapsed() < Duration::from_secs(2) || !std::io::stderr().is_terminal() {
                 return;
@@ -187,7 +195,8 @@ impl Bar {
         }
     }
 
-    fn clear(&mut self) {
+    /// Takes it away.
+    pub fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
