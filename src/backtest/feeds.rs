@@ -26,6 +26,8 @@ pub struct Feeds {
     /// Snapshots that came before any connection of their venue.
     early: Vec<(usize, Record)>,
     buffer: PaddedBuf,
+    /// By file: what could not be read since somebody asked.
+    errors: Vec<(usize, String)>,
 }
 
 /// A connection of a file.
@@ -68,7 +70,13 @@ impl Feeds {
             connections: Vec::new(),
             early: Vec::new(),
             buffer: PaddedBuf::default(),
+            errors: Vec::new(),
         }
+    }
+
+    /// What could not be read since the last call, each with its file.
+    pub fn take_errors(&mut self) -> Vec<(usize, String)> {
+        std::mem::take(&mut self.errors)
     }
 
     /// The books.
@@ -77,18 +85,18 @@ impl Feeds {
     }
 
     /// Plays one record; `turned` is called after every input that it leads to, with the stage as
-    /// that input left it. What cannot be read is told to the timeline.
+    /// that input left it.
     pub fn play(
         &mut self,
         record: &mut Record,
         (file, at): (usize, Nanos),
-        timeline: &mut Timeline<'_>,
+        timeline: &Timeline<'_>,
         watch: &impl Stopwatch,
         turned: &mut dyn FnMut(&CapturedStage, Turned),
     ) {
         record.ts = Some(at);
         if record.kind == RecordKind::HttpAnswer && !record.url.is_empty() {
-            return self.answer(record, file, timeline, watch, turned);
+            return self.answer(record, file, watch, turned);
         }
         while self.seats.len() <= file {
             self.seats.push(Vec::new());
@@ -100,7 +108,7 @@ impl Feeds {
         let waiting = match &mut seats[record.conn] {
             Seat::Known(connection) => {
                 let connection = *connection;
-                return self.input(connection, record, file, timeline, watch, turned);
+                return self.input(connection, record, file, watch, turned);
             }
             Seat::Foreign => return,
             Seat::Waiting(waiting) => waiting,
@@ -126,9 +134,9 @@ impl Feeds {
             self.early.extract_if(.., |(of, _)| *of == venue).map(|(_, early)| early).collect();
         for mut old in kept.into_iter().chain(early) {
             old.ts = Some(at);
-            self.input(connection, &old, file, timeline, watch, turned);
+            self.input(connection, &old, file, watch, turned);
         }
-        self.input(connection, record, file, timeline, watch, turned);
+        self.input(connection, record, file, watch, turned);
     }
 
     /// The stage's connection of a venue and name, made now if it is the first time; `None` for a
@@ -151,7 +159,6 @@ impl Feeds {
         &mut self,
         record: &mut Record,
         file: usize,
-        timeline: &mut Timeline<'_>,
         watch: &impl Stopwatch,
         turned: &mut dyn FnMut(&CapturedStage, Turned),
     ) {
@@ -165,7 +172,7 @@ impl Feeds {
         for at in 0..self.connections.len() {
             if self.connections[at].venue == venue {
                 taken = true;
-                self.input(at, record, file, timeline, watch, turned);
+                self.input(at, record, file, watch, turned);
             }
         }
         if !taken {
@@ -178,7 +185,6 @@ impl Feeds {
         connection: usize,
         record: &Record,
         file: usize,
-        timeline: &mut Timeline<'_>,
         watch: &impl Stopwatch,
         turned: &mut dyn FnMut(&CapturedStage, Turned),
     ) {
@@ -201,7 +207,7 @@ impl Feeds {
             match self.stage.turn(connection, input, at, stamps, watch) {
                 Ok(stamps) => turned(&self.stage, Turned { connection, venue, at, stamps }),
                 Err(error) => {
-                    timeline.malformed(file, format!("line {}: {error}", record.line));
+                    self.errors.push((file, format!("line {}: {error}", record.line)));
                     turned(&self.stage, Turned { connection, venue, at, stamps });
                 }
             }

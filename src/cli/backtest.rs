@@ -8,13 +8,17 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::replay::{Bar, per_second, show_file_errors};
+use super::report::{amounts, line};
 use super::{ConfigArgs, Exit, Failure, out};
-use crate::backtest::{Backtest, BacktestError, Outcome, Rows, Timeline, rules_of};
+use crate::backtest::{Backtest, BacktestError, Lists, Outcome, Timeline, VenueDelays};
 use crate::book::Trust;
 use crate::capture::Capture;
-use crate::engine::{Endpoints, Plan};
+use crate::config::{Config, DelayConfig};
+use crate::engine::RunReport;
 use crate::host::HostClock;
+use crate::sim::delay::Delay;
 use crate::telemetry::{Table, table::count};
+use crate::types::Money;
 
 const AFTER_HELP: &str = "\
 Messages of all captures are merged by local time; which of them feeds which venue of the
@@ -22,6 +26,12 @@ configuration is told by their content. After every message that changed a book,
 of each pair are evaluated at full depth, net of fees, in exact integers; --opportunities lists
 every evaluation that has an opportunity:
   t_ns,instrument,buy_venue,sell_venue,qty,buy_price,sell_price,gross_bps,net_bps,net_quote
+
+
+Opportunities go on to the gate, and as signed orders over a virtual network to simulated venues
+whose books are the captured ones; `[latency]` of the configuration says how long the way is.
+--ledger tells what became of each: why it was refused, or what was predicted, what came of it, and
+how much of the difference was cut by limits, gone from the books, lost by latency, fees or hedges.
 
 Examples:
   xarb backtest -c configs/reference-spot-usdm.toml --opportunities found.csv spot.gz usdm.gz
@@ -39,6 +49,9 @@ pub struct Args {
     /// Write every opportunity to this file, as CSV
     #[arg(long, value_name = "OUT.csv")]
     opportunities: Option<PathBuf>,
+    /// Write what became of each opportunity to this file, as CSV
+    #[arg(long, value_name = "OUT.csv")]
+    ledger: Option<PathBuf>,
     /// Captures; those of one feed in the order in which they were recorded
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
@@ -62,13 +75,14 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         captures.push((name, capture));
     }
     let mut timeline = Timeline::new(captures);
-    let rules = rules_of(&config).map_err(refused)?;
-    let rows = super::demo::rows(&config)?;
-    let endpoints: Vec<_> = rows.iter().map(|row| Endpoints::simulated("127.0.0.1", 1, &row.sim)).collect();
-    let plan = Plan::new(&config, &endpoints, &rules).map_err(|error| Failure::usage(error.to_string()))?;
-    let list = args.opportunities.as_deref().map(create).transpose()?;
-    let list = list.map(Rows::new).transpose().map_err(|error| refused(error.into()))?;
-    let mut backtest = Backtest::new(plan, list, HostClock::new()).map_err(refused)?;
+    let delays = delays(&config)?;
+    let lists = Lists {
+        opportunities: args.opportunities.as_deref().map(create).transpose()?,
+        ledger: args.ledger.as_deref().map(create).transpose()?,
+    };
+    let from = timeline.next_at().unwrap_or_default();
+    let backtest = Backtest::new(&config, delays, lists, from, HostClock::new());
+    let mut backtest = backtest.map_err(refused)?;
     let mut bar = Bar::new(start, size, "backtest");
     let ran = backtest.run(&mut timeline, &mut |messages, bytes| bar.show(bytes, messages));
     bar.clear();
@@ -94,9 +108,25 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
 
 fn refused(error: BacktestError) -> Failure {
     match error {
-        BacktestError::Write(_) => Failure::failed(error.to_string()),
-        BacktestError::NoRules { .. } | BacktestError::Merge(_) => Failure::usage(error.to_string()),
+        BacktestError::Write(_) | BacktestError::NotReady => Failure::failed(error.to_string()),
+        other => Failure::usage(other.to_string()),
     }
+}
+
+/// The latencies of the configuration, with recorded ones read from their files.
+fn delays(config: &Config) -> Result<Vec<VenueDelays>, Failure> {
+    let mut read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let mut delay = |config: &DelayConfig| {
+        Delay::new(config, &mut read).map_err(|error| Failure::usage(error.to_string()))
+    };
+    let venues = config.latency.venues.iter().map(|venue| {
+        Ok(VenueDelays {
+            feed: delay(&venue.feed)?,
+            entry: delay(&venue.entry)?,
+            response: delay(&venue.response)?,
+        })
+    });
+    venues.collect()
 }
 
 fn create(path: &Path) -> Result<Box<dyn Write>, Failure> {
@@ -106,11 +136,7 @@ fn create(path: &Path) -> Result<Box<dyn Write>, Failure> {
 }
 
 fn report(outcome: &Outcome) -> Map<String, Value> {
-    let refused: Map<_, _> = outcome
-        .refused
-        .iter()
-        .map(|(reason, entry)| (reason.name().to_owned(), entry.count.into()))
-        .collect();
+    let (run, funnel) = (&outcome.run, &outcome.funnel);
     let books = outcome.books.iter().map(|book| {
         json!({
             "venue": book.venue, "symbol": book.symbol, "instrument": book.instrument,
@@ -118,14 +144,48 @@ fn report(outcome: &Outcome) -> Map<String, Value> {
             "updates": book.counters.updates, "gaps": book.counters.gaps,
         })
     });
-    let mut report = Map::new();
-    report.insert("messages".to_owned(), outcome.messages.into());
-    report.insert("span_s".to_owned(), (outcome.span.0 as f64 / 1e9).into());
-    report.insert("opportunities".to_owned(), outcome.opportunities.into());
-    report.insert("refused".to_owned(), refused.into());
-    report.insert("hops".to_owned(), json!(outcome.hops.report()));
-    report.insert("books".to_owned(), books.collect::<Vec<_>>().into());
-    report
+    let parts = funnel.parts.named().map(|(name, amount)| (name.to_owned(), Value::from(amount.to_string())));
+    let refused = funnel.refused.iter().map(|(reason, (count, net))| {
+        ((*reason).to_owned(), json!({ "count": count, "net": net.to_string() }))
+    });
+    let (opportunities, net) = funnel.opportunities;
+    let (episodes, best) = funnel.episodes;
+    let report = json!({
+        "messages": outcome.messages,
+        "span_s": outcome.span.0 as f64 / 1e9,
+        "opportunities": run.opportunities,
+        "refused": run.refused,
+        "intents": run.intents,
+        "legs": run.venues.iter().map(|venue| venue.orders).sum::<u64>(),
+        "fills": run.venues.iter().map(|venue| venue.fills).sum::<u64>(),
+        "pnl": amounts(&run.pnl),
+        "fees": amounts(&run.fees),
+        "net_exposure": amounts(&run.net_exposure),
+        "hops": outcome.hops,
+        "journal_sha256": run.journal_sha256,
+        "rejects": run.venues.iter().map(|venue| venue.rejects).sum::<u64>(),
+        "unknown": run.unknown,
+        "unresolved": run.unresolved,
+        "books": books.collect::<Vec<_>>(),
+        "funnel": {
+            "evaluations": outcome.evaluations,
+            "opportunities": { "count": opportunities, "net": net.to_string() },
+            "episodes": {
+                "count": episodes, "net_at_best": best.to_string(),
+                "lasted_ns": funnel.lasted.0, "longest_ns": funnel.longest.0,
+            },
+            "refused": Value::Object(refused.collect()),
+            "intents": funnel.intents,
+            "unfinished": funnel.unfinished,
+            "orders": { "sent": funnel.orders[0], "filled_at_all": funnel.orders[1], "filled": funnel.orders[2] },
+            "parts": Value::Object(parts.into_iter().collect()),
+            "leftovers": funnel.leftovers.to_string(),
+        },
+    });
+    match report {
+        Value::Object(report) => report,
+        _ => Map::new(),
+    }
 }
 
 fn state(trust: Trust) -> &'static str {
@@ -143,10 +203,55 @@ fn text(outcome: &Outcome) -> String {
         let name = format!("{} {}", book.venue, book.symbol);
         books.row([name, book.instrument.clone(), state(book.trust).to_owned()].into_iter().chain(counts));
     }
-    let mut looks = Table::new(&["evaluations", "count"]);
-    looks.row(["opportunity".to_owned(), count(outcome.opportunities)]);
-    for (reason, entry) in outcome.refused.iter() {
-        looks.row([reason.name().to_owned(), count(entry.count)]);
+    format!("{books}\n{}\n{}\n{}", funnel(outcome), outcome.hops, sums(&outcome.run))
+}
+
+/// From seen to earned.
+fn funnel(outcome: &Outcome) -> Table {
+    let Outcome { funnel, run, .. } = outcome;
+    let mut table = Table::new(&["from seen to earned", "count", "quote asset"]);
+    let mut row = |name: &str, number: Option<u64>, amount: Option<Money>| {
+        let amount = amount.map_or_else(String::new, |amount| rounded(amount));
+        table.row([name.to_owned(), number.map_or_else(String::new, count), amount]);
+    };
+    row("directions evaluated", Some(outcome.evaluations), None);
+    for (reason, number) in run.refused.iter().filter(|(reason, _)| !funnel.refused.contains_key(**reason)) {
+        row(&format!("  {reason}"), Some(*number), None);
     }
-    format!("{books}\n{looks}\n{}", outcome.hops.report())
+    row("opportunities", Some(funnel.opportunities.0), Some(funnel.opportunities.1));
+    row("  episodes of them, at their best", Some(funnel.episodes.0), Some(funnel.episodes.1));
+    for (reason, (number, net)) in &funnel.refused {
+        row(&format!("  refused: {reason}"), Some(*number), Some(*net));
+    }
+    row("intents", Some(run.intents), Some(funnel.parts.predicted));
+    for (outcome, number) in &funnel.intents {
+        row(&format!("  {outcome}"), Some(*number), None);
+    }
+    let [sent, some, full] = funnel.orders;
+    row("orders", Some(sent), None);
+    row("  filled in full", Some(full), None);
+    row("  filled in part", Some(some.saturating_sub(full)), None);
+    row("  not filled", Some(sent.saturating_sub(some)), None);
+    let [first, middle @ .., last] = funnel.parts.named();
+    row(first.0, None, Some(first.1));
+    for (name, amount) in middle {
+        row(&format!("  less {}", name.replace('_', " ")), None, Some(amount));
+    }
+    row(last.0, None, Some(last.1));
+    row("hedged later, or filled late", None, Some(funnel.leftovers));
+    table
+}
+
+/// Eight decimals, cut off: for people.
+fn rounded(amount: Money) -> String {
+    let unit = Money::ONE.0 / 100_000_000;
+    Money(amount.0 / unit * unit).to_string()
+}
+
+fn sums(run: &RunReport) -> String {
+    let mut text = String::new();
+    line(&mut text, "profit and loss", &run.pnl);
+    line(&mut text, "fees paid", &run.fees);
+    line(&mut text, "left over", &run.net_exposure);
+    text + &format!("{:<16} {}", "journal sha256", run.journal_sha256)
 }

@@ -209,6 +209,11 @@ impl CapturedStage {
         })
     }
 
+    /// The books that a connection may carry.
+    pub fn slots(&self, connection: usize) -> &[BookSlot] {
+        self.connections.get(connection).map_or(&[], |own| &own.slots)
+    }
+
     /// A book of the plan.
     pub fn book(&self, slot: BookSlot) -> Option<&Book> {
         self.books.get(usize::from(slot.0)).map(|own| &own.book.book)

@@ -40,8 +40,6 @@ pub enum SetupError {
 /// # Errors
 /// [`SetupError`], which names the key of the configuration.
 pub fn simulate(config: &Config, now: Nanos) -> Result<(Sim, Vec<Credentials>), SetupError> {
-    let seed = config.run.seed;
-    let mut setups = Vec::new();
     let mut fairs: Vec<FairConfig> = Vec::new();
     for instrument in &config.instruments {
         let price = config.sim.price;
@@ -52,17 +50,56 @@ pub fn simulate(config: &Config, now: Nanos) -> Result<(Sim, Vec<Credentials>), 
         let step = share(config.sim.volatility) * STEP_OF_VOLATILITY_E3 / 1_000;
         fairs.push(FairConfig { start: Price(start), step, listings: Vec::new() });
     }
+    for venue in 0..config.venues.len() {
+        for (at, number) in listed(config, venue).into_iter().enumerate() {
+            fairs[number].listings.push(quoted(&config.sim, venue, at));
+        }
+    }
+    open(config, fairs, now)
+}
+
+/// The same venues without makers: what their books show is captured, and their clocks, networks and
+/// faults are the backtest's.
+///
+/// # Errors
+/// [`SetupError`], which names the key of the configuration.
+pub fn simulate_captured(config: &Config, now: Nanos) -> Result<(Sim, Vec<Credentials>), SetupError> {
+    let (mut sim, keys) = open(config, Vec::new(), now)?;
+    sim.market_mut().freeze();
+    for venue in 0..config.venues.len() {
+        if let Some(exchange) = sim.exchange_mut(venue) {
+            exchange.open_crowd();
+        }
+        if let Some(faults) = sim.faults_mut(venue) {
+            *faults = Faults::default();
+        }
+    }
+    Ok((sim, keys))
+}
+
+/// The instruments of a venue, by their numbers in the configuration.
+fn listed(config: &Config, venue: usize) -> Vec<usize> {
+    let instruments = config.instruments.iter().enumerate();
+    let listed = instruments.flat_map(|(number, instrument)| {
+        let here = instrument.listings.iter().filter(move |l| usize::from(l.venue.0) == venue);
+        here.map(move |_| number)
+    });
+    listed.collect()
+}
+
+fn open(config: &Config, assets: Vec<FairConfig>, now: Nanos) -> Result<(Sim, Vec<Credentials>), SetupError> {
+    let seed = config.run.seed;
+    let mut setups = Vec::new();
     for (index, venue) in config.venues.iter().enumerate() {
         let row = crate::venue::find(&venue.id).ok_or_else(|| SetupError::NoServer(venue.id.clone()))?;
         let server = row.server.ok_or_else(|| SetupError::NoServer(venue.id.clone()))?;
         let mut instruments = Vec::new();
-        for (number, instrument) in config.instruments.iter().enumerate() {
+        for instrument in &config.instruments {
             for listing in instrument.listings.iter().filter(|l| usize::from(l.venue.0) == index) {
                 let spec = instrument.spec(listing).ok_or_else(|| SetupError::NoRules {
                     instrument: instrument.name.to_string(),
                     venue: venue.id.clone(),
                 })?;
-                fairs[number].listings.push(quoted(&config.sim, index, instruments.len()));
                 instruments.push(spec);
             }
         }
@@ -95,7 +132,7 @@ pub fn simulate(config: &Config, now: Nanos) -> Result<(Sim, Vec<Credentials>), 
             },
         });
     }
-    let mut sim = Sim::new(seed, setups, &MarketConfig { seed, assets: fairs }, now)?;
+    let mut sim = Sim::new(seed, setups, &MarketConfig { seed, assets }, now)?;
     for venue in 0..config.venues.len() {
         if let Some(exchange) = sim.exchange_mut(venue) {
             exchange.set_default_leverage(config.sim.leverage);
