@@ -6,6 +6,8 @@ mod common;
 mod generate;
 #[path = "backtest/ledger.rs"]
 mod ledger;
+#[path = "backtest/orders.rs"]
+mod orders;
 #[path = "backtest/reference.rs"]
 mod reference;
 #[path = "backtest/run.rs"]

@@ -23,8 +23,8 @@ use crate::venue::Credentials;
 const QUANTUM: Nanos = Nanos::from_millis(10);
 /// Sessions are opened so long before the first message.
 const READY_WITHIN: Nanos = Nanos::from_secs(15);
-/// What is in flight at the end gets so long.
-const DRAINED_WITHIN: Nanos = Nanos::from_secs(15);
+/// What is in flight at the end gets so long: longer than any intent lives.
+const DRAINED_WITHIN: Nanos = Nanos::from_secs(45);
 /// How long the venues can be asked for orders that ended, and how often what is older is dropped.
 const HISTORY: Nanos = Nanos::from_secs(600);
 const FORGET_EVERY: Nanos = Nanos::from_secs(60);

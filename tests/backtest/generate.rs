@@ -22,8 +22,10 @@ const T0: i64 = 1_723_161_253_000_000_000;
 #[derive(Clone, Copy)]
 pub struct Story {
     pub seed: u64,
-    /// Milliseconds, about one update each.
+    /// About one update each.
     pub steps: u64,
+    /// Milliseconds between them.
+    pub pace_ms: i64,
     /// The second market's book never gets a snapshot.
     pub unseeded: bool,
     /// Updates are lost in the middle, and a later snapshot cures it.
@@ -53,7 +55,7 @@ impl Stream {
         let mut at = T0;
         for step in 0..story.steps {
             // Coarse times: several messages of both files share one.
-            at += self.below(3) * 1_000_000;
+            at += self.below(3) * story.pace_ms * 1_000_000;
             centre += self.below(1_201) - 600;
             centre += (6_000_000 - centre) / 20;
             let seeds = step == 7 || story.gap && step == story.steps / 2 + 9;

@@ -38,7 +38,7 @@ fn same(what: &str, ran: &Ran, want: &[String]) {
 fn every_row_of_generated_captures_is_the_reference_s() {
     let mut all = 0;
     for seed in 1..=6 {
-        let story = Story { seed, steps: 1_500, unseeded: false, gap: seed % 2 == 0 };
+        let story = Story { seed, steps: 1_500, pace_ms: 1, unseeded: false, gap: seed % 2 == 0 };
         let texts = captures(story);
         for (config, terms) in references() {
             let ran = backtest(config, &[texts[0].as_bytes(), texts[1].as_bytes()], &[]);
@@ -53,7 +53,7 @@ fn every_row_of_generated_captures_is_the_reference_s() {
 
 #[test]
 fn a_book_that_was_never_seeded_lists_nothing() {
-    let texts = captures(Story { seed: 3, steps: 400, unseeded: true, gap: false });
+    let texts = captures(Story { seed: 3, steps: 400, pace_ms: 1, unseeded: true, gap: false });
     let ran = backtest("reference-spot-usdm-free.toml", &[texts[0].as_bytes(), texts[1].as_bytes()], &[]);
     assert_eq!((ran.code, ran.rows.len()), (0, 0), "{}", ran.stderr);
     assert_eq!(ran.report["opportunities"], 0);

@@ -48,6 +48,6 @@ pub fn backtest(config: &str, captures: &[&[u8]], args: &[&str]) -> Ran {
     paths.iter().chain([&list]).for_each(|path| std::fs::remove_file(path).unwrap());
     let mut lines = text.lines();
     let heading = "t_ns,instrument,buy_venue,sell_venue,qty,buy_price,sell_price,gross_bps,net_bps,net_quote";
-    assert_eq!(lines.next(), Some(heading));
+    assert_eq!(lines.next(), Some(heading), "{report}");
     Ran { code: output.status.code().unwrap(), report, rows: lines.map(str::to_owned).collect(), stderr }
 }

@@ -1,0 +1,190 @@
+//! Orders against captured books: what they meet, when, and what it costs.
+
+use super::generate::{Story, captures};
+use super::run::{Ran, backtest};
+
+const T0_MS: i64 = 1_700_000_000_000;
+
+/// Two markets by hand: a depth update of one of them at a time, with the levels that it sets.
+struct Markets {
+    texts: [String; 2],
+    last: [u64; 2],
+}
+
+const SPOT: usize = 0;
+const USDM: usize = 1;
+
+impl Markets {
+    /// Spot asks 0.016 at 60,000, the perpetual bids 1 at 60,100: an opportunity for 0.016, from
+    /// the last of the messages at 10 ms on.
+    fn new() -> Markets {
+        let mut own = Markets { texts: Default::default(), last: [100, 500] };
+        let spot = r#""bids":[["59000.00","1"]],"asks":[["60000.00","0.016"],["60150.00","1"]]"#;
+        let usdm = r#""E":1,"T":1,"bids":[["60100.0","1"]],"asks":[["60110.0","1"]]"#;
+        own.line(SPOT, 0, &format!(r#"{{"lastUpdateId":100,{spot}}}"#));
+        own.line(USDM, 0, &format!(r#"{{"lastUpdateId":500,{usdm}}}"#));
+        own.update(SPOT, 5, r#"["50000.00","1"]"#, "");
+        own.update(USDM, 10, r#"["50000.0","1"]"#, "");
+        own
+    }
+
+    fn line(&mut self, market: usize, ms: i64, message: &str) {
+        self.texts[market].push_str(&format!("{} {message}\n", (T0_MS + ms) * 1_000_000));
+    }
+
+    fn update(&mut self, market: usize, ms: i64, bids: &str, asks: &str) {
+        let (prev, last) = (self.last[market], self.last[market] + 1);
+        self.last[market] = last;
+        let more = if market == USDM { format!(r#""T":1,"pu":{prev},"#) } else { String::new() };
+        // The first one of the perpetual must reach back to its snapshot.
+        let first = if market == USDM { prev } else { last };
+        self.line(
+            market,
+            ms,
+            &format!(
+                r#"{{"stream":"btcusdt@depth","data":{{"e":"depthUpdate","E":1,{more}"s":"BTCUSDT","U":{first},"u":{last},"b":[{bids}],"a":[{asks}]}}}}"#
+            ),
+        );
+    }
+
+    /// A message on each market that changes nothing near the touch.
+    fn beat(&mut self, ms: i64) {
+        self.update(SPOT, ms, r#"["50000.00","2"]"#, "");
+        self.update(USDM, ms, r#"["50000.0","2"]"#, "");
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        let ran =
+            backtest("reference-spot-usdm-free.toml", &[self.texts[0].as_bytes(), self.texts[1].as_bytes()], args);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran
+    }
+}
+
+/// Feed, entry and response latency of both venues, in ms.
+fn latencies(feed: u32, entry: u32, response: u32) -> [String; 3] {
+    [
+        format!("--set=latency.feed={}", feed * 1_000),
+        format!("--set=latency.entry={}", entry * 1_000),
+        format!("--set=latency.response={}", response * 1_000),
+    ]
+}
+
+#[track_caller]
+fn counts(ran: &Ran, names: [&str; 4]) -> [u64; 4] {
+    names.map(|name| ran.report[name].as_u64().unwrap_or_else(|| panic!("{name}: {}", ran.report)))
+}
+
+const COUNTS: [&str; 4] = ["opportunities", "intents", "legs", "fills"];
+
+#[test]
+fn what_an_order_took_stays_taken_until_it_is_shown_anew() {
+    let mut markets = Markets::new();
+    markets.beat(500); // two evaluations with the same opportunity, nothing is left to take
+    let latencies = latencies(0, 1, 1);
+    // The spot leg of the second intent finds nothing: its other leg must be undone.
+    let args: Vec<_> = latencies.iter().map(String::as_str).collect();
+    let once = Markets::new().run(&args);
+    assert_eq!(counts(&once, COUNTS), [1, 1, 2, 2]);
+    assert_eq!(once.report["pnl"]["USDT"], "1.6");
+    let gone = markets.run(&args);
+    let [seen, intents, legs, fills] = counts(&gone, COUNTS);
+    assert_eq!((seen, intents), (3, 2), "{}", gone.report);
+    assert!(legs > 4 && fills == 4, "{}", gone.report);
+    let parts = &gone.report["funnel"]["parts"];
+    assert_eq!(parts["depth_gone"], "1.6", "the second intent filled on one side only: {parts}");
+    assert_ne!(parts["hedge"], "0");
+
+    let mut anew = Markets::new();
+    anew.update(SPOT, 400, "", r#"["60000.00","0.016"]"#);
+    let again = anew.run(&args);
+    assert_eq!(counts(&again, COUNTS), [2, 2, 4, 4]);
+    assert_eq!(again.report["pnl"]["USDT"], "3.2");
+}
+
+#[test]
+fn an_order_meets_the_book_as_it_stands_when_it_arrives() {
+    let mut markets = Markets::new();
+    // 5 ms after it was seen, the ask is gone.
+    markets.update(SPOT, 15, "", r#"["60000.00","0"]"#);
+    markets.beat(100);
+    markets.beat(400);
+    // Feed, entry; whether the spot leg fills.
+    for (feed, entry, fills) in
+        [(0, 1, true), (0, 4, true), (0, 6, false), (3, 1, true), (3, 3, false), (8, 1, false)]
+    {
+        let latencies = latencies(feed, entry, 1);
+        let args: Vec<_> = latencies.iter().map(String::as_str).collect();
+        let ran = markets.run(&args);
+        assert_eq!(counts(&ran, COUNTS)[..2], [1, 1], "{}", ran.report);
+        let gone = ran.report["funnel"]["parts"]["depth_gone"] == "1.6";
+        assert_eq!(gone, !fills, "feed {feed} ms, entry {entry} ms: {}", ran.report);
+    }
+}
+
+#[test]
+fn refusals_never_keep_an_opportunity_from_the_list() {
+    for (change, reason) in [
+        ("--set=sim.balances={BTC=\"0\",USDT=\"0\"}", "no_balance"),
+        ("--set=venue.binance.spot.max_age_ms=1", "stale"),
+    ] {
+        let ran = Markets::new().run(&[change]);
+        assert_eq!(counts(&ran, COUNTS), [1, 0, 0, 0], "{change}: {}", ran.report);
+        assert_eq!(ran.rows.len(), 1);
+        assert_eq!(ran.report["refused"][reason], 1, "{change}: {}", ran.report);
+    }
+}
+
+#[test]
+fn a_venue_s_rejects_apply() {
+    let ran = Markets::new().run(&["--set=sim.reject_ppm=1000000"]);
+    assert_eq!(counts(&ran, ["intents", "legs", "fills", "rejects"]), [1, 2, 0, 2], "{}", ran.report);
+    assert_eq!(ran.report["funnel"]["parts"]["realised"], "0");
+    assert_eq!(ran.report["net_exposure"]["BTC"], "0");
+}
+
+#[test]
+fn one_input_gives_one_journal() {
+    let texts = captures(Story { seed: 11, steps: 800, pace_ms: 40, unseeded: false, gap: true });
+    let run = |args: &[&str]| {
+        let ran = backtest("reference-spot-usdm.toml", &[texts[0].as_bytes(), texts[1].as_bytes()], args);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.report["intents"].as_u64().unwrap() > 20, "{}", ran.report);
+        (ran.report["journal_sha256"].as_str().unwrap().to_owned(), ran.rows, ran.report["pnl"].clone())
+    };
+    let jitter = "--set=latency.entry=\"200..1500\"";
+    let quantiles = "--set=latency.venue.binance.spot.feed=\"50%:300 99%:900 100%:5000\"";
+    let one = run(&[jitter, quantiles]);
+    assert_eq!(one, run(&[jitter, quantiles]));
+    let other = run(&[jitter, quantiles, "--set=run.seed=2"]);
+    assert_ne!(one.0, other.0);
+    assert_eq!(one.1, other.1, "the list does not depend on latencies or seeds");
+}
+
+#[test]
+fn what_intents_brought_is_the_profit() {
+    let texts = captures(Story { seed: 5, steps: 1_500, pace_ms: 40, unseeded: false, gap: false });
+    let args = ["--set=latency.feed=5000", "--set=latency.entry=8000", "--set=sim.partial_ppm=100000"];
+    let ran = backtest("reference-spot-usdm-free.toml", &[texts[0].as_bytes(), texts[1].as_bytes()], &args);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let funnel = &ran.report["funnel"];
+    let units = |text: &serde_json::Value| {
+        let text = text.as_str().unwrap();
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let magnitude: i128 = format!("{}{part:0<24}", whole.trim_start_matches('-')).parse().unwrap();
+        if text.starts_with('-') { -magnitude } else { magnitude }
+    };
+    let part = |name: &str| units(&funnel["parts"][name]);
+    let less: i128 =
+        ["cut", "depth_gone", "latency", "fees", "hedge", "rounding"].iter().map(|name| part(name)).sum();
+    assert_eq!(part("predicted") - less, part("realised"), "{funnel}");
+    assert!(ran.report["intents"].as_u64().unwrap() > 50 && part("depth_gone") > 0, "{}", ran.report);
+    assert!(funnel["intents"]["unwound"].as_u64().unwrap() > 5, "{funnel}");
+    assert_eq!(funnel["unfinished"], 0);
+    // Without fees and leftovers, all that was earned was earned by intents; but for what the dust that
+    // they left was worth then, and is worth at the end: prices stay within 1,000 of each other.
+    assert_eq!(funnel["leftovers"], "0");
+    let dust = units(&ran.report["net_exposure"]["BTC"]).abs();
+    let apart = (part("realised") - units(&ran.report["pnl"]["USDT"])).abs();
+    assert!(dust < 10i128.pow(22) && apart <= 1_000 * dust, "{}", ran.report);
+}
