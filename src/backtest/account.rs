@@ -314,12 +314,10 @@ impl Account {
         let Some(side) = record.side() else { return };
         let hedge = record.flags() & Entry::HEDGE != 0;
         self.funnel.orders[0] += 1;
-        if let Some(intent) = self.intents.get_mut(&record.intent()) {
-            if !hedge {
-                let ordered = &mut intent.ordered[side as usize];
-                *ordered = Qty(ordered.0 + record.qty().0);
-                intent.mid = Price(record.total());
-            }
+        if let Some(intent) = self.intents.get_mut(&record.intent()).filter(|_| !hedge) {
+            let ordered = &mut intent.ordered[side as usize];
+            *ordered = Qty(ordered.0 + record.qty().0);
+            intent.mid = Price(record.total());
         }
         let order = Order { intent: record.intent(), side, hedge, instrument: record.instrument() };
         self.orders.insert(record.client(), (order, record.qty(), Qty::ZERO));

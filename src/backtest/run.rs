@@ -95,15 +95,10 @@ struct Seeker {
     detector: Detector,
     /// By slot.
     books: Vec<(InstrumentId, VenueId)>,
-    found: Vec<Found>,
+    found: Vec<(Opportunity, Stamps)>,
+    /// Books whose directions were all looked at, and how much was found by then.
+    looked: Vec<(BookSlot, usize)>,
     hops: HopRecorder,
-}
-
-/// What an evaluation came to.
-enum Found {
-    Opportunity(Opportunity, Stamps),
-    /// All directions of a book were looked at.
-    Evaluated(BookSlot),
 }
 
 /// Where a backtest writes, if at all.
@@ -152,6 +147,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             detector: Detector::new(&watches)?,
             books: of_slot,
             found: Vec::new(),
+            looked: Vec::new(),
             hops: HopRecorder::new(),
         };
         let feed_delays: Vec<Delay> = delays.into_iter().map(|venue| venue.feed).collect();
@@ -246,21 +242,22 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
         for (file, error) in feeds.take_errors() {
             timeline.malformed(file, error);
         }
-        if self.seeker.found.is_empty() {
-            return Ok(());
-        }
-        let mut found = std::mem::take(&mut self.seeker.found);
-        for found in found.drain(..) {
-            match found {
-                Found::Opportunity(found, stamps) => self.opportunity(&found, stamps, now)?,
-                Found::Evaluated(BookSlot(slot)) => {
-                    if let Some(&(instrument, venue)) = self.seeker.books.get(usize::from(slot)) {
-                        self.account.evaluated(instrument, venue, now)?;
-                    }
-                }
+        let (found, mut looked) =
+            (std::mem::take(&mut self.seeker.found), std::mem::take(&mut self.seeker.looked));
+        let mut rest = found.iter();
+        let mut done = 0;
+        for (BookSlot(slot), upto) in looked.drain(..) {
+            for (found, stamps) in rest.by_ref().take(upto - done) {
+                self.opportunity(found, *stamps, now)?;
+            }
+            done = upto;
+            if let Some(&(instrument, venue)) = self.seeker.books.get(usize::from(slot)) {
+                self.account.evaluated(instrument, venue, now)?;
             }
         }
+        self.seeker.looked = looked;
         self.seeker.found = found;
+        self.seeker.found.clear();
         Ok(())
     }
 
@@ -322,16 +319,16 @@ const PROGRESS_EVERY: u64 = 4_096;
 impl Seeker {
     /// Looks at both directions of every pair of each book that the last turn moved.
     fn look(&mut self, stage: &CapturedStage, now: Nanos, stamps: Stamps, watch: &impl Stopwatch) {
-        let Seeker { detector, found, hops, .. } = self;
+        let Seeker { detector, found, looked, hops, .. } = self;
         for &slot in stage.moved() {
             let (mut books, began) = (stage, watch.ticks());
             detector.evaluate(&mut books, slot, now, |opportunity| {
                 let mut stamps = stamps;
                 stamps.mark(Hop::Detect, watch.ticks());
-                found.push(Found::Opportunity(opportunity, stamps));
+                found.push((opportunity, stamps));
             });
             hops.record(Hop::Detect, watch.nanos(began, watch.ticks()));
-            found.push(Found::Evaluated(slot));
+            looked.push((slot, found.len()));
         }
     }
 }

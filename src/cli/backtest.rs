@@ -211,7 +211,7 @@ fn funnel(outcome: &Outcome) -> Table {
     let Outcome { funnel, run, .. } = outcome;
     let mut table = Table::new(&["from seen to earned", "count", "quote asset"]);
     let mut row = |name: &str, number: Option<u64>, amount: Option<Money>| {
-        let amount = amount.map_or_else(String::new, |amount| rounded(amount));
+        let amount = amount.map_or_else(String::new, rounded);
         table.row([name.to_owned(), number.map_or_else(String::new, count), amount]);
     };
     row("directions evaluated", Some(outcome.evaluations), None);

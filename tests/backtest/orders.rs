@@ -54,8 +54,11 @@ impl Markets {
     }
 
     fn run(&self, args: &[&str]) -> Ran {
-        let ran =
-            backtest("reference-spot-usdm-free.toml", &[self.texts[0].as_bytes(), self.texts[1].as_bytes()], args);
+        let ran = backtest(
+            "reference-spot-usdm-free.toml",
+            &[self.texts[0].as_bytes(), self.texts[1].as_bytes()],
+            args,
+        );
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran
     }
