@@ -2,8 +2,6 @@
 
 #[path = "common/captures.rs"]
 mod common;
-#[path = "backtest/generate.rs"]
-mod generate;
 #[path = "backtest/ledger.rs"]
 mod ledger;
 #[path = "backtest/orders.rs"]

@@ -39,8 +39,9 @@ fn xarb(args: &[&str], key: Option<(&str, &str)>) -> Ran {
 #[test]
 fn help_teaches() {
     for (args, words) in [
-        (&["--help"][..], &["replay", "preview", "Examples:", "Exit codes:"][..]),
+        (&["--help"][..], &["replay", "backtest", "preview", "Examples:", "Exit codes:"][..]),
         (&["replay", "--help"], &["--until-ns", "--depth", "Examples:", "unsynced"]),
+        (&["backtest", "--help"], &["--opportunities", "--ledger", "--example", "Examples:", "net_quote"]),
         (&["instruments", "--help"], &["--venue", "Examples:", "min_notional", "-c FILE"]),
         (&["preview", "--help"], &["order", "sign", "Examples:", "ACME_SECRET"]),
         (&["preview", "order", "--help"], &["--client-id", "--transport", "Examples:"]),

@@ -90,6 +90,7 @@ struct Order {
     side: Side,
     hedge: bool,
     instrument: InstrumentId,
+    mid: Price,
 }
 
 /// Parts of a difference, see the module documentation; or sums of them.
@@ -159,8 +160,8 @@ pub struct Funnel {
     pub orders: [u64; 3],
     /// Of intents that ended.
     pub parts: Parts,
-    /// Of fills that belong to no intent's account: what was left over and hedged later, and fills
-    /// after an intent's end. Their cash flow.
+    /// What hedging the rests that intents left cost later, and fills after an intent's end, against
+    /// the mid of the time.
     pub leftovers: Money,
     /// Intents that were still open at the end.
     pub unfinished: u64,
@@ -319,13 +320,14 @@ impl Account {
             *ordered = Qty(ordered.0 + record.qty().0);
             intent.mid = Price(record.total());
         }
-        let order = Order { intent: record.intent(), side, hedge, instrument: record.instrument() };
+        let (intent, instrument, mid) = (record.intent(), record.instrument(), Price(record.total()));
+        let order = Order { intent, side, hedge, instrument, mid };
         self.orders.insert(record.client(), (order, record.qty(), Qty::ZERO));
     }
 
     fn fill(&mut self, record: &Record<'_>) {
         let Some((order, ordered, filled)) = self.orders.get_mut(&record.client()) else {
-            return self.leftover(record);
+            return self.leftover(record, record.price());
         };
         let order = *order;
         let before = *filled;
@@ -336,7 +338,7 @@ impl Account {
         let (Some(&(base, scale)), Some(intent)) =
             (self.instruments.get(at), self.intents.get_mut(&order.intent))
         else {
-            return self.leftover(record);
+            return self.leftover(record, order.mid);
         };
         let sides = if order.hedge { &mut intent.hedges } else { &mut intent.legs };
         let own = &mut sides[order.side as usize];
@@ -348,16 +350,17 @@ impl Account {
         }
     }
 
-    /// A fill that belongs to no open intent: its cash flow.
-    fn leftover(&mut self, record: &Record<'_>) {
+    /// A fill that belongs to no open intent: what it brought against a mid.
+    fn leftover(&mut self, record: &Record<'_>, mid: Price) {
         let at = usize::from(record.instrument().0);
         let (Some(&(base, scale)), Some(side)) = (self.instruments.get(at), record.side()) else { return };
-        let value = Money::notional(record.price(), record.qty(), scale).unwrap_or_default();
-        self.funnel.leftovers += if side == Side::Sell { value } else { -value };
-        match record.amount() {
-            (_, asset) if asset == base => {}
-            (fee, _) => self.funnel.leftovers -= fee,
-        }
+        let value = |price| Money::notional(price, record.qty(), scale).unwrap_or_default();
+        let better = value(record.price()) - value(mid);
+        self.funnel.leftovers += if side == Side::Sell { better } else { -better };
+        self.funnel.leftovers -= match record.amount() {
+            (fee, asset) if asset == base => worth(fee, mid, scale),
+            (fee, _) => fee,
+        };
     }
 
     fn end_intent(&mut self, record: &Record<'_>) -> io::Result<()> {

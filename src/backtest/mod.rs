@@ -12,6 +12,7 @@
 //! journal, byte for byte. Memory does not grow with the captures.
 
 mod account;
+pub mod example;
 mod feeds;
 mod market;
 mod rows;

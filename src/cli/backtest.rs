@@ -1,7 +1,7 @@
 //! `xarb backtest`: what captured markets would have given.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::replay::{Bar, per_second, show_file_errors};
 use super::report::{amounts, line};
 use super::{ConfigArgs, Exit, Failure, out};
+use crate::backtest::example::{self, Story};
 use crate::backtest::{Backtest, BacktestError, Lists, Outcome, Timeline, VenueDelays};
 use crate::book::Trust;
 use crate::capture::Capture;
@@ -34,6 +35,7 @@ whose books are the captured ones; `[latency]` of the configuration says how lon
 how much of the difference was cut by limits, gone from the books, lost by latency, fees or hedges.
 
 Examples:
+  xarb backtest --example
   xarb backtest -c configs/reference-spot-usdm.toml --opportunities found.csv spot.gz usdm.gz
   xarb backtest -c my.toml --json --set detect.min_edge_bps=3 capture.gz
 
@@ -52,8 +54,11 @@ pub struct Args {
     /// Write what became of each opportunity to this file, as CSV
     #[arg(long, value_name = "OUT.csv")]
     ledger: Option<PathBuf>,
+    /// A first look: five minutes of two generated markets, without any file
+    #[arg(long, conflicts_with_all = ["config", "captures"])]
+    example: bool,
     /// Captures; those of one feed in the order in which they were recorded
-    #[arg(required = true, value_name = "CAPTURE")]
+    #[arg(required_unless_present = "example", value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
 }
 
@@ -62,10 +67,24 @@ pub struct Args {
 /// # Errors
 /// [`Failure`] with the exit code.
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
-    let config = args.config.load()?;
+    let config = if args.example {
+        Config::parse(example::CONFIG_NAME, example::CONFIG, &args.config.overrides)?
+    } else {
+        args.config.load()?
+    };
     let start = Instant::now();
     let mut captures = Vec::new();
     let mut size = 0;
+    if args.example {
+        let story = Story { seed: config.run.seed, ..Story::FIRST_LOOK };
+        for (name, text) in
+            ["generated spot", "generated perpetual"].into_iter().zip(example::captures(story))
+        {
+            size += text.len() as u64;
+            let capture = Capture::new(Box::new(Cursor::new(text.into_bytes())));
+            captures.push((name.to_owned(), capture.map_err(|error| Failure::failed(error.to_string()))?));
+        }
+    }
     for path in &args.captures {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
@@ -238,7 +257,7 @@ fn funnel(outcome: &Outcome) -> Table {
         row(&format!("  less {}", name.replace('_', " ")), None, Some(amount));
     }
     row(last.0, None, Some(last.1));
-    row("hedged later, or filled late", None, Some(funnel.leftovers));
+    row("rests hedged later", None, Some(funnel.leftovers));
     table
 }
 

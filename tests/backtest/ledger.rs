@@ -3,9 +3,9 @@
 use std::io::Read;
 
 use super::common;
-use super::generate::{Story, captures};
 use super::reference::{Terms, Venue, rows};
 use super::run::{Ran, backtest};
+use xarb::backtest::example::{Story, captures};
 
 fn terms(fees: [i128; 2], min_edge_bps_e4: i128, max_notional: i128, haircut: i128) -> Terms {
     let [spot, usdm] = fees;

@@ -1,7 +1,7 @@
 //! Orders against captured books: what they meet, when, and what it costs.
 
-use super::generate::{Story, captures};
 use super::run::{Ran, backtest};
+use xarb::backtest::example::{Story, captures};
 
 const T0_MS: i64 = 1_700_000_000_000;
 
@@ -190,4 +190,44 @@ fn what_intents_brought_is_the_profit() {
     let dust = units(&ran.report["net_exposure"]["BTC"]).abs();
     let apart = (part("realised") - units(&ran.report["pnl"]["USDT"])).abs();
     assert!(dust < 10i128.pow(22) && apart <= 1_000 * dust, "{}", ran.report);
+}
+
+/// A row of the ledger, by the names of its columns.
+fn ledger(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
+    let mut lines = text.lines();
+    let names: Vec<_> = lines.next().unwrap().split(',').collect();
+    let row = |line: &str| {
+        let cells: Vec<_> = line.split(',').collect();
+        assert_eq!(cells.len(), names.len(), "{line}");
+        names.iter().zip(cells).map(|(name, cell)| ((*name).to_owned(), cell.to_owned())).collect()
+    };
+    lines.map(row).collect()
+}
+
+#[test]
+fn the_ledger_tells_what_became_of_each_opportunity() {
+    let mut markets = Markets::new();
+    markets.beat(500);
+    markets.update(SPOT, 900, "", r#"["60000.00","0"]"#);
+    let path = std::env::temp_dir().join(format!("xarb-ledger-{}.csv", std::process::id()));
+    let path_text = path.display().to_string();
+    markets.run(&["--ledger", &path_text, "--set=latency.feed=0", "--set=risk.cooldown_ms=400"]);
+    let rows = ledger(&std::fs::read_to_string(&path).unwrap());
+    std::fs::remove_file(&path).unwrap();
+    let of = |event: &str| rows.iter().filter(|row| row["event"] == event).collect::<Vec<_>>();
+    let outcomes: Vec<_> =
+        of("opportunity").iter().map(|row| format!("{} {}", row["outcome"], row["intent"])).collect();
+    // Both messages of the beat are evaluated; by the second one the intent of the first is open.
+    assert_eq!(outcomes, ["sent 1", "sent 2", "in_flight "]);
+    let episodes = of("episode");
+    assert_eq!(episodes.len(), 1);
+    assert_eq!(
+        (episodes[0]["duration_ns"].as_str(), episodes[0]["evaluations"].as_str()),
+        ("890000000", "3")
+    );
+    let intents = of("intent");
+    assert_eq!(intents.len(), 2);
+    assert_eq!((intents[0]["outcome"].as_str(), intents[0]["realised"].as_str()), ("done", "1.6"));
+    assert_eq!((intents[1]["outcome"].as_str(), intents[1]["depth_gone"].as_str()), ("unwound", "1.6"));
+    assert!(rows.iter().all(|row| row["episode"] == "1"));
 }

@@ -1,9 +1,16 @@
-//! Captures made from a seed, in the shapes of a recorder of two related markets.
+//! Captures made from a seed, as a recorder of two related markets would have written them: spot and a
+//! perpetual of the same coin, whose prices wander around each other. For a first look without any
+//! data, and for tests.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use oorandom::Rand64;
+
+/// The configuration that goes with them.
+pub const CONFIG: &str = include_str!("../../configs/reference-spot-usdm.toml");
+/// How errors call it.
+pub const CONFIG_NAME: &str = "configs/reference-spot-usdm.toml (compiled in)";
 
 /// One market's stream as it is being made.
 struct Stream {
@@ -21,6 +28,7 @@ const T0: i64 = 1_723_161_253_000_000_000;
 /// What the two streams go through.
 #[derive(Clone, Copy)]
 pub struct Story {
+    /// Everything random follows from it.
     pub seed: u64,
     /// About one update each.
     pub steps: u64,
@@ -30,6 +38,11 @@ pub struct Story {
     pub unseeded: bool,
     /// Updates are lost in the middle, and a later snapshot cures it.
     pub gap: bool,
+}
+
+impl Story {
+    /// Five minutes with a message about every 40 ms on each market.
+    pub const FIRST_LOOK: Story = Story { seed: 1, steps: 7_500, pace_ms: 40, unseeded: false, gap: false };
 }
 
 /// Texts of the spot capture and of the futures one.
@@ -64,7 +77,7 @@ impl Stream {
                 let snapshot = self.snapshot();
                 let changed = self.quote(centre, 2);
                 self.update(at, &changed);
-                writeln!(self.text, "{at} {snapshot}").unwrap();
+                let _ = writeln!(self.text, "{at} {snapshot}");
             }
             let changed = if self.below(40) == 0 {
                 Vec::new()
@@ -151,13 +164,12 @@ impl Stream {
             false => ("btcusdt@depth@100ms", String::new()),
         };
         let prev = if self.futures { format!(r#""pu":{prev},"#) } else { String::new() };
-        writeln!(
+        let _ = writeln!(
             self.text,
             r#"{at} {{"stream":"{stream}","data":{{"e":"depthUpdate","E":{},{more}"s":"BTCUSDT","U":{first},"u":{},{prev}"b":[{bids}],"a":[{asks}]}}}}"#,
             at / 1_000_000,
             self.last,
-        )
-        .unwrap();
+        );
     }
 
     /// Messages that change no depth book.
@@ -165,16 +177,14 @@ impl Stream {
         let event = if self.futures { r#""e":"bookTicker","# } else { "" };
         let ms = at / 1_000_000;
         let stamps = if self.futures { format!(r#","T":{ms},"E":{ms}"#) } else { String::new() };
-        writeln!(
+        let _ = writeln!(
             self.text,
             r#"{at} {{"stream":"btcusdt@bookTicker","data":{{{event}"u":{},"s":"BTCUSDT","b":"1.00","B":"1.000","a":"99999.00","A":"1.000"{stamps}}}}}"#,
             self.last
-        )
-        .unwrap();
-        writeln!(
+        );
+        let _ = writeln!(
             self.text,
             r#"{at} {{"stream":"btcusdt@trade","data":{{"e":"trade","E":{ms},"T":{ms},"s":"BTCUSDT","t":1,"p":"60000.00","q":"0.001","X":"MARKET","m":true}}}}"#
-        )
-        .unwrap();
+        );
     }
 }
