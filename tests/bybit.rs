@@ -15,7 +15,15 @@ mod engine;
 mod hostile;
 #[path = "bybit/preview.rs"]
 mod preview;
+#[path = "common/engine.rs"]
+mod run;
+#[path = "common/dialogue.rs"]
+mod script;
+#[path = "common/world.rs"]
+mod stage;
 #[path = "bybit/trading.rs"]
 mod trading;
+#[path = "common/books.rs"]
+mod watch;
 #[path = "bybit/world.rs"]
 mod world;

@@ -42,6 +42,7 @@ fn the_other_files_are_read_too() {
         (include_str!("../../configs/sandbox-binance.toml"), Environment::Sandbox),
         (include_str!("../../configs/sandbox-binance-usdm.toml"), Environment::Sandbox),
         (include_str!("../../configs/sandbox-bybit.toml"), Environment::Sandbox),
+        (include_str!("../../configs/sandbox-okx.toml"), Environment::Sandbox),
         (include_str!("../../configs/demo-perp.toml"), Environment::Sim),
         (include_str!("../../configs/kraken-validate.toml"), Environment::Live),
     ] {

@@ -8,8 +8,8 @@ use xarb::types::{BookId, Nanos, Side};
 use xarb::venue::{ChangeKind, Feed, FeedInput, FeedOut, TierUse, find};
 use xarb::wire::PaddedBuf;
 
-use crate::books::Plain;
 use crate::dialogue::feed;
+use crate::watch::Plain;
 
 #[derive(Default)]
 struct Counts {

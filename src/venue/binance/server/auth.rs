@@ -9,6 +9,7 @@ use base64::Engine;
 use super::Failure;
 use crate::types::Nanos;
 use crate::venue::binance::sign::percent_decode;
+use crate::venue::served::address;
 use crate::venue::{AccountId, ApiKey, Exchange, KeySecret};
 use crate::wire::hmac::MacKey;
 
@@ -77,11 +78,7 @@ pub fn key<'a>(
         Failure { status: 401, ..Failure::bad(-2015, text) }
     };
     let key = exchange.key(name).ok_or_else(refused)?;
-    // The peer may come with its port.
-    let address = match peer.parse::<core::net::SocketAddr>() {
-        Ok(peer) => peer.ip().to_string(),
-        Err(_) => peer.to_owned(),
-    };
+    let address = address(peer);
     let from_there = key.rights.ips.is_empty() || key.rights.ips.contains(&address);
     let granted = match needs {
         Needs::Nothing => true,

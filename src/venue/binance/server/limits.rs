@@ -13,6 +13,7 @@ use super::auth::Params;
 use crate::types::Nanos;
 use crate::venue::AccountId;
 use crate::venue::binance::symbol::Market;
+use crate::venue::served::address;
 
 /// Orders that an account may place are counted for so long; on spot one that trades is given back.
 const WINDOW: Nanos = Nanos::from_secs(10);
@@ -83,11 +84,7 @@ pub fn weight(market: Market, method: &str, params: &Params) -> u32 {
 
 impl Limits {
     fn of(&mut self, peer: &str, now: Nanos) -> &mut Weight {
-        // The peer may come with its port.
-        let address = match peer.parse::<core::net::SocketAddr>() {
-            Ok(peer) => peer.ip().to_string(),
-            Err(_) => peer.to_owned(),
-        };
+        let address = address(peer);
         let own = self.weights.entry(address).or_default();
         let minute = now.0.div_euclid(MINUTE.0);
         if minute != own.minute {

@@ -3,6 +3,7 @@
 use super::Failure;
 use crate::types::Nanos;
 use crate::venue::bybit::sign::{login_text, request_text};
+use crate::venue::served::address;
 use crate::venue::{AccountId, ApiKey, Exchange, KeySecret};
 use crate::wire::hmac::MacKey;
 
@@ -25,11 +26,7 @@ pub enum Needs {
 /// A key that may be used from there.
 pub fn key<'a>(exchange: &'a dyn Exchange, name: &str, peer: &str) -> Result<&'a ApiKey, Failure> {
     let key = exchange.key(name).ok_or_else(|| Failure::new(10_003, "API key is invalid."))?;
-    // The peer may come with its port.
-    let address = match peer.parse::<core::net::SocketAddr>() {
-        Ok(peer) => peer.ip().to_string(),
-        Err(_) => peer.to_owned(),
-    };
+    let address = address(peer);
     if !key.rights.ips.is_empty() && !key.rights.ips.contains(&address) {
         return Err(Failure::new(10_010, "Unmatched IP, please check your API key's bound IP addresses."));
     }
