@@ -9,7 +9,7 @@ use super::trade::{Trade, VenueDelays, Venues};
 use crate::book::{Counters, Trust};
 use crate::capture::{FileReport, Record};
 use crate::config::Config;
-use crate::detect::{BookSlot, Detector, MergeError, Opportunity};
+use crate::detect::{Bases, BookSlot, Detector, MergeError, Opportunity};
 use crate::engine::{Books, CapturedStage, CrewError, Plan, PlanError, RunReport};
 use crate::sim::delay::Delay;
 use crate::sim::setup::SetupError;
@@ -93,6 +93,7 @@ pub struct Backtest<W> {
 /// Evaluates, and keeps what it finds until the message is done.
 struct Seeker {
     detector: Detector,
+    bases: Option<Bases>,
     /// By slot.
     books: Vec<(InstrumentId, VenueId)>,
     found: Vec<(Opportunity, Stamps)>,
@@ -145,6 +146,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
         }
         let seeker = Seeker {
             detector: Detector::new(&watches)?,
+            bases: plan.bases(),
             books: of_slot,
             found: Vec::new(),
             looked: Vec::new(),
@@ -319,9 +321,12 @@ const PROGRESS_EVERY: u64 = 4_096;
 impl Seeker {
     /// Looks at both directions of every pair of each book that the last turn moved.
     fn look(&mut self, stage: &CapturedStage, now: Nanos, stamps: Stamps, watch: &impl Stopwatch) {
-        let Seeker { detector, found, looked, hops, .. } = self;
+        let Seeker { detector, bases, found, looked, hops, .. } = self;
         for &slot in stage.moved() {
             let (mut books, began) = (stage, watch.ticks());
+            if let Some(bases) = bases {
+                bases.follow(&mut books, slot, now, detector);
+            }
             detector.evaluate(&mut books, slot, now, |opportunity| {
                 let mut stamps = stamps;
                 stamps.mark(Hop::Detect, watch.ticks());

@@ -177,6 +177,9 @@ pub struct DetectConfig {
     pub max_notional: Money,
     /// An instrument on more than two venues is walked as one market, and not pair by pair.
     pub merge: bool,
+    /// Edges are measured against the mean difference between the mids, whose past weighs half after
+    /// this; zero: outright.
+    pub basis_half_life: Nanos,
 }
 
 /// `[risk]`

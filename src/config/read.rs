@@ -419,6 +419,7 @@ fn detect(s: Section<'_>, risk: &RiskConfig) -> Result<DetectConfig, ConfigError
         haircut: s.share("haircut", FeeRate::ONE)?,
         max_notional: capped(&s, "max_notional", whole(1_000))?,
         merge: s.flag("merge", true)?,
+        basis_half_life: millis(s.int("basis_half_life_ms", 0..=24 * HOUR_MS, 0)?),
     };
     if detect.haircut == 0 {
         return Err(s.refuse_key("haircut", "more than zero: the share of a level that is counted on"));

@@ -188,6 +188,13 @@ impl Pair {
         })
     }
 
+    /// Asks for another edge from here on, cut to what [`Pair::new`] takes.
+    #[inline]
+    pub fn require(&mut self, min_edge: Bps) {
+        let min_edge = min_edge.0.clamp(1 - WHOLE, WHOLE);
+        self.buy_factor = (FeeRate::ONE + self.buy.taker_fee.0) * (WHOLE + min_edge);
+    }
+
     /// The market to buy on.
     pub fn buy(&self) -> &Market {
         &self.buy

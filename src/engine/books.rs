@@ -86,7 +86,8 @@ impl Books {
         let (sender, receiver) = bounded(plan.config.exec.queue.max(1));
         let taker = self.taker.take().unwrap_or_else(|| ring(0).1);
         let (readers, journeys) = (self.readers.clone(), self.journeys.clone());
-        Ok((DetectStage::new(detector, taker, readers, journeys, sender), receiver))
+        let stage = DetectStage::new(detector, taker, readers, journeys, sender);
+        Ok((stage.with_bases(plan.bases()), receiver))
     }
 
     /// Where each venue's books of each instrument are published, by venue and instrument.

@@ -2,8 +2,10 @@
 //! venues' rules and addresses.
 
 use crate::config::{Config, TopSource, VenueConfig};
-use crate::detect::{BookSlot, Market, MergeError, Terms, Watch, Watched};
-use crate::types::{Asset, Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Symbol, VenueId};
+use crate::detect::{Bases, BookSlot, Market, MergeError, Terms, Watch, Watched};
+use crate::types::{
+    Asset, Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Nanos, Symbol, VenueId,
+};
 use crate::venue::{SimProfile, Venue};
 
 /// Where a venue's parts are.
@@ -201,6 +203,13 @@ impl Plan {
         })
     }
 
+    /// The bases that edges are measured against; `None` where they are taken outright.
+    pub fn bases(&self) -> Option<Bases> {
+        let detect = &self.config.detect;
+        let half_life = detect.basis_half_life;
+        (half_life > Nanos::ZERO).then(|| Bases::new(&self.watches(), half_life, detect.min_edge))
+    }
+
     /// What the detector looks at.
     pub fn watches(&self) -> Vec<Watch> {
         let detect = &self.config.detect;
@@ -230,7 +239,8 @@ impl Plan {
                         haircut: FeeRate(detect.haircut),
                     },
                     books: books.collect(),
-                    merge: detect.merge,
+                    // Pairs have a basis each.
+                    merge: detect.merge && detect.basis_half_life == Nanos::ZERO,
                 }
             })
             .collect()

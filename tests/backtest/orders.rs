@@ -231,3 +231,31 @@ fn the_ledger_tells_what_became_of_each_opportunity() {
     assert_eq!((intents[1]["outcome"].as_str(), intents[1]["depth_gone"].as_str()), ("unwound", "1.6"));
     assert!(rows.iter().all(|row| row["episode"] == "1"));
 }
+
+#[test]
+fn an_edge_is_measured_against_the_basis() {
+    let mut markets = Markets::new();
+    // The perpetual stands 17.5 bp above spot, mid to mid.
+    markets.update(SPOT, 20, r#"["59999.99","1"]"#, r#"["60000.00","1"]"#);
+    for tenth in 1..40 {
+        markets.beat(100 * tenth);
+    }
+    // It jumps up by 25 bp; comes back to level; both are away from where it stood.
+    let level = |bid: &str, ask: &str| (format!(r#"["{bid}","1"]"#), format!(r#"["{ask}","1"]"#));
+    let (bid, ask) = level("60250.0", "60260.0");
+    markets.update(USDM, 4_050, &bid, &format!(r#"["60110.0","0"],{ask}"#));
+    let (bid, ask) = level("60000.0", "60010.0");
+    let gone = r#"["60250.0","0"],["60100.0","0"]"#;
+    markets.update(USDM, 4_100, &format!("{gone},{bid}"), &ask);
+    let outright = markets.run(&[]);
+    assert!(outright.rows.len() > 70, "{} rows", outright.rows.len());
+    let ran = markets.run(&["--set=detect.basis_half_life_ms=1000"]);
+    let rows: Vec<_> = ran.rows.iter().map(|row| row.split_once("BTC-USDT,").unwrap().1).collect();
+    assert_eq!(
+        rows,
+        [
+            "binance.spot,binance.usdm,0.016,60000,60250,41.666666,41.666666,4",
+            "binance.usdm,binance.spot,0.016,60010,59999.99,-1.668056,-1.668056,-0.16016",
+        ]
+    );
+}
