@@ -13,9 +13,15 @@ mod dialogue;
 mod engine;
 #[path = "bybit/hostile.rs"]
 mod hostile;
+#[path = "bybit/limits.rs"]
+mod limits;
+#[path = "bybit/metadata.rs"]
+mod metadata;
+#[path = "common/pairing.rs"]
+mod pairing;
 #[path = "bybit/preview.rs"]
 mod preview;
-#[path = "common/engine.rs"]
+#[path = "common/run.rs"]
 mod run;
 #[path = "common/dialogue.rs"]
 mod script;

@@ -371,7 +371,7 @@ fn instruments_come_from_the_configured_endpoint() {
     use xarb::host::{HostClock, ListenConfig, serve};
     use xarb::types::Clock;
     let rules = "instrument.BTC-USDT.rules.\"binance.spot\".tick=0.05".to_owned();
-    let config = xarb::config::Config::demo(&[rules]).unwrap();
+    let config = xarb::config::Config::demo_on(&["binance.spot"], &[rules]).unwrap();
     let clock = HostClock::new();
     let (sim, _) = xarb::sim::setup::simulate(&config, clock.now()).unwrap();
     let served = serve(sim, ListenConfig::default(), clock).unwrap();

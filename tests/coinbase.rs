@@ -3,9 +3,13 @@
 
 #[path = "coinbase/dialogue.rs"]
 mod dialogue;
+#[path = "coinbase/engine.rs"]
+mod engine;
 #[path = "coinbase/hostile.rs"]
 mod hostile;
-#[path = "coinbase/run.rs"]
+#[path = "common/pairing.rs"]
+mod pairing;
+#[path = "common/run.rs"]
 mod run;
 #[path = "coinbase/world.rs"]
 mod world;

@@ -2,6 +2,8 @@
 
 #[path = "exec/legs.rs"]
 mod legs;
+#[path = "exec/quotes.rs"]
+mod quotes;
 #[path = "exec/world.rs"]
 mod world;
 
@@ -470,6 +472,31 @@ fn an_order_that_would_break_a_limit_is_refused_by_name_and_takes_nothing() {
     }
     world.desk.venues[1].room = None;
     assert_eq!(world.fire(QTY), Ok(2));
+}
+
+#[test]
+fn a_hedge_that_a_limit_has_no_room_for_waits_and_is_not_a_try() {
+    let mut world = world();
+    // Many more tries than there are: each would have its turn in these two seconds.
+    world.desk.venues[1].fates = vec![Fate::Nothing];
+    world.fire(QTY).unwrap();
+    (world.desk.venues[0].room, world.desk.venues[1].room) = (Some(0), Some(0));
+    world.step(2_000);
+    assert_eq!((world.desk.sent.len(), world.net_btc()), (2, money("0.01")));
+    assert_eq!(world.intent_outcomes(), [0; 4], "still to be hedged");
+    (world.desk.venues[0].room, world.desk.venues[1].room) = (Some(1), Some(1));
+    world.step(500);
+    assert_eq!((world.desk.sent.len(), world.net_btc()), (3, Money::ZERO));
+    assert_eq!(world.intent_outcomes(), [0, 1, 0, 0]);
+    let room: u32 = world.desk.venues.iter().filter_map(|venue| venue.room).sum();
+    assert_eq!(room, 1, "one order was counted once");
+    // Where there never is room, the intent's own time ends it, and somebody is told.
+    world.desk.venues[1].fates = vec![Fate::Nothing];
+    (world.desk.venues[0].room, world.desk.venues[1].room) = (Some(1), Some(1));
+    world.fire(QTY).unwrap();
+    world.step(31_000);
+    assert_eq!(world.intent_outcomes(), [0, 1, 0, 1]);
+    assert!(world.desk.alerts.iter().any(|alert| matches!(alert, Alert::Overdue { .. })));
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             of_slot[usize::from(own.slot.0)] = (own.instrument, venue);
         }
         let seeker = Seeker {
-            detector: Detector::new(&watches)?,
+            detector: Detector::across(&watches, plan.rates.as_ref())?,
             bases: plan.bases(),
             books: of_slot,
             found: Vec::new(),
@@ -334,6 +334,11 @@ impl Seeker {
             });
             hops.record(Hop::Detect, watch.nanos(began, watch.ticks()));
             looked.push((slot, found.len()));
+            // The move of a rate concerns more than one pair.
+            while let Some(slot) = detector.due() {
+                detector.resume(&mut books, slot, now, |opportunity| found.push((opportunity, stamps)));
+                looked.push((slot, found.len()));
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ there are no sockets and time is virtual: the same seed then gives the same jour
 
 Examples:
   xarb demo                                20 seconds, real loopback sockets
+  xarb demo --venues binance.spot,kraken.spot
   xarb demo --seconds 60 --set detect.min_edge_bps=3
   xarb demo --stepped --seed 7 --json      deterministic, in a second or two";
 
@@ -127,7 +128,12 @@ fn stepped_run(config: &Config) -> Result<Report, Failure> {
     let plan = plan(config, &endpoints, &metadata)?;
     let clock = HostClock::new();
     let dial = world.net_mut().dialer();
-    let (mut crew, helm) = crew(&plan, &credentials, &mut || Box::new(dial.clone()), &clock)?;
+    let mut dial = || Box::new(dial.clone()) as Box<dyn Dial>;
+    let identity = super::keys::check(&plan, &credentials, &identity(config), &mut dial, &mut || {
+        world.step(&mut []);
+        world.now()
+    })?;
+    let (mut crew, helm) = crew(&plan, &credentials, &identity, &mut dial, &clock)?;
 
     // Until `deadline`, or until a role says `wanted`.
     let step_until = |world: &mut World, crew: &mut Crew<HostClock>, deadline: Nanos, wanted| {
@@ -171,7 +177,11 @@ fn live_run(config: &Config) -> Result<Report, Failure> {
     let mut dial = || Box::new(dialer.clone()) as Box<dyn Dial>;
     let metadata = super::run::load_metadata(&rows, &endpoints, &mut dial, &clock)?;
     let plan = plan(config, &endpoints, &metadata)?;
-    let (crew, helm) = crew(&plan, &credentials, &mut dial, &clock)?;
+    let identity = super::keys::check(&plan, &credentials, &identity(config), &mut dial, &mut || {
+        std::thread::sleep(Duration::from_millis(1));
+        clock.now()
+    })?;
+    let (crew, helm) = crew(&plan, &credentials, &identity, &mut dial, &clock)?;
 
     let stop = Stop::new();
     let threads = super::run::start(config, crew.into_roles(), &clock, &stop)?;
@@ -199,11 +209,11 @@ fn plan(config: &Config, endpoints: &[Endpoints], metadata: &[Vec<InstrumentSpec
 fn crew(
     plan: &Plan,
     credentials: &[Credentials],
+    identity: &Identity,
     dial: &mut dyn FnMut() -> Box<dyn Dial>,
     clock: &HostClock,
 ) -> Result<(Crew<HostClock>, Helm), Failure> {
-    let identity = identity(&plan.config);
-    Crew::new(plan, credentials, &identity, dial, clock).map_err(|error| Failure::usage(error.to_string()))
+    Crew::new(plan, credentials, identity, dial, clock).map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn end(threads: Threads, stop: &Stop) -> Result<Crew<HostClock>, Failure> {

@@ -11,6 +11,7 @@ mod backtest;
 mod config;
 mod demo;
 mod instruments;
+mod keys;
 mod out;
 mod preview;
 mod replay;

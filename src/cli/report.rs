@@ -46,6 +46,7 @@ impl Report {
             "intents": run.intents,
             "unknown": run.unknown,
             "pnl": amounts(&run.pnl),
+            "pnl_common": amounts(&run.pnl_common.into_iter().collect()),
             "fees": amounts(&run.fees),
             "net_exposure": amounts(&run.net_exposure),
             "hops": self.hops,
@@ -91,6 +92,9 @@ impl Report {
         }
         let _ = writeln!(text, "\n{}", self.hops);
         line(&mut text, "profit and loss", &run.pnl);
+        if let Some(common) = run.pnl_common {
+            line(&mut text, "all of it in", &[common].into());
+        }
         line(&mut text, "fees paid", &run.fees);
         line(&mut text, "left over", &run.net_exposure);
         let _ = writeln!(text, "{:<16} {} ({} unresolved)", "unknown orders", run.unknown, run.unresolved);

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::DelayConfig;
 use crate::types::{
-    Asset, Bps, Contract, ContractKind, Endpoint, Environment, FeeRate, InstrumentSpec, Money, Nanos, Price,
-    Qty, Scale, SpecError, Symbol, Text, VenueId,
+    Asset, Bps, Contract, ContractKind, Endpoint, Environment, FeeRate, InstrumentSpec, KeyRights, Money,
+    Nanos, Price, Qty, Scale, SpecError, Symbol, Text, VenueId,
 };
 use crate::venue::{Channels, Encoding, Transport};
 
@@ -83,6 +83,8 @@ pub struct VenueConfig {
     pub credentials_env: Option<String>,
     /// Orders are sent to be checked by the venue, not to be traded.
     pub validate: bool,
+    /// Trade with a key of which the venue does not tell what it may do.
+    pub allow_unread_rights: bool,
 }
 
 /// `[instrument.<name>]`
@@ -128,6 +130,8 @@ pub struct Rules {
     pub min_notional: Money,
     /// What trades there, where the instrument's name does not tell.
     pub contract: Option<ContractKind>,
+    /// What prices are in there, where that is not what the instrument's name tells.
+    pub quote: Option<Asset>,
 }
 
 impl InstrumentConfig {
@@ -141,12 +145,13 @@ impl InstrumentConfig {
             })
         };
         let kind = rules.contract.unwrap_or(self.kind);
-        let settle = if kind == ContractKind::Inverse { self.base } else { self.quote };
+        let quote = rules.quote.unwrap_or(self.quote);
+        let settle = if kind == ContractKind::Inverse { self.base } else { quote };
         Some(InstrumentSpec {
             name: self.name,
             symbol: listing.symbol,
             base: self.base,
-            quote: self.quote,
+            quote,
             scale: self.scale,
             tick: rules.tick,
             lot: rules.lot,
@@ -166,6 +171,29 @@ impl InstrumentConfig {
     }
 }
 
+/// `[quote]`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuoteConfig {
+    /// What limits and totals are in.
+    pub common: Asset,
+    /// The books that tell what assets are worth in each other; of several ways the shortest is taken,
+    /// and of those the first.
+    pub rates: Vec<RateConfig>,
+}
+
+/// `[quote.rates.<instrument>]`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RateConfig {
+    /// Whose book it is: its base asset in its quote asset.
+    pub instrument: Text<31>,
+    /// Where the book is.
+    pub venue: VenueId,
+    /// Taken off whatever is converted, in units of 1e-8.
+    pub haircut: FeeRate,
+    /// An older rate is not traded by.
+    pub max_age: Nanos,
+}
+
 /// `[detect]`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DetectConfig {
@@ -173,7 +201,7 @@ pub struct DetectConfig {
     pub min_edge: Bps,
     /// Share of a level's quantity that is counted on, in units of 1e-8.
     pub haircut: i64,
-    /// Most value of one opportunity, in the quote asset.
+    /// Most value of one opportunity, in the quote asset; with `[quote]`, in the common one.
     pub max_notional: Money,
     /// An instrument on more than two venues is walked as one market, and not pair by pair.
     pub merge: bool,
@@ -185,7 +213,7 @@ pub struct DetectConfig {
 /// `[risk]`
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RiskConfig {
-    /// Most value of one order, in the quote asset.
+    /// Most value of one order, in the quote asset; with `[quote]`, in the common one.
     pub max_order_notional: Money,
     /// Most orders in any second, on each venue.
     pub max_orders_per_s: u32,
@@ -195,9 +223,9 @@ pub struct RiskConfig {
     pub price_band: Bps,
     /// Least time between intents of one instrument and direction.
     pub cooldown: Nanos,
-    /// What an instrument's exposure may be worth in the worst case, in the quote asset.
+    /// What an instrument's exposure may be worth in the worst case, in the same asset.
     pub max_exposure: Money,
-    /// Trading stops when this much of the quote asset is lost; zero = no such limit.
+    /// An instrument that lost this much stops, in the same asset; zero = no such limit.
     pub max_loss: Money,
 }
 
@@ -268,8 +296,10 @@ pub struct SimConfig {
     pub disconnect_ppm: u32,
     /// Updates lost at random, of a million.
     pub gap_ppm: u32,
-    /// The fair price at the start.
+    /// The fair price at the start, of instruments that are not in `prices`.
     pub price: Money,
+    /// The fair prices at the start, by instrument.
+    pub prices: Vec<(Text<31>, Money)>,
     /// How far the fair price wanders in a second, typically.
     pub volatility: Bps,
     /// How far a venue's own price strays from the fair one, typically.
@@ -282,6 +312,8 @@ pub struct SimConfig {
     pub updates_per_s: u32,
     /// What positions in contracts are worth at most, as a multiple of their margin.
     pub leverage: u32,
+    /// What its own keys may do.
+    pub key_rights: KeyRights,
 }
 
 /// `[latency]`

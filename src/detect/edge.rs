@@ -8,13 +8,14 @@
 //! minimum. Value, fees and profit are those of the rounded size, each fee rounded up to 1e-8.
 //!
 //! All in integers: edges are compared across (no division), and what does not fit is refused.
-//! Where the two quotes differ one day, the rate between them multiplies the sell side: into the
-//! factor of [`Pair::pays`] and into the value sold, and nowhere else.
+//! Where the two quotes differ, the rate between them multiplies the sell side: into the factor of
+//! [`Pair::pays`] ([`Pair::converted`]), so that the walk is the same, and into the value sold once
+//! all is found.
 
 use super::{Leg, Opportunity, Refused, Sums};
 use crate::types::{
-    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Scale, Side,
-    VenueId, times,
+    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Rate, Round, Scale,
+    Side, VenueId, times,
 };
 
 /// A venue's side of a trade.
@@ -195,6 +196,23 @@ impl Pair {
         self.buy_factor = (FeeRate::ONE + self.buy.taker_fee.0) * (WHOLE + min_edge);
     }
 
+    /// The same pair with what is sold brought to the asset that is paid by `sold`, and the cap given
+    /// in an asset in which a unit of the latter is worth `cap`. Values stay each in its own asset.
+    /// The threshold is rounded against us, by less than one part in 2^60 times the rate; `None`
+    /// when a rate is beyond all sense.
+    pub fn converted(&self, sold: Rate, cap: Rate) -> Option<Pair> {
+        let wide = |factor: i64, by: u64| u128::from(factor.unsigned_abs()) * u128::from(by);
+        let (sell, buy) = (wide(self.sell_factor, sold.num()), wide(self.buy_factor, sold.den()));
+        let shift = (128 - (sell | buy).leading_zeros()).saturating_sub(62);
+        let max_raw = cap.inverse().of(self.max_raw, Round::Down)?;
+        Some(Pair {
+            sell_factor: i64::try_from(sell >> shift).ok()?,
+            buy_factor: i64::try_from(shifted_up(buy, shift)).ok()?,
+            max_raw,
+            ..self.clone()
+        })
+    }
+
     /// The market to buy on.
     pub fn buy(&self) -> &Market {
         &self.buy
@@ -373,6 +391,11 @@ impl Taken {
         let sums = Sums { bought, buy_fees: self.buy_fee, sold, sell_fees: self.sell_fee };
         Opportunity::new(instrument, at, &legs, sums, self.depth_limited)
     }
+}
+
+/// `value / 2^by`, rounded up.
+pub(super) fn shifted_up(value: u128, by: u32) -> u128 {
+    (value >> by) + u128::from(value.trailing_zeros() < by)
 }
 
 fn greatest_divisor(a: u64, b: u64) -> u64 {

@@ -82,7 +82,7 @@ impl Books {
     /// # Errors
     /// [`MergeError`] for terms that cannot be worked with; a [`Plan`] has checked them.
     pub fn detect_stage(&mut self, plan: &Plan) -> Result<(DetectStage, Receiver<Signal>), MergeError> {
-        let detector = Detector::new(&plan.watches())?;
+        let detector = Detector::across(&plan.watches(), plan.rates.as_ref())?;
         let (sender, receiver) = bounded(plan.config.exec.queue.max(1));
         let taker = self.taker.take().unwrap_or_else(|| ring(0).1);
         let (readers, journeys) = (self.readers.clone(), self.journeys.clone());

@@ -44,7 +44,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A seed of its own for each use.
+    /// The seed for one use.
     fn seed_of(&self, use_: u64) -> u64 {
         self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(use_)
     }
@@ -170,23 +170,9 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
             let gateway: Box<dyn Gateway> = if venue.config.environment == Environment::Paper {
                 Box::new(paper(plan, venue, books))
             } else {
-                let make = venue.row.gateway.ok_or_else(|| CrewError::NoGateway(venue.config.id.clone()))?;
-                make(&GatewayConfig {
-                    venue: venue.id,
-                    instruments: venue.instruments.iter().map(|b| (b.instrument, b.spec.clone())).collect(),
-                    credentials: credentials
-                        .get(number)
-                        .cloned()
-                        .ok_or_else(|| CrewError::NoKey(venue.config.id.clone()))?,
-                    transport: venue.config.transport,
-                    rest: venue.endpoints.rest.clone(),
-                    orders: venue.endpoints.orders.clone(),
-                    private: venue.endpoints.private.clone(),
-                    window_ms: venue.config.window_ms,
-                    nonce_from: identity.nonce_from,
-                    mask_seed: identity.seed_of(0x100 + number as u64),
-                })
-                .map_err(|error| CrewError::Key { venue: venue.config.id.clone(), error })?
+                let credentials = credentials.get(number);
+                let credentials = credentials.ok_or_else(|| CrewError::NoKey(venue.config.id.clone()))?;
+                gateway(venue, credentials, identity)?
             };
             let seed = identity.seed_of(0x200 + 16 * number as u64);
             lanes.push(Lanes::new(venue.id, &venue.config.id, gateway, dial, connection, seed));
@@ -287,15 +273,42 @@ impl<W: Stopwatch> ExecRole<W> {
         report.intents = exec.counts.intents;
         report.unresolved = exec.open_orders as u64;
         report.pnl = exec.pnl.iter().copied().collect();
+        report.pnl_common = exec.pnl_common;
         report.fees = exec.fees.iter().copied().collect();
-        let quotes: Vec<_> = plan.config.instruments.iter().map(|instrument| instrument.quote).collect();
-        let exposed = exec.net_exposure.iter().filter(|(asset, _)| !quotes.contains(asset));
+        // What profits are counted in is no exposure: with rates that is the common asset alone.
+        let counted: Vec<_> = match &plan.rates {
+            None => plan.config.instruments.iter().map(|instrument| instrument.quote).collect(),
+            Some(rates) => vec![rates.common],
+        };
+        let exposed = exec.net_exposure.iter().filter(|(asset, _)| !counted.contains(asset));
         report.net_exposure = exposed.copied().collect();
         report.journal_sha256 = const_hex::encode(stage.executor().journal().digest());
         report.alerts.extend(stage.alerts().cloned());
         hops.merge(stage.hops());
         report
     }
+}
+
+/// A gateway for one key of a venue.
+pub(super) fn gateway(
+    venue: &PlannedVenue,
+    credentials: &Credentials,
+    identity: &Identity,
+) -> Result<Box<dyn Gateway>, CrewError> {
+    let make = venue.row.gateway.ok_or_else(|| CrewError::NoGateway(venue.config.id.clone()))?;
+    let made = make(&GatewayConfig {
+        venue: venue.id,
+        instruments: venue.instruments.iter().map(|b| (b.instrument, b.spec.clone())).collect(),
+        credentials: credentials.clone(),
+        transport: venue.config.transport,
+        rest: venue.endpoints.rest.clone(),
+        orders: venue.endpoints.orders.clone(),
+        private: venue.endpoints.private.clone(),
+        window_ms: venue.config.window_ms,
+        nonce_from: identity.nonce_from,
+        mask_seed: identity.seed_of(0x100 + u64::from(venue.id.0)),
+    });
+    made.map_err(|error| CrewError::Key { venue: venue.config.id.clone(), error })
 }
 
 /// An account on paper, filled against the books of the run.
@@ -345,6 +358,7 @@ fn executor_config(plan: &Plan, identity: &Identity) -> ExecutorConfig {
             min_edge: config.detect.min_edge,
             loss_max: if risk.max_loss == Money::ZERO { Money(i128::MAX / 4) } else { risk.max_loss },
         },
+        rates: plan.rates.clone(),
         hedge: HedgeRules {
             policy: match exec.hedge {
                 HedgePolicy::Finish => Policy::Finish,

@@ -44,6 +44,8 @@ pub enum Urgency {
 pub enum Forget {
     /// Wholly, so long after it was counted, or at the end of a window of the clock of this length.
     After(Nanos),
+    /// Wholly, so long after it was counted: what the venue reports is of the last such span.
+    Rolling(Nanos),
     /// Steadily, in thousandths of a unit a second.
     Steadily(u32),
 }
@@ -113,7 +115,8 @@ impl Budget {
         debug_assert!(rules.len() <= RULES_MAX);
         let row = |rule: &Rule| {
             let of = match rule.forget {
-                Forget::After(length) => Of::Window(Window::new(length)),
+                Forget::After(length) => Of::Window(Window::new(length, false)),
+                Forget::Rolling(length) => Of::Window(Window::new(length, true)),
                 Forget::Steadily(rate) => {
                     Of::Level(Level { rate: i64::from(rate), level: 0, at: Nanos(i64::MIN) })
                 }
@@ -311,12 +314,25 @@ struct Window {
     /// is taken to begin a slot late, since a report right after its start may be of the one before.
     venue: u32,
     window: i64,
+    /// The venue's window has no start: what it counts beyond our own is of others, and is taken to have
+    /// come just now.
+    rolls: bool,
 }
 
 impl Window {
-    fn new(length: Nanos) -> Window {
+    fn new(length: Nanos, rolls: bool) -> Window {
         let step = (length.0 / SLOTS).max(1);
-        Window { step, slot: 0, here: 0, ends: i64::MIN, ring: [0; KEPT], sum: 0, venue: 0, window: i64::MIN }
+        Window {
+            step,
+            slot: 0,
+            here: 0,
+            ends: i64::MIN,
+            ring: [0; KEPT],
+            sum: 0,
+            venue: 0,
+            window: i64::MIN,
+            rolls,
+        }
     }
 
     #[inline]
@@ -382,6 +398,9 @@ impl Window {
 
     fn told(&mut self, used: u32, now: Nanos) {
         self.roll(now);
+        if self.rolls {
+            return self.add(used.saturating_sub(self.sum), now);
+        }
         // Within the first slot of a window it may be the count of the one before.
         if self.slot.rem_euclid(SLOTS) != 0 {
             self.venue = self.venue.max(used);
@@ -516,6 +535,15 @@ mod tests {
         // Another limit than the documented one.
         budget.limit(0, 3);
         assert_eq!(spend(&mut budget, 11_000), Err(Limited("r")), "two of before, one of now");
+        // A window without a start: what others used is held as long as if it had come just now.
+        let mut rolling = Budget::new(&[rule("r", 100, Forget::Rolling(TEN))], 0);
+        assert_eq!([0; 10].map(|_| spend(&mut rolling, 0)), [Ok(()); 10]);
+        rolling.told(0, 0, 99, ms(1_500));
+        rolling.told(0, 0, 12, ms(1_600)); // an older one
+        assert_eq!([0; 2].map(|_| spend(&mut rolling, 1_600).is_ok()), [true, false]);
+        assert_eq!(rolling.used(0, 0, ms(12_000)), 90, "ours have lapsed, theirs have not");
+        assert_eq!(rolling.used(0, 0, ms(12_999)), 90);
+        assert_eq!(rolling.used(0, 0, ms(13_000)), 0);
         let mut level = Budget::new(&[rule("r", 100, Forget::Steadily(1_000))], 0);
         level.told(0, 0, 5_000, ms(0));
         assert_eq!(spend(&mut level, 999), Err(Limited("r")));
@@ -550,8 +578,9 @@ mod tests {
     proptest! {
         /// Wherever a window starts, and whatever clock, urgency and reports do: never more than the limit.
         #[test]
-        fn no_window_is_ever_exceeded(steps in steps(), start in 0i64..20_000) {
-            let rules = [Rule { orders: 20, urgent: 10, ..rule("r", 40, Forget::After(TEN)) }];
+        fn no_window_is_ever_exceeded(steps in steps(), start in 0i64..20_000, rolls in any::<bool>()) {
+            let forget = if rolls { Forget::Rolling(TEN) } else { Forget::After(TEN) };
+            let rules = [Rule { orders: 20, urgent: 10, ..rule("r", 40, forget) }];
             let mut budget = Budget::new(&rules, 0);
             let (mut now, mut latest) = (ms(start), Nanos(i64::MIN / 2));
             let mut sent: Vec<(Nanos, u32)> = Vec::new();

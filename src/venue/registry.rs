@@ -35,6 +35,8 @@ pub struct Venue {
     pub instruments: fn(&[u8]) -> Option<Vec<InstrumentSpec>>,
     /// Path and query of that metadata.
     pub instruments_target: &'static str,
+    /// From one page of that metadata, path and query of the next; `None` after the last.
+    pub instruments_next: fn(&[u8]) -> Option<String>,
     /// The venue's public endpoints: stream, then REST.
     pub endpoints: (&'static str, &'static str),
 }

@@ -56,6 +56,7 @@ pub const SPOT: Venue = Venue {
     sign: Some(preview::sign),
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/api/v3/exchangeInfo",
+    instruments_next: |_| None,
     endpoints: ("wss://stream.binance.com:9443/stream", "https://api.binance.com/"),
 };
 
@@ -79,6 +80,7 @@ pub const USDM: Venue = Venue {
     sign: Some(preview::sign),
     instruments: |body| instruments(Market::UsdM, body),
     instruments_target: "/fapi/v1/exchangeInfo",
+    instruments_next: |_| None,
     endpoints: ("wss://fstream.binance.com/public/stream", "https://fapi.binance.com/"),
 };
 
@@ -93,5 +95,6 @@ pub const COINM: Venue = Venue {
     sign: None,
     instruments: |body| instruments(Market::CoinM, body),
     instruments_target: "/dapi/v1/exchangeInfo",
+    instruments_next: |_| None,
     endpoints: ("wss://dstream.binance.com/stream", "https://dapi.binance.com/"),
 };

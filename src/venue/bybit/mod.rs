@@ -29,7 +29,7 @@ use crate::venue::{FeeIn, KeyForm, SimProfile, Venue};
 use feed::BybitFeed;
 use gateway::BybitGateway;
 use server::BybitServer;
-use symbol::{Market, instruments};
+use symbol::{Market, instruments, next_page};
 
 /// One kind of key for everything; spot buys are charged in what they bring.
 const SIM: SimProfile = SimProfile {
@@ -52,6 +52,7 @@ pub const SPOT: Venue = Venue {
     sign: Some(preview::sign),
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/v5/market/instruments-info?category=spot",
+    instruments_next: |_| None,
     endpoints: ("wss://stream.bybit.com/v5/public/spot", "https://api.bybit.com/"),
 };
 
@@ -66,6 +67,7 @@ pub const LINEAR: Venue = Venue {
     sign: Some(preview::sign),
     instruments: |body| instruments(Market::Linear, body),
     instruments_target: "/v5/market/instruments-info?category=linear&limit=1000",
+    instruments_next: |body| next_page(Market::Linear, LINEAR.instruments_target, body),
     endpoints: ("wss://stream.bybit.com/v5/public/linear", "https://api.bybit.com/"),
 };
 
@@ -80,5 +82,6 @@ pub const INVERSE: Venue = Venue {
     sign: None,
     instruments: |body| instruments(Market::Inverse, body),
     instruments_target: "/v5/market/instruments-info?category=inverse&limit=1000",
+    instruments_next: |body| next_page(Market::Inverse, INVERSE.instruments_target, body),
     endpoints: ("wss://stream.bybit.com/v5/public/inverse", "https://api.bybit.com/"),
 };

@@ -91,6 +91,7 @@ pub const ADVANCED: Venue = Venue {
     sign: Some(preview::advanced_sign),
     instruments: symbol::advanced,
     instruments_target: "/api/v3/brokerage/market/products",
+    instruments_next: |_| None,
     endpoints: ("wss://advanced-trade-ws.coinbase.com", "https://api.coinbase.com"),
 };
 
@@ -112,5 +113,6 @@ pub const EXCHANGE: Venue = Venue {
     sign: Some(preview::exchange_sign),
     instruments: symbol::exchange,
     instruments_target: "/products",
+    instruments_next: |_| None,
     endpoints: ("wss://ws-feed.exchange.coinbase.com", "https://api.exchange.coinbase.com"),
 };

@@ -25,5 +25,6 @@ pub const FUTURES: Venue = Venue {
     sign: None,
     instruments: symbol::instruments,
     instruments_target: "/derivatives/api/v3/instruments",
+    instruments_next: |_| None,
     endpoints: ("wss://futures.kraken.com/ws/v1", "https://futures.kraken.com"),
 };

@@ -14,7 +14,7 @@ use super::requests::{Asked, Call, Calls, Ring};
 use super::session::{Session, TOKEN_WAIT};
 use super::sign::Signer;
 use super::symbol;
-use crate::types::{ClientId, Draft, InstrumentId, InstrumentSpec, Nanos};
+use crate::types::{Class, ClientId, Draft, InstrumentId, InstrumentSpec, Nanos};
 use crate::venue::{
     Budget, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
     LaneSpec, Limited, OrderBytes, PreviewError, Transport, Unsupported, Urgency,
@@ -211,6 +211,9 @@ impl Gateway for KrakenGateway {
             GatewayInput::Failed { token, sent } => self.failed(token, sent, now, out),
             GatewayInput::Tick => {
                 self.calls.take_turns(now, &mut out.wants);
+                while let Some(late) = self.calls.late(now) {
+                    self.call_failed(&late.call, late.name(), Class::Refused, limits::NO_ROOM, now, out);
+                }
                 self.tick(now, out);
             }
             GatewayInput::Opened(_) | GatewayInput::Closed(_) | GatewayInput::Text(..) => {}

@@ -42,5 +42,6 @@ pub const SPOT: Venue = Venue {
     sign: Some(preview::sign),
     instruments: symbol::instruments,
     instruments_target: "/0/public/AssetPairs",
+    instruments_next: |_| None,
     endpoints: ("wss://ws.kraken.com/v2", "https://api.kraken.com"),
 };

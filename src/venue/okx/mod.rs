@@ -52,6 +52,7 @@ pub const SPOT: Venue = Venue {
     sign: Some(preview::sign),
     instruments: symbol::instruments,
     instruments_target: "/api/v5/public/instruments?instType=SPOT",
+    instruments_next: |_| None,
     endpoints: (STREAM, REST),
 };
 
@@ -66,5 +67,6 @@ pub const SWAP: Venue = Venue {
     sign: Some(preview::sign),
     instruments: symbol::instruments,
     instruments_target: "/api/v5/public/instruments?instType=SWAP",
+    instruments_next: |_| None,
     endpoints: (STREAM, REST),
 };
