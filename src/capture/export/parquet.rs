@@ -125,7 +125,8 @@ impl<W: Write + Send> Table<W> {
                 }
                 Some(Column::Some(values, given)) => {
                     writer.typed::<Int64Type>().write_batch(values, Some(given), None)?;
-                    (values.clear(), given.clear());
+                    values.clear();
+                    given.clear();
                 }
                 Some(Column::Words(words)) => {
                     writer.typed::<ByteArrayType>().write_batch(words, None, None)?;
@@ -133,7 +134,8 @@ impl<W: Write + Send> Table<W> {
                 }
                 Some(Column::SomeWords(words, given)) => {
                     writer.typed::<ByteArrayType>().write_batch(words, Some(given), None)?;
-                    (words.clear(), given.clear());
+                    words.clear();
+                    given.clear();
                 }
                 None => {}
             }

@@ -86,7 +86,7 @@ impl StoreMeta {
             }
             "xarb.instrument" => {
                 let venue = word("venue").ok_or_else(|| wrong("venue"))?.to_owned();
-                self.instruments.push((venue, instrument(words).map_err(|key| wrong(key))?));
+                self.instruments.push((venue, instrument(words).map_err(&wrong)?));
             }
             "xarb.integrity" => {
                 let dropped = word("dropped").and_then(|text| text.parse().ok());
