@@ -66,7 +66,8 @@
 //! - [`risk`]: the gate that every order passes. [`exec`]: legs, ready requests, order states,
 //!   hedges, the journal. [`account`]: positions, fees, profit and loss.
 //! - [`engine`]: the stages, and the roles that drive them over connections.
-//! - [`telemetry`]: histograms of hops. [`capture`]: captured feeds and their replay.
+//! - [`telemetry`]: histograms of hops. [`capture`]: captured feeds: the container,
+//!   recording, import, replay, statistics, export.
 //! - [`sim`]: simulated exchanges, their market and network, and the stepped world.
 //! - [`host`]: threads, sockets, TLS and clocks; nothing else opens, sleeps, spawns or asks the time.
 //! - [`config`], [`cli`]: what people write and type.

@@ -30,8 +30,8 @@ and checks the books. The container replays to the same books.
 
 Examples:
   xarb import btcusdt_20240808.gz btcusdt_20240809.gz -o btcusdt.mcap
-  xarb import binance_incremental_book_L2_2024-08-08_BTCUSDT.csv.gz \\
-              binance_trades_2024-08-08_BTCUSDT.csv.gz -o day.mcap --compression zstd
+  xarb import incremental_book_L2_2024-08-08_BTCUSDT.csv.gz trades_2024-08-08_BTCUSDT.csv.gz \\
+              -o day.mcap --compression zstd
 
 Exit code 3: as `xarb replay` of the sources, or a record that could not be read; the container is
 written all the same.";

@@ -20,7 +20,7 @@
 //! | `xarb.closed` | a line feed: the connection is gone |
 //! | `xarb.sent` | `<url>`, a line feed, the text message that was sent |
 //! | `xarb.tick` | nothing: time passed, and the feed was told |
-//! | `xarb.decoded` | levels or a trade that another program decoded, see [`super::decoded`] |
+//! | `xarb.decoded` | levels or a trade that another program decoded, in the form that `capture/decoded.rs` describes |
 //! | `xarb.private` | what happened, a line feed, the bytes: an input of an account's private side, credentials and signatures blanked by the venue's own rule |
 //!
 //! Metadata records (all values are text, numbers are plain decimals):
