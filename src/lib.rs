@@ -62,7 +62,8 @@
 //! - [`venue`]: a folder per exchange operator with both ends of its wire, behind
 //!   [`Feed`](venue::Feed), [`Gateway`](venue::Gateway) and [`Server`](venue::Server).
 //! - [`book`]: the ladder that one thread owns, and the published top that any thread reads.
-//! - [`detect`]: the net edge of a size, in integers, and what to look at when a book moved.
+//! - [`detect`]: the net edge of a size, in integers, also across quote assets by rate books, and what
+//!   to look at when a book moved.
 //! - [`risk`]: the gate that every order passes. [`exec`]: legs, ready requests, order states,
 //!   hedges, the journal. [`account`]: positions, fees, profit and loss.
 //! - [`engine`]: the stages, and the roles that drive them over connections.

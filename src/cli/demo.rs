@@ -30,6 +30,7 @@ Examples:
   xarb demo --venues a.spot,b.spot         names as `xarb instruments` prints them
   xarb demo --seconds 60 --set detect.min_edge_bps=3
   xarb demo --stepped --seed 7 --json      deterministic, in a second or two
+  xarb demo -c configs/demo-quotes.toml    prices in USD and in USDT, with a rate book between them
   xarb demo --seconds 5 --record run.mcap  writes what came in, for `xarb replay run.mcap`";
 
 /// Trade between simulated exchanges: no key, no network
