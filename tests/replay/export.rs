@@ -52,10 +52,7 @@ fn books_come_back_from_csv_as_they_were() {
     assert!(source.books[0].levels.bids > 1 && again.is_sound());
     assert_eq!(again.files[1].ignored, 2, "the trades");
     assert!(text.starts_with("exchange,symbol,"), "{text}");
-    assert!(
-        text.contains("binance,BTCUSDT,1700000000000005,1700000000000005,false,ask,101.5,0.125\n"),
-        "{text}"
-    );
+    assert!(text.contains("binance,BTCUSDT,1000,1700000000000005,false,ask,101.5,0.125\n"), "{text}");
 }
 
 /// A book that is cut to a depth by the rule of its venue: what falls off is told as removed.
