@@ -101,7 +101,8 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let outcome = replay.outcome(0);
     let found = replay.found();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let meta = StoreMeta { version, source: "import".to_owned(), ..found };
+    let source = if found.source.is_empty() { "import".to_owned() } else { found.source.clone() };
+    let meta = StoreMeta { version, source, ..found };
     let (sources, size) = sources(&args.inputs, replay.claims())?;
     // Under its name it is whole or not there.
     let mut part = args.out.clone().into_os_string();
