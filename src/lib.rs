@@ -68,7 +68,8 @@
 //! - [`risk`]: the gate that every order passes. [`exec`]: legs, ready requests, order states,
 //!   hedges, the journal. [`account`]: positions, fees, profit and loss.
 //! - [`engine`]: the stages, and the roles that drive them over connections.
-//! - [`telemetry`]: histograms of hops. [`capture`]: captured feeds and their replay.
+//! - [`telemetry`]: histograms of hops. [`capture`]: captured feeds: the container,
+//!   recording, import, replay, statistics, export.
 //! - [`sim`]: simulated exchanges, their market and network, and the stepped world.
 //! - [`backtest`]: captured messages through the engine, and the account of what came of them.
 //! - [`host`]: threads, sockets, TLS and clocks; nothing else opens, sleeps, spawns or asks the time.

@@ -329,3 +329,30 @@ fn no_look_across_quote_assets_allocates() {
     }
     assert_eq!(found, 4 * 198, "the rate moves two, and two move by themselves");
 }
+
+/// A recording looks on every input of the hot path: it copies into buffers made at the start, also
+/// where none is free.
+#[test]
+fn no_recorded_input_allocates() {
+    use xarb::capture::{StoreMeta, StoreOptions, StoreWriter, recorder};
+    use xarb::types::{Nanos, VenueId};
+    use xarb::venue::{FeedInput, GatewayInput, Lane, VENUES};
+    use xarb::wire::PaddedBuf;
+
+    let (intake, mut writer) = recorder(VENUES.iter().take(1).collect(), 16);
+    let file = std::io::Cursor::new(Vec::new());
+    let mut out =
+        StoreWriter::new(file, StoreOptions::default(), &StoreMeta::default()).expect("a container");
+    let mut padded = PaddedBuf::default();
+    let text = padded.fill(&[b'x'; 3_000]);
+    for round in 0..50 {
+        let before = COUNT.with(Cell::get);
+        for at in 0..10 {
+            intake.feed(VenueId(0), Nanos(at), &FeedInput::Text(text));
+            intake.gateway(VenueId(0), Nanos(at), &GatewayInput::Text(Lane::Private, text));
+        }
+        assert_eq!(COUNT.with(Cell::get) - before, 0, "round {round}");
+        assert_eq!(writer.turn(&mut out, 100).expect("written"), 16);
+    }
+    assert_eq!(writer.dropped(), 50 * 4);
+}

@@ -44,7 +44,7 @@ fn help_teaches() {
         (&["record", "--help"], &["--rotate-mb", "Examples:", "environment", "lost"]),
         (&["import", "--help"], &["--compression", "Examples:", "Tardis", "MCAP"]),
         (&["export", "--help"], &["npz", "parquet", "tardis", "Examples:", "updates  time venue_time"]),
-        (&["stats", "--help"], &["clock offset", "Examples:", "above"]),
+        (&["stats", "--help"], &["offset", "Examples:", "above"]),
         (&["backtest", "--help"], &["--opportunities", "--ledger", "--example", "Examples:", "net_quote"]),
         (&["instruments", "--help"], &["--venue", "Examples:", "min_notional", "-c FILE"]),
         (&["preview", "--help"], &["order", "sign", "Examples:", "ACME_SECRET"]),

@@ -1,5 +1,11 @@
 //! Captured feeds: containers, formats, and the replay that rebuilds books from them.
 //!
+//! - [`Capture`] reads any format, or several captures as one, record by record; [`Replay`] hands the
+//!   records to the live feeds, and an [`Observer`] looks on: [`Gather`] for statistics, [`export`] for
+//!   the forms of other programs.
+//! - [`StoreWriter`] writes the project's own container, whose layout is described in [`store`];
+//!   [`recorder`] fills it from live inputs, [`import`](import()) from captures of any format.
+//!
 //! Formats are told apart by content, never by name. Reading is handed an open file and opens
 //! nothing itself; what is wrong with a line is said of that line, and the next one is read.
 
@@ -15,7 +21,7 @@ mod recorder;
 mod replay;
 mod report;
 mod stats;
-mod store;
+pub mod store;
 mod tardis;
 mod ticker;
 

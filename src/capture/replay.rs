@@ -16,7 +16,7 @@ use crate::book::{Book, BookConfig, Loss, Stamp, Touched, Trust};
 use crate::types::{BookId, Endpoint, Fixed, InstrumentSpec, Level, Nanos, Scale, Side, Symbol};
 use crate::venue::{
     self, BookChange, BookConfig as FeedBook, ChangeKind, Channels, Clue, Encoding, Feed, FeedConfig,
-    FeedInput, FeedOut, Lost, Venue, Verdict, speaks_sbe,
+    FeedInput, FeedOut, Lost, Venue, Verdict,
 };
 use crate::wire::PaddedBuf;
 
@@ -109,6 +109,8 @@ pub struct Replay<O = ()> {
     specs: Vec<(&'static str, InstrumentSpec)>,
     /// The books of a recorded engine, with the scales that its feeds had.
     configured: Vec<(&'static str, InstrumentSpec)>,
+    /// How venues of the container at hand write market data, where not as text.
+    binary: Vec<&'static str>,
     /// Instruments of the container at hand that are known already.
     told: usize,
     /// By file and its connections: whose they are, where that came out.
@@ -126,8 +128,7 @@ struct Conn {
     name: String,
     feed: Box<dyn Feed>,
     open: bool,
-    /// Messages it took.
-    messages: u64,
+    encoding: Encoding,
     /// Least time from the venue's stamp to ours, which clocks that differ may make negative.
     delay_min: Option<Nanos>,
     books: Vec<BookState>,
@@ -202,6 +203,7 @@ impl<O: Observer> Replay<O> {
             conns: Vec::new(),
             specs: Vec::new(),
             configured: Vec::new(),
+            binary: Vec::new(),
             told: 0,
             claims: Vec::new(),
             files: Vec::new(),
@@ -236,6 +238,7 @@ impl<O: Observer> Replay<O> {
         let file = FileReport { path: path.to_owned(), format: capture.format(), ..FileReport::default() };
         self.files.push(file);
         self.told = 0;
+        self.binary.clear();
         let mut seats: Vec<Seat> = Vec::new();
         // HTTP answers that came before a connection of their venue did.
         let mut early: Vec<(&'static str, Record)> = Vec::new();
@@ -292,9 +295,12 @@ impl<O: Observer> Replay<O> {
         &self.claims
     }
 
-    /// What is known of the venues and of the instruments that messages were about.
+    /// What is known of the venues and of the instruments that messages were about. `source` is that of
+    /// recordings, where there was nothing else: their feeds' scales are then known.
     pub fn found(&self) -> StoreMeta {
-        let mut meta = StoreMeta::default();
+        let recordings = !self.configured.is_empty() && self.files.iter().all(|file| file.format == "mcap");
+        let source = if recordings { "record" } else { "" };
+        let mut meta = StoreMeta { source: source.to_owned(), ..StoreMeta::default() };
         for conn in &self.conns {
             let known = meta.venues.iter_mut().find(|(venue, _)| venue == conn.venue.id);
             let offset = conn.delay_min.map(|delay| Nanos(-delay.0));
@@ -302,7 +308,8 @@ impl<O: Observer> Replay<O> {
                 // The fastest message says most.
                 Some((_, known)) => known.clock_offset = known.clock_offset.max(offset),
                 None => {
-                    let venue = VenueMeta { taker: None, clock_offset: offset };
+                    let encoding = conn.encoding;
+                    let venue = VenueMeta { taker: None, clock_offset: offset, encoding };
                     meta.venues.push((conn.venue.id.to_owned(), venue));
                 }
             }
@@ -334,6 +341,12 @@ impl<O: Observer> Replay<O> {
             }
         }
         self.told = instruments.len().max(self.told);
+        for (name, _) in
+            meta.iter().flat_map(|meta| &meta.venues).filter(|(_, venue)| venue.encoding == Encoding::Sbe)
+        {
+            let venue = self.venues.iter().find(|venue| venue.id == name).map(|venue| venue.id);
+            self.binary.extend(venue.filter(|id| !self.binary.contains(id)));
+        }
     }
 
     /// Plays a record of a connection that nobody knows yet, or keeps it until the venue is known.
@@ -391,9 +404,10 @@ impl<O: Observer> Replay<O> {
             return Ok(at);
         }
         let venue = self.venues.iter().find(|venue| venue.id == id);
+        let encoding = if self.binary.contains(&id) { Encoding::Sbe } else { Encoding::Json };
         let feed = venue.and_then(|venue| match view.kind {
             RecordKind::Decoded => Some((Box::<DecodedFeed>::default() as Box<dyn Feed>, Vec::new())),
-            _ => make_feed(venue, Encoding::Json, &self.configured),
+            _ => make_feed(venue, encoding, &self.configured),
         });
         let Some((venue, (feed, books))) = venue.zip(feed) else {
             let names: Vec<_> = self.venues.iter().map(|venue| venue.id).collect();
@@ -401,7 +415,7 @@ impl<O: Observer> Replay<O> {
             return Err(ReplayError::Unsupported { path, venue, supported: names.join(", ") });
         };
         let name = view.connection.to_owned();
-        self.conns.push(Conn { venue, name, feed, open: false, messages: 0, delay_min: None, books });
+        self.conns.push(Conn { venue, name, feed, encoding, open: false, delay_min: None, books });
         Ok(self.conns.len() - 1)
     }
 
@@ -467,12 +481,6 @@ impl<O: Observer> Replay<O> {
             self.closed(at, now, view.line);
         }
         let Some(conn) = self.conns.get_mut(at) else { return };
-        if view.kind == RecordKind::Binary && conn.messages == 0 && speaks_sbe(conn.venue.id) {
-            // Only now the connection tells how its market data is written.
-            if let Some((feed, books)) = make_feed(conn.venue, Encoding::Sbe, &self.configured) {
-                (conn.feed, conn.books, conn.open) = (feed, books, false);
-            }
-        }
         if view.kind != RecordKind::Closed && !conn.open {
             conn.open = true;
             self.input(at, FeedInput::Opened, now, view.line);
@@ -496,9 +504,8 @@ impl<O: Observer> Replay<O> {
 
     #[inline]
     fn message(&mut self, at: usize, input: FeedInput<'_>, now: Nanos, view: &View<'_>) {
-        if let (Some(file), Some(conn)) = (self.files.last_mut(), self.conns.get_mut(at)) {
+        if let (Some(file), Some(conn)) = (self.files.last_mut(), self.conns.get(at)) {
             file.messages += 1;
-            conn.messages += 1;
             self.observer.message(conn.venue, view);
         }
         self.input(at, input, now, view.line);

@@ -27,7 +27,7 @@ there are no sockets and time is virtual: the same seed then gives the same jour
 
 Examples:
   xarb demo                                20 seconds, real loopback sockets
-  xarb demo --venues binance.spot,kraken.spot
+  xarb demo --venues a.spot,b.spot         names as `xarb instruments` prints them
   xarb demo --seconds 60 --set detect.min_edge_bps=3
   xarb demo --stepped --seed 7 --json      deterministic, in a second or two
   xarb demo -c configs/demo-quotes.toml    prices in USD and in USDT, with a rate book between them

@@ -176,7 +176,9 @@ fn export_npz(args: &Args, start: Instant) -> Result<Exported, Failure> {
     let found = first.found();
     let (mut paths, mut shifts) = (Vec::new(), Vec::new());
     let mut books = Books(Vec::new());
-    for book in &first.outcome(0).books {
+    let known = first.outcome(0).books;
+    // A book that never began has no events.
+    for book in known.iter().filter(|book| book.snapshots > 0) {
         let Some(symbol) = Symbol::new(&book.symbol) else { continue };
         let name = format!("{}-{}.npz", book.venue, book.symbol.replace(['/', ':'], "-"));
         let (path, out) = create(args, &name)?;

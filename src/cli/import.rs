@@ -30,8 +30,8 @@ and checks the books. The container replays to the same books.
 
 Examples:
   xarb import btcusdt_20240808.gz btcusdt_20240809.gz -o btcusdt.mcap
-  xarb import binance_incremental_book_L2_2024-08-08_BTCUSDT.csv.gz \\
-              binance_trades_2024-08-08_BTCUSDT.csv.gz -o day.mcap --compression zstd
+  xarb import incremental_book_L2_2024-08-08_BTCUSDT.csv.gz trades_2024-08-08_BTCUSDT.csv.gz \\
+              -o day.mcap --compression zstd
 
 Exit code 3: as `xarb replay` of the sources, or a record that could not be read; the container is
 written all the same.";
@@ -101,7 +101,8 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let outcome = replay.outcome(0);
     let found = replay.found();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let meta = StoreMeta { version, source: "import".to_owned(), ..found };
+    let source = if found.source.is_empty() { "import".to_owned() } else { found.source.clone() };
+    let meta = StoreMeta { version, source, ..found };
     let (sources, size) = sources(&args.inputs, replay.claims())?;
     // Under its name it is whole or not there.
     let mut part = args.out.clone().into_os_string();

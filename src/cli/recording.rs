@@ -71,7 +71,8 @@ pub fn plan_meta(plan: &Plan, source: &str) -> StoreMeta {
     };
     for venue in &plan.venues {
         let id = &venue.config.id;
-        meta.venues.push((id.clone(), VenueMeta { taker: Some(venue.config.taker), clock_offset: None }));
+        let (taker, encoding) = (Some(venue.config.taker), venue.config.encoding);
+        meta.venues.push((id.clone(), VenueMeta { taker, clock_offset: None, encoding }));
         meta.instruments.extend(venue.instruments.iter().map(|book| (id.clone(), book.spec.clone())));
     }
     meta

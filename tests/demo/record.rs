@@ -89,6 +89,22 @@ fn a_stepped_demo_records_every_input_and_is_the_same_for_it() {
     assert!(!words.iter().any(|text| text.contains("\"listenKey\":\"") && !text.contains("blanked")));
 }
 
+/// Market data in SBE, whose first messages on the connection are text all the same; and imported once
+/// more.
+#[test]
+fn a_recording_of_binary_market_data_replays() {
+    let (path, again) = (Temporary::new("sbe.mcap"), Temporary::new("sbe-again.mcap"));
+    let sbe = ["--venues", "binance.spot,kraken.spot", "--set", "venue.binance.spot.encoding=sbe"];
+    let run = ["demo", "--stepped", "--seconds", "4", "--seed", "7", "--record", path.text()];
+    let (code, _, talk) = xarb(&[&run[..], &sbe].concat());
+    assert_eq!(code, 0, "{talk}");
+    assert!(path.records().iter().any(|record| record.kind == RecordKind::Binary));
+    let first = replays(path.text());
+    let (code, _, talk) = xarb(&["import", path.text(), "-o", again.text()]);
+    assert_eq!(code, 0, "{talk}");
+    assert_eq!(first["books"], replays(again.text())["books"]);
+}
+
 #[test]
 fn a_live_recording_of_simulated_feeds_replays() {
     let path = Temporary::new("live.mcap");

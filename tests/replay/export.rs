@@ -50,12 +50,9 @@ fn books_come_back_from_csv_as_they_were() {
     assert_eq!(source.books[0].digest, again.books[0].digest, "{text}");
     assert_eq!(source.books[0].venue, again.books[0].venue);
     assert!(source.books[0].levels.bids > 1 && again.is_sound());
-    assert_eq!(again.files[1].ignored, 1, "the trade");
+    assert_eq!(again.files[1].ignored, 2, "the trades");
     assert!(text.starts_with("exchange,symbol,"), "{text}");
-    assert!(
-        text.contains("binance,BTCUSDT,1700000000000005,1700000000000005,false,ask,101.5,0.125\n"),
-        "{text}"
-    );
+    assert!(text.contains("binance,BTCUSDT,1000,1700000000000005,false,ask,101.5,0.125\n"), "{text}");
 }
 
 /// A book that is cut to a depth by the rule of its venue: what falls off is told as removed.
@@ -133,8 +130,8 @@ fn parquet_holds_what_happened_exactly() {
     let last = tops.last().unwrap();
     let best = ["source", "bid_price", "bid_qty", "ask_price", "ask_qty"].map(|name| text(&last[name]));
     assert_eq!(best, ["ticker", "100", "2", "101", "3.5"]);
-    let told = ["symbol", "price", "qty", "taker"].map(|name| text(&trades[0][name]));
-    assert_eq!((trades.len(), told), (1, ["BTCUSDT", "100.25", "0.5", "sell"].map(str::to_owned)));
+    let told = ["symbol", "price", "qty", "taker"].map(|name| text(&trades[1][name]));
+    assert_eq!((trades.len(), told), (2, ["BTCUSDT", "100.25", "0.5", "sell"].map(str::to_owned)));
 }
 
 /// The events of a book, by hftbacktest's layout.
@@ -168,11 +165,11 @@ fn events_are_in_the_layout_that_is_documented() {
     let (_, sink) = export(&[&bytes], sink);
     let npz = sink.finish().unwrap().into_inner();
     let events = events(&npz);
-    let first = T0 + 3 + 7;
-    // The snapshot comes with the update that joined it, or by itself: the book as it then stood.
-    assert_eq!(events[0].0 & 0xff, 4, "{events:?}");
+    let first = T0 + 1 + 7;
+    // A trade, then the snapshot as the book that it made.
+    assert_eq!((events[0].0 & 0xff, events[1].0 & 0xff), (2, 4), "{events:?}");
     assert!(events.iter().all(|event| event.0 & FLAGS == FLAGS && event.1 > 0 && event.2 >= first));
-    let trade = events.iter().find(|event| event.0 & 0xff == 2).unwrap();
+    let trade = events.iter().rfind(|event| event.0 & 0xff == 2).unwrap();
     assert_eq!((trade.0, trade.3, trade.4), (FLAGS | SELL | 2, 100.25, 0.5));
     assert_eq!((trade.1, trade.2), (T0, T0 + 4_500 + 7));
     let clears: Vec<_> = events.iter().filter(|event| event.0 & 0xff == 3).map(|e| (e.0, e.3)).collect();

@@ -1,5 +1,5 @@
 //! Tardis CSV: `incremental_book_L2` and `trades`. What is written here is read back to the same books
-//! by [`super::super::tardis`], as far as the form can tell them: it has no word for a book that was
+//! by `capture/tardis.rs`, as far as the form can tell them: it has no word for a book that was
 //! lost, and times are in microseconds.
 
 use std::collections::BTreeMap;

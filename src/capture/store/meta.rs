@@ -6,6 +6,7 @@ use crate::types::{
     Asset, Contract, ContractKind, FeeRate, Fixed, InstrumentSpec, Money, Nanos, Price, Qty, Scale, Symbol,
     Text, parse,
 };
+use crate::venue::Encoding;
 
 /// The metadata of a container, as far as it was read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -29,6 +30,8 @@ pub struct VenueMeta {
     pub taker: Option<FeeRate>,
     /// The venue's clock minus the recorder's.
     pub clock_offset: Option<Nanos>,
+    /// How its market data is written.
+    pub encoding: Encoding,
 }
 
 type Words = BTreeMap<String, String>;
@@ -52,6 +55,9 @@ impl StoreMeta {
             }
             if let Some(offset) = meta.clock_offset {
                 words.insert("clock_offset_ns".to_owned(), offset.0.to_string());
+            }
+            if meta.encoding == Encoding::Sbe {
+                words.insert("encoding".to_owned(), "sbe".to_owned());
             }
             records.push(("xarb.venue", words));
         }
@@ -82,7 +88,12 @@ impl StoreMeta {
                 let taker = taker.transpose().map_err(|_| wrong("taker_fee"))?.map(FeeRate);
                 let offset = word("clock_offset_ns").map(str::parse);
                 let clock_offset = offset.transpose().map_err(|_| wrong("clock_offset_ns"))?.map(Nanos);
-                self.venues.push((venue, VenueMeta { taker, clock_offset }));
+                let encoding = match word("encoding") {
+                    None | Some("json") => Encoding::Json,
+                    Some("sbe") => Encoding::Sbe,
+                    Some(_) => return Err(wrong("encoding")),
+                };
+                self.venues.push((venue, VenueMeta { taker, clock_offset, encoding }));
             }
             "xarb.instrument" => {
                 let venue = word("venue").ok_or_else(|| wrong("venue"))?.to_owned();

@@ -20,7 +20,7 @@
 //! | `xarb.closed` | a line feed: the connection is gone |
 //! | `xarb.sent` | `<url>`, a line feed, the text message that was sent |
 //! | `xarb.tick` | nothing: time passed, and the feed was told |
-//! | `xarb.decoded` | levels or a trade that another program decoded, see [`super::decoded`] |
+//! | `xarb.decoded` | levels or a trade that another program decoded, in the form that `capture/decoded.rs` describes |
 //! | `xarb.private` | what happened, a line feed, the bytes: an input of an account's private side, credentials and signatures blanked by the venue's own rule |
 //!
 //! Metadata records (all values are text, numbers are plain decimals):
@@ -28,7 +28,7 @@
 //! | name | keys |
 //! |---|---|
 //! | `xarb` | `version`, `source` (`record`, `demo` or `import`) |
-//! | `xarb.venue` | `venue`, `taker_fee` as a share of the value, `clock_offset_ns` = the venue's clock minus the recorder's; those that are known |
+//! | `xarb.venue` | `venue`, `taker_fee` as a share of the value, `clock_offset_ns` = the venue's clock minus the recorder's, `encoding` = `json` or `sbe`; those that are known |
 //! | `xarb.instrument` | `venue`, `symbol`, `name`, `base`, `quote`, `scale`, `tick`, `lot`, `min_qty`, `max_qty`, `min_notional`, `price_digits`, `qty_digits`, `kind` (`spot`, `linear`, `inverse`), `multiplier`, `settle`, `open` |
 //! | `xarb.integrity` | `dropped`: messages that the recorder lost so far; the last one counts |
 //!

@@ -3,6 +3,7 @@ use std::io::Cursor;
 use super::super::{Capture, CaptureError, Record, RecordKind};
 use super::*;
 use crate::types::{FeeRate, Nanos, btc_usdt};
+use crate::venue::Encoding;
 use crate::wire::PaddedBuf;
 
 /// A record as a writer is given it.
@@ -36,7 +37,11 @@ fn records() -> Vec<(&'static str, Record)> {
 }
 
 fn meta() -> StoreMeta {
-    let venue = VenueMeta { taker: Some(FeeRate(100_000)), clock_offset: Some(Nanos(-1_250_000)) };
+    let venue = VenueMeta {
+        taker: Some(FeeRate(100_000)),
+        clock_offset: Some(Nanos(-1_250_000)),
+        encoding: Encoding::Sbe,
+    };
     StoreMeta {
         version: "9.9".to_owned(),
         source: "import".to_owned(),
