@@ -143,6 +143,36 @@ fn spot_trades_against_a_contract() {
     }
 }
 
+/// What a run used is known to the next one, whatever the clock or a broken disk did in between.
+#[test]
+fn nonces_go_on_where_the_last_run_ended() {
+    let folder = std::env::temp_dir().join(format!("xarb-state-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let state = format!("run.state_dir=\"{}\"", folder.display());
+    let rest = "venue.\"kraken.spot\".transport=\"rest\"";
+    let run = || {
+        let args = ["demo", "--venues", PAIR, "--seconds", "2", "--set", &state, "--set", rest];
+        let (code, report, talk) = xarb(&args);
+        assert_eq!(code, 0, "{report} {talk}");
+        assert!(report["venues"][1]["orders"].as_u64() > Some(0), "{report} {talk}");
+        let text = std::fs::read_to_string(folder.join("nonces")).unwrap();
+        (text.split(' ').nth(3).unwrap().parse::<u64>().unwrap(), talk)
+    };
+    let (first, talk) = run();
+    assert!(talk.contains("no mark of nonces"), "{talk}");
+    let (second, talk) = run();
+    assert!(second > first && !talk.contains("nonces"), "{talk}");
+    // As if the clock had been a year ahead until now.
+    let ahead = HostClock::new().now() + xarb::types::Nanos::from_secs(31_536_000);
+    let (file, _) = xarb::host::NonceFile::open(&folder, ahead).unwrap();
+    let (third, talk) = run();
+    assert!(third > file.below() && talk.contains("ahead of the clock"), "{third} {talk}");
+    std::fs::write(folder.join("nonces"), "xarb nonces 1 17").unwrap();
+    let (fourth, talk) = run();
+    assert!(fourth > second && fourth < third && talk.contains("damaged"), "{fourth} {talk}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 /// A start is refused by venue and right, before anything is sent but the question.
 #[test]
 fn keys_that_may_do_too_much_or_too_little_are_not_traded_with() {

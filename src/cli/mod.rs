@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod instruments;
 mod keys;
+mod nonces;
 mod out;
 mod preview;
 mod replay;
