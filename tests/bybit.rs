@@ -17,13 +17,17 @@ mod hostile;
 mod limits;
 #[path = "bybit/metadata.rs"]
 mod metadata;
-#[path = "common/pairing.rs"]
-mod pairing;
 #[path = "bybit/preview.rs"]
 mod preview;
-#[path = "common/run.rs"]
+#[path = "common/engine.rs"]
 mod run;
+#[path = "common/dialogue.rs"]
+mod script;
+#[path = "common/world.rs"]
+mod stage;
 #[path = "bybit/trading.rs"]
 mod trading;
+#[path = "common/books.rs"]
+mod watch;
 #[path = "bybit/world.rs"]
 mod world;

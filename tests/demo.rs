@@ -178,7 +178,7 @@ fn nonces_go_on_where_the_last_run_ended() {
 fn keys_that_may_do_too_much_or_too_little_are_not_traded_with() {
     let perp = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-perp.toml");
     let strict = ["-c", perp, "--set", "venue.binance.usdm.allow_unread_rights=false"];
-    let all = ["binance.spot", "bybit.spot", "coinbase.advanced", "kraken.spot"];
+    let all = ["binance.spot", "bybit.spot", "coinbase.advanced", "kraken.spot", "okx.spot"];
     // What is set, who is refused, and why.
     for (set, refused, why) in [
         (&[][..], &[][..], ""),
@@ -204,13 +204,13 @@ fn keys_that_may_do_too_much_or_too_little_are_not_traded_with() {
     let anywhere = ["--set", "sim.key_rights=[\"read\", \"trade\", \"anywhere\"]"];
     let (code, _, talk) = xarb(&[&["demo", "--stepped", "--seconds", "1"], &anywhere[..]].concat());
     assert_eq!(code, 0, "{talk}");
-    for venue in ["binance.spot", "bybit.spot", "kraken.spot"] {
+    for venue in ["binance.spot", "bybit.spot", "kraken.spot", "okx.spot"] {
         assert!(talk.contains(&format!("venue.{venue}: the key may be used from any address")), "{talk}");
     }
 }
 
 /// Exchanges that the demo simulates: one of each operator.
-const OPERATORS: usize = 4;
+const OPERATORS: usize = 5;
 
 #[test]
 fn a_demo_trades_over_loopback_sockets() {

@@ -544,6 +544,33 @@ fn orders_signed_ahead_are_used_once_and_renewed() {
 }
 
 #[test]
+fn orders_begun_ahead_are_completed_once_and_retired_with_their_session() {
+    let mut world = world();
+    world.desk.venues[0].begins = true;
+    world.exec.on_report(VenueId(0), &Report::Down("a new session"), world.now, &mut world.desk);
+    world.exec.on_report(VenueId(0), &Report::Ready, world.now, &mut world.desk);
+    world.exec.on_report(VenueId(0), &Report::Streaming, world.now, &mut world.desk);
+    let idle = |world: &mut World| while world.exec.idle(world.now, &mut world.desk) {};
+    idle(&mut world);
+    let waiting = world.desk.venues[0].begun;
+    assert!(waiting > 2 && waiting.is_multiple_of(2), "{waiting}: as many buys as sells");
+    for turn in 1..=10 {
+        assert_eq!(world.fire(100_000), Ok(2), "turn {turn}");
+        assert_eq!(world.desk.venues[0].completed, turn, "one a buy there");
+        assert_eq!(world.desk.venues[1].completed, 0, "that venue's cannot be begun");
+        world.step(5);
+        idle(&mut world);
+        assert_eq!(world.desk.venues[0].begun, waiting + turn, "one for the one that went");
+    }
+    let ids: std::collections::BTreeSet<_> = world.desk.sent.iter().map(|(_, draft)| draft.client).collect();
+    assert_eq!(ids.len(), world.desk.sent.len(), "no id twice");
+    world.exec.on_report(VenueId(0), &Report::Down("gone"), world.now, &mut world.desk);
+    idle(&mut world);
+    assert_eq!(world.desk.venues[0].begun, 2 * waiting + 10, "all begun anew");
+    assert_eq!(world.exec.check(), Ok(()));
+}
+
+#[test]
 fn the_same_run_writes_the_same_journal() {
     let run = || {
         let mut world = world();

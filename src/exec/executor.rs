@@ -144,7 +144,7 @@ impl Executor {
             orders,
             intents: Intents::new(intents),
             journal: Journal::new(config.journal_pending, config.journal_keep),
-            presign: Presign::new(config.pool, spare, config.renew_before),
+            presign: Presign::new(config.pool, spare, (instruments, venues), config.renew_before),
             venues: vec![VenueState::default(); venues],
             halted: vec![false; instruments],
             loose: vec![Money::ZERO; instruments],
@@ -214,7 +214,8 @@ impl Executor {
             opportunity.instrument,
         );
         gate.admit(opportunity, &view, caps, now, &mut |draft, leg| {
-            presign.find(draft, now).unwrap_or_else(|| next_id(ids, orders, leg))
+            let begun = presign.find(draft, now, |id| orders.has_room(id));
+            begun.unwrap_or_else(|| next_id(ids, orders, leg))
         })
     }
 

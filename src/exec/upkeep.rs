@@ -37,13 +37,37 @@ impl Executor {
     }
 
     /// Does a bounded piece of work that the hot path is to be spared: ids, hashing, wiping, and
-    /// signing orders ahead. True when there was any.
+    /// beginning or signing orders ahead. True when there was any.
     pub fn idle(&mut self, now: Nanos, ctx: &mut dyn Context) -> bool {
         self.journal.catch_up();
         let ids = self.ids.refill(4);
         let wiped = self.presign.wipe_one();
         let signed = self.sign_ahead(now, ctx);
-        ids > 0 || wiped || signed > 0
+        let begun = self.begin_ahead(ctx);
+        ids > 0 || wiped || signed > 0 || begun
+    }
+
+    /// Begins one order that is lacking, in a session that takes orders.
+    fn begin_ahead(&mut self, ctx: &mut dyn Context) -> bool {
+        for market in self.markets.iter() {
+            if self.venues[usize::from(market.venue.0)].frozen {
+                continue;
+            }
+            for side in Side::BOTH {
+                let like = ioc(market.venue, market.instrument, side, Price(0), Qty(0));
+                if !self.presign.lacks(&like) {
+                    continue;
+                }
+                let gateway = ctx.gateway(market.venue);
+                if gateway.form() == Form::Session
+                    && gateway.ready()
+                    && self.presign.begin(&like, gateway, &mut self.ids)
+                {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     fn on_killed(&mut self, now: Nanos, ctx: &mut dyn Context) {

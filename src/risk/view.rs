@@ -53,18 +53,19 @@ pub struct GateView<'a> {
     pub halted: bool,
 }
 
-impl GateView<'_> {
+impl<'a> GateView<'a> {
     /// The venue's market and book, when both may be used now.
     ///
     /// # Errors
     /// The [`Refusal`] that stands in the way.
+    #[inline]
     pub fn usable(
         &self,
         venue: VenueId,
         instrument: InstrumentId,
         age_max: &[Nanos],
         now: Nanos,
-    ) -> Result<(&Market, Quote), Refusal> {
+    ) -> Result<(&'a Market, &'a Quote), Refusal> {
         let at = usize::from(venue.0);
         let refuse = |reason, detail| Err(Refusal::at(reason, detail, venue));
         let Some(market) = self.markets.get(venue, instrument) else {
@@ -87,7 +88,8 @@ impl GateView<'_> {
         if base || self.ledger.drifted(venue, market.quote) {
             return refuse(Refused::Risk, Detail::Drift);
         }
-        let Some(quote) = self.quotes.get(at).copied().flatten().filter(|quote| quote.live) else {
+        let quote = self.quotes.get(at).and_then(Option::as_ref).filter(|quote| quote.live);
+        let Some(quote) = quote else {
             return refuse(Refused::Unsynced, Detail::NoBook);
         };
         if quote.bid.price >= quote.ask.price {

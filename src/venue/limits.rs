@@ -87,6 +87,8 @@ pub struct Budget {
 #[derive(Clone, Debug)]
 struct Row {
     rule: Rule,
+    /// All bits where each instrument has a count of its own, none where all share the first.
+    each: usize,
     /// By urgency: most that we may count, and most that the venue may count.
     own: [u32; 3],
     all: [u32; 3],
@@ -121,7 +123,8 @@ impl Budget {
             };
             let count = Count { blocked: Nanos(i64::MIN), of };
             let counts = vec![count; if rule.each { instruments } else { 1 }];
-            let mut row = Row { rule: *rule, own: [0; 3], all: [0; 3], counts };
+            let each = if rule.each { usize::MAX } else { 0 };
+            let mut row = Row { rule: *rule, each, own: [0; 3], all: [0; 3], counts };
             row.set(rule.most);
             row
         };
@@ -144,7 +147,17 @@ impl Budget {
             self.refused += 1;
             return Err(limited);
         }
-        self.note(costs, instrument, now);
+        // Every count is of now: that was seen to when it was asked.
+        for (row, &units) in self.rows.iter_mut().zip(costs) {
+            if units > 0
+                && let Some(count) = row.at(instrument)
+            {
+                match &mut count.of {
+                    Of::Window(window) => window.count(units),
+                    Of::Level(level) => level.count(units),
+                }
+            }
+        }
         Ok(())
     }
 
@@ -177,7 +190,7 @@ impl Budget {
         }
     }
 
-    #[inline]
+    #[inline(always)] // on every order's way, and its only caller knows the costs
     fn stops(&mut self, costs: &Costs, urgency: Urgency, instrument: usize, now: Nanos) -> Option<Limited> {
         if now < self.paused {
             return Some(Limited("pause"));
@@ -200,6 +213,11 @@ impl Budget {
             }
         }
         None
+    }
+
+    /// Whether each instrument has a count of its own by that rule.
+    pub fn is_by_instrument(&self, rule: usize) -> bool {
+        self.rows.get(rule).is_some_and(|row| row.rule.each)
     }
 
     /// The venue says how much of a rule it has counted.
@@ -273,7 +291,7 @@ impl Row {
 
     #[inline]
     fn at(&mut self, instrument: usize) -> Option<&mut Count> {
-        self.counts.get_mut(if self.rule.each { instrument } else { 0 })
+        self.counts.get_mut(instrument & self.each)
     }
 }
 
@@ -286,8 +304,9 @@ const KEPT: usize = 12;
 struct Window {
     /// A tenth of the window, in ns.
     step: i64,
-    /// The slot of now, counted from the epoch, and its end.
+    /// The slot of now, counted from the epoch, where it is in the ring, and its end.
     slot: i64,
+    here: usize,
     ends: i64,
     ring: [u32; KEPT],
     sum: u32,
@@ -303,7 +322,8 @@ struct Window {
 impl Window {
     fn new(length: Nanos, rolls: bool) -> Window {
         let step = (length.0 / SLOTS).max(1);
-        Window { step, slot: 0, ends: i64::MIN, ring: [0; KEPT], sum: 0, venue: 0, window: i64::MIN, rolls }
+        let (slot, here, ends, window) = (0, 0, i64::MIN, i64::MIN);
+        Window { step, slot, here, ends, ring: [0; KEPT], sum: 0, venue: 0, window, rolls }
     }
 
     #[inline]
@@ -320,7 +340,7 @@ impl Window {
             let at = Window::place(slot - late);
             self.sum -= std::mem::take(&mut self.ring[at]);
         }
-        self.slot = slot;
+        (self.slot, self.here) = (slot, Window::place(slot));
         self.ends = slot.saturating_add(1).saturating_mul(self.step);
         let window = (slot - 1).div_euclid(SLOTS);
         if window != self.window {
@@ -345,16 +365,22 @@ impl Window {
     #[inline]
     fn add(&mut self, units: u32, now: Nanos) {
         self.roll(now);
+        self.count(units);
+    }
+
+    /// Adds to the slot of now.
+    #[inline]
+    fn count(&mut self, units: u32) {
         // What does not fit is far beyond any limit.
         let units = units.min(u32::MAX - self.sum);
-        self.ring[Window::place(self.slot)] += units;
+        self.ring[self.here % KEPT] += units;
         self.sum += units;
         self.venue = self.venue.saturating_add(units);
     }
 
     fn take(&mut self, units: u32, now: Nanos) {
         self.roll(now);
-        let slot = &mut self.ring[Window::place(self.slot)];
+        let slot = &mut self.ring[self.here % KEPT];
         let units = units.min(*slot);
         *slot -= units;
         self.sum -= units;
@@ -410,6 +436,12 @@ impl Level {
     #[inline]
     fn add(&mut self, units: u32, now: Nanos) {
         self.drain(now);
+        self.count(units);
+    }
+
+    /// Adds without forgetting first.
+    #[inline]
+    fn count(&mut self, units: u32) {
         self.level = self.level.saturating_add(i64::from(units).saturating_mul(UNIT));
     }
 

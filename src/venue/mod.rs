@@ -5,7 +5,8 @@
 //! - [`Gateway`]: orders and the private side of one account, drafts to bytes and bytes to reports.
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
 //! - [`Budget`], [`Turns`]: rate limits as venues count them, and requests that wait for room.
-//! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one.
+//! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one. `served` is what
+//!   servers share.
 
 pub mod binance;
 pub mod bybit;
@@ -20,6 +21,7 @@ pub mod okx;
 mod preview;
 mod recognise;
 mod registry;
+mod served;
 mod server;
 mod turns;
 
@@ -29,8 +31,8 @@ pub use feed::{
     FeedInput, FeedOut, Lost, Sequence, TierUse, Verdict, Want, to_book_scale,
 };
 pub use gateway::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HttpRequest,
-    Lane, LaneSpec, OrderBytes, Unsupported,
+    Begun, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant,
+    HttpRequest, Lane, LaneSpec, OrderBytes, Unsupported,
 };
 pub use limits::{Budget, Costs, Forget, Limited, RULES_MAX, Rule, Urgency, cost};
 pub use names::BookNames;
@@ -40,6 +42,6 @@ pub use registry::{FeeIn, KeyForm, SimProfile, VENUES, Venue, find, speaks_sbe};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,
     NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,
-    ServerOut, address_of,
+    ServerOut,
 };
 pub use turns::Turns;

@@ -119,14 +119,6 @@ pub enum KeySecret {
     Es256([u8; 65]),
 }
 
-/// The address of a peer, which may come with its port.
-pub fn address_of(peer: &str) -> String {
-    match peer.parse::<core::net::SocketAddr>() {
-        Ok(peer) => peer.ip().to_string(),
-        Err(_) => peer.to_owned(),
-    }
-}
-
 /// What is behind a server: matching, balances, positions, order life; no protocol. Instruments are indexes
 /// into [`Exchange::instruments`].
 pub trait Exchange {

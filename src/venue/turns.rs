@@ -1,6 +1,7 @@
 //! Requests that are no new orders wait their turn when the venue's limits have no room for them now.
 //!
-//! What is urgent goes before questions; questions keep their order.
+//! What is urgent goes before questions; questions keep their order. One that waits holds up only those
+//! behind it that are counted by the same rule, and of rules by instrument only those of its own.
 
 use std::collections::VecDeque;
 
@@ -21,6 +22,7 @@ struct Waiting<T> {
     request: T,
     urgency: Urgency,
     costs: Costs,
+    instrument: usize,
     since: Nanos,
 }
 
@@ -30,21 +32,45 @@ impl<T> Turns<T> {
         Turns { budget, waiting: VecDeque::new() }
     }
 
-    /// Puts a request in line: take out what there is room for with [`Turns::next`]. What the line has
-    /// no place for comes back; it will not be sent.
-    pub fn push(&mut self, request: T, urgency: Urgency, costs: Costs, now: Nanos) -> Option<T> {
+    /// Puts a request about an instrument in line (any, where no rule counts by instrument): take out
+    /// what there is room for with [`Turns::next`]. What the line has no place for comes back; it will
+    /// not be sent.
+    pub fn push(
+        &mut self,
+        request: T,
+        urgency: Urgency,
+        costs: Costs,
+        instrument: usize,
+        now: Nanos,
+    ) -> Option<T> {
         let last = if self.waiting.len() >= WAITING_MAX { self.waiting.pop_back() } else { None };
         let behind = |own: &Waiting<T>| own.urgency < urgency;
         let place = self.waiting.iter().position(behind).unwrap_or(self.waiting.len());
-        self.waiting.insert(place, Waiting { request, urgency, costs, since: now });
+        self.waiting.insert(place, Waiting { request, urgency, costs, instrument, since: now });
         last.map(|last| last.request)
     }
 
     /// The next request that there is room for; it is counted, and must be sent now.
     pub fn next(&mut self, now: Nanos) -> Option<T> {
-        let first = self.waiting.front()?;
-        self.budget.spend(&first.costs, first.urgency, 0, now).ok()?;
-        self.waiting.pop_front().map(|first| first.request)
+        let at = (0..self.waiting.len()).find(|&at| self.is_next(at, now))?;
+        self.waiting.remove(at).map(|next| next.request)
+    }
+
+    /// Whether nobody before it waits for the same room, and there is some; it is counted then.
+    fn is_next(&mut self, at: usize, now: Nanos) -> bool {
+        let Some(own) = self.waiting.get(at) else { return false };
+        let (costs, instrument) = (own.costs, own.instrument);
+        let shares = |before: &Waiting<T>| {
+            let mut rules = before.costs.iter().zip(&costs).enumerate();
+            rules.any(|(rule, (theirs, ours))| {
+                let apart = before.instrument != instrument && self.budget.is_by_instrument(rule);
+                *theirs > 0 && *ours > 0 && !apart
+            })
+        };
+        if self.waiting.iter().take(at).any(shares) {
+            return false;
+        }
+        self.budget.spend(&costs, own.urgency, instrument, now).is_ok()
     }
 
     /// A request that has waited so long already; it will not be sent.
@@ -77,7 +103,7 @@ mod tests {
             ("cancel 2", Urgency::Urgent),
             ("ask 3", Urgency::Question),
         ] {
-            assert_eq!(turns.push(name, urgency, cost(0, 1), at(10)), None);
+            assert_eq!(turns.push(name, urgency, cost(0, 1), 0, at(10)), None);
         }
         let mut all = |second| std::iter::from_fn(|| turns.next(at(second))).collect::<Vec<_>>();
         assert_eq!(all(10), ["cancel 1", "cancel 2"]);
@@ -88,8 +114,26 @@ mod tests {
         assert_eq!(turns.late(Nanos::from_secs(3), at(13)), Some("ask 2"));
         assert_eq!(turns.waiting().collect::<Vec<_>>(), [&"ask 3"]);
         for n in 1..WAITING_MAX {
-            assert_eq!(turns.push("more", Urgency::Question, cost(0, 1), at(13)), None, "{n}");
+            assert_eq!(turns.push("more", Urgency::Question, cost(0, 1), 0, at(13)), None, "{n}");
         }
-        assert_eq!(turns.push("cancel", Urgency::Urgent, cost(0, 1), at(13)), Some("more"));
+        assert_eq!(turns.push("cancel", Urgency::Urgent, cost(0, 1), 0, at(13)), Some("more"));
+    }
+
+    #[test]
+    fn one_that_waits_holds_up_its_own_rule_alone() {
+        let forget = Forget::After(Nanos::from_secs(10));
+        let rule = |each| Rule { name: "r", most: 1, forget, each, share: 100, orders: 0, urgent: 0 };
+        let mut turns = Turns::new(Budget::new(&[rule(true), rule(false)], 2));
+        let now = Nanos::from_secs(10);
+        for (name, rule, instrument) in
+            [("a", 0, 0), ("b", 0, 0), ("c", 0, 1), ("d", 1, 0), ("e", 1, 1), ("f", 0, 0)]
+        {
+            turns.push(name, Urgency::Question, cost(rule, 1), instrument, now);
+        }
+        let all: Vec<_> = std::iter::from_fn(|| turns.next(now)).collect();
+        assert_eq!(all, ["a", "c", "d"]);
+        let later = now + Nanos::from_secs(30);
+        let all: Vec<_> = std::iter::from_fn(|| turns.next(later)).collect();
+        assert_eq!((all, turns.waiting().collect::<Vec<_>>()), (vec!["b", "e"], vec![&"f"]));
     }
 }

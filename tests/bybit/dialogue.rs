@@ -1,34 +1,12 @@
-//! Dialogues as text files: `>` is what comes in, `<` is what must follow from it, in order.
-//! `BLESS=1 cargo test` writes down what does follow, for a person to read and keep.
-
-use std::fmt::Write;
-use std::path::PathBuf;
+//! The dialogues of Bybit's files: what a feed and a gateway make of what comes in.
 
 use secrecy::SecretString;
-use xarb::types::{BookId, ClientId, Endpoint, InstrumentId, Level, Nanos, Symbol};
+use xarb::types::{BookId, ClientId, Endpoint, InstrumentId, Nanos, Symbol};
 use xarb::venue::*;
 use xarb::wire::PaddedBuf;
 
-use crate::world::{INSTRUMENT, START, gateway_config, spec};
-
-fn check(file: &str, mut say: impl FnMut(&str, &str) -> Vec<String>) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/bybit").join(file);
-    let text = std::fs::read_to_string(&path).unwrap();
-    let mut got = String::new();
-    for line in text.lines().filter(|line| !line.starts_with('<')) {
-        writeln!(got, "{line}").unwrap();
-        if let Some(input) = line.strip_prefix("> ") {
-            let (word, rest) = input.split_once(' ').unwrap_or((input, ""));
-            for answer in say(word, rest) {
-                writeln!(got, "< {answer}").unwrap();
-            }
-        }
-    }
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, &got).unwrap();
-    }
-    assert_eq!(got, text, "{file}: left is what followed, right is the file");
-}
+use crate::script::{check, feed_said, gateway_said};
+use crate::world::{INSTRUMENT, START, site, spec};
 
 pub fn feed(venue: &str, levels: u32, ticker: bool, discover: bool) -> Box<dyn Feed> {
     let row = find(venue).unwrap();
@@ -46,7 +24,7 @@ pub fn feed(venue: &str, levels: u32, ticker: bool, discover: bool) -> Box<dyn F
 fn feed_dialogue(file: &str, venue: &str, levels: u32) {
     let mut feed = feed(venue, levels, true, false);
     let (mut padded, mut out, mut now) = (PaddedBuf::default(), FeedOut::default(), START);
-    check(file, |word, rest| {
+    check("bybit", file, |word, rest| {
         out.clear();
         let input = match word {
             "open" => FeedInput::Opened,
@@ -59,43 +37,15 @@ fn feed_dialogue(file: &str, venue: &str, levels: u32) {
             }
             "distrust" => {
                 feed.distrust(BookId(0), Lost::Crossed, now, &mut out);
-                return said(&out);
+                return feed_said(&out);
             }
             _ => panic!("{word}"),
         };
         let result = feed.on(input, now, &mut out);
-        let mut lines = said(&out);
+        let mut lines = feed_said(&out);
         lines.extend(result.err().map(|error| format!("error: {error}")));
         lines
     });
-}
-
-fn said(out: &FeedOut) -> Vec<String> {
-    let mut lines: Vec<String> = out.changes.iter().map(|change| change_line(out, change)).collect();
-    lines.extend(out.wants.iter().map(|want| match want {
-        Want::Send(text) => format!("send {text}"),
-        Want::Fetch { target, .. } => format!("fetch {target}"),
-        Want::Reconnect(why) => format!("reconnect: {why}"),
-    }));
-    if out.ignored > 0 {
-        lines.push("ignored".to_owned());
-    }
-    lines
-}
-
-fn change_line(out: &FeedOut, change: &BookChange) -> String {
-    let side = |levels: &[Level]| {
-        levels.iter().map(|l| format!("{}x{}", l.price.0, l.qty.0)).collect::<Vec<_>>().join(" ")
-    };
-    let (bids, asks) = (side(out.bids(change)), side(out.asks(change)));
-    let levels = format!("{} bids [{bids}] asks [{asks}]", change.seq);
-    match change.kind {
-        ChangeKind::Snapshot { live } => format!("snapshot live={live} {levels}"),
-        ChangeKind::Update => format!("update {levels}"),
-        ChangeKind::Top => format!("top {levels}"),
-        ChangeKind::Alive => "alive".to_owned(),
-        ChangeKind::Lost(why) => format!("lost: {why}"),
-    }
 }
 
 #[test]
@@ -113,14 +63,14 @@ fn inverse_feed() {
     feed_dialogue("feed_inverse.txt", "bybit.inverse", 1);
 }
 
-pub fn gateway(venue: &str, transport: Transport) -> Box<dyn Gateway> {
+pub fn gateway(venue: &'static str, transport: Transport) -> Box<dyn Gateway> {
     let credentials = Credentials {
         key: "test_api_key".to_owned(),
         secret: SecretString::from("test_secret"),
         passphrase: None,
         generation: 3,
     };
-    (find(venue).unwrap().gateway.unwrap())(&gateway_config(venue, credentials, transport)).unwrap()
+    (find(venue).unwrap().gateway.unwrap())(&site(venue).gateway_config(credentials, transport)).unwrap()
 }
 
 fn lane(word: &str) -> Lane {
@@ -131,12 +81,12 @@ fn lane(word: &str) -> Lane {
     }
 }
 
-fn gateway_dialogue(file: &str, venue: &str, transport: Transport) {
+fn gateway_dialogue(file: &str, venue: &'static str, transport: Transport) {
     let mut gateway = gateway(venue, transport);
     let (mut padded, mut out, mut now) = (PaddedBuf::default(), GatewayOut::default(), START);
     let client = ClientId::parse(b"0123456789ab4def8123456789abcdef").unwrap();
     let instrument: InstrumentId = INSTRUMENT;
-    check(file, |word, rest| {
+    check("bybit", file, |word, rest| {
         out.clear();
         let (first, body) = rest.split_once(' ').unwrap_or((rest, ""));
         match word {
@@ -179,17 +129,7 @@ fn gateway_dialogue(file: &str, venue: &str, transport: Transport) {
                 }
             }
         }
-        let mut lines: Vec<String> = out.reports.iter().map(|report| format!("{report:?}")).collect();
-        lines.extend(out.wants.iter().map(|want| match want {
-            GatewayWant::Send(lane, text) => format!("send {lane:?} {text}"),
-            GatewayWant::Http { token, request } => {
-                let body = String::from_utf8_lossy(&request.body);
-                let signature = request.headers.last().map_or("", |(_, value)| value);
-                format!("http {token} {} {} {body} {signature}", request.method, request.target)
-            }
-            GatewayWant::Reconnect(lane, why) => format!("reconnect {lane:?}: {why}"),
-        }));
-        lines
+        gateway_said(&out)
     });
 }
 

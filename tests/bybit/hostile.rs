@@ -8,7 +8,7 @@ use xarb::venue::*;
 use xarb::wire::PaddedBuf;
 
 use crate::dialogue::{feed, gateway};
-use crate::world::{INSTRUMENT, MARKETS, START, TRANSPORTS, exchange};
+use crate::world::{INSTRUMENT, MARKETS, START, TRANSPORTS, site};
 
 /// All messages of the dialogues, as seeds of mutation.
 static MESSAGES: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -86,7 +86,7 @@ proptest! {
         target in "(/v5/(order/create|order/realtime|market/orderbook|market/instruments-info|execution/list))?(\\?[ -~]{0,60})?",
         method in prop_oneof![Just("GET"), Just("POST"), Just("X")],
     ) {
-        let (mut exchange, _) = exchange(MARKETS[venue]);
+        let (mut exchange, _) = site(MARKETS[venue]).exchange();
         let mut server = (find(MARKETS[venue]).unwrap().server.unwrap())(3);
         let mut out = Vec::new();
         let headers = [("x-bapi-timestamp".to_owned(), START.millis().to_string())];

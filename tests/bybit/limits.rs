@@ -6,7 +6,7 @@ use xarb::sim::keys::{make_key, trading_rights};
 use xarb::types::{Class, Kind, Nanos, Report, Side, Tif};
 use xarb::venue::*;
 
-use crate::world::{INSTRUMENT, MARKETS, TRANSPORTS, World, gateway_config};
+use crate::world::{INSTRUMENT, MARKETS, TRANSPORTS, World, ready};
 
 /// Whatever says that a limit was hit.
 fn is_limit(report: &Report) -> bool {
@@ -32,7 +32,7 @@ fn a_storm_of_orders_and_questions_hits_no_limit() {
         for transport in TRANSPORTS {
             for seed in 1..=2u64 {
                 let what = format!("{venue} {transport:?} seed {seed}");
-                let mut world = World::ready(venue, transport);
+                let mut world = ready(venue, transport);
                 let mut rng = Rand64::new(u128::from(seed));
                 let (mut placed, mut refused, mut answered) = (0, 0, 0);
                 for _ in 0..3_000 {
@@ -74,12 +74,12 @@ fn a_storm_of_orders_and_questions_hits_no_limit() {
 
 #[test]
 fn what_others_of_the_account_use_is_left_to_them() {
-    let mut world = World::ready("bybit.spot", Transport::Ws);
-    let form = find(world.venue).unwrap().sim.request_key;
+    let mut world = ready("bybit.spot", Transport::Ws);
+    let form = world.site.row().sim.request_key;
     let (key, credentials) = make_key(&mut Rand64::new(77), form, world.trader, trading_rights());
     world.exchange.add_key(key);
-    let config = gateway_config(world.venue, credentials, Transport::Rest);
-    let mut other = find(world.venue).unwrap().gateway.unwrap()(&config).unwrap();
+    let config = world.site.gateway_config(credentials, Transport::Rest);
+    let mut other = world.site.row().gateway.unwrap()(&config).unwrap();
     // Another program orders 15 times in this second, and is told so; we are not.
     world.deaf = true;
     for _ in 0..15 {
@@ -107,7 +107,7 @@ fn what_others_of_the_account_use_is_left_to_them() {
 
 #[test]
 fn a_refusal_by_the_limit_stops_what_it_counts_and_nothing_else() {
-    let mut world = World::ready("bybit.linear", Transport::Ws);
+    let mut world = ready("bybit.linear", Transport::Ws);
     // Orders that are sent without asking: the eleventh is refused by the venue.
     for _ in 0..11 {
         let draft = world.draft(Side::Buy, Kind::Limit, Tif::Gtc, "20000", "0.001");

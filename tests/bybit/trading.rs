@@ -11,15 +11,11 @@ use crate::world::*;
 fn everywhere(test: impl Fn(&mut World)) {
     for venue in MARKETS {
         for transport in TRANSPORTS {
-            let mut world = World::ready(venue, transport);
+            let mut world = ready(venue, transport);
             test(&mut world);
             world.exchange.audit().unwrap();
         }
     }
-}
-
-fn is_spot(world: &World) -> bool {
-    world.venue == "bybit.spot"
 }
 
 #[test]
@@ -30,14 +26,14 @@ fn an_order_fills_in_part_and_ends() {
         world.send(&order);
         let told = world.told();
         // The acknowledgement says nothing; the stream tells the order first, then its fill.
-        let (fill, positions) = if is_spot(world) {
+        let (fill, positions) = if world.is_spot() {
             ("filled 0.004 at 60000.1 for 0.000004 BTC", 0)
         } else {
             ("filled 0.004 at 60000.1 for 0.2400004 USDT", 1)
         };
         assert_eq!(told.iter().filter(|told| *told == "position 0.004 at 60000.1").count(), positions);
         let told: Vec<_> = told.iter().filter(|told| !told.starts_with("position")).collect();
-        assert_eq!(told, ["accepted", fill, "cancelled 0.004"], "{}", world.venue);
+        assert_eq!(told, ["accepted", fill, "cancelled 0.004"], "{}", world.site.venue);
     });
 }
 
@@ -59,7 +55,7 @@ fn orders_rest_are_amended_and_cancelled() {
         world.command(Command::Query { client, instrument }).unwrap();
         assert_eq!(world.told(), ["status Cancelled 0"]);
         world.command(Command::Cancel { client, venue_ref: None, instrument }).unwrap();
-        let gone = if is_spot(world) {
+        let gone = if world.is_spot() {
             "cancel Unknown 170142 Order has been canceled."
         } else {
             "cancel Unknown 110001 Order does not exist."
@@ -92,7 +88,7 @@ fn orders_rest_are_amended_and_cancelled() {
 fn refusals_come_in_the_venue_s_words_and_classes() {
     everywhere(|world| {
         world.quote(Side::Sell, "60000.1", "0.004");
-        let spot = is_spot(world);
+        let spot = world.is_spot();
         let poor = if spot {
             "Refused 170131 Insufficient balance."
         } else {
@@ -100,7 +96,7 @@ fn refusals_come_in_the_venue_s_words_and_classes() {
         };
         let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "99000", "200");
         world.send(&order);
-        assert_eq!(world.told(), [poor], "{}", world.venue);
+        assert_eq!(world.told(), [poor], "{}", world.site.venue);
         // A post-only order that would take is received, and ends.
         let order = world.draft(Side::Buy, Kind::PostOnly, Tif::Gtc, "60000.1", "0.01");
         world.send(&order);
@@ -142,7 +138,7 @@ fn an_id_is_never_taken_twice() {
         let again = world.encode(&order);
         world.deliver(&again);
         let told = world.told();
-        let want = match (is_spot(world), again.lane) {
+        let want = match (world.is_spot(), again.lane) {
             // Over the session the request's own id is the first to be seen twice.
             (_, Lane::Orders) => "Unknown 20006 reqId is duplicated.",
             (true, _) => "Unknown 170141 Duplicate clientOrderId.",
@@ -155,7 +151,7 @@ fn an_id_is_never_taken_twice() {
 #[test]
 fn a_burst_is_throttled_and_told_for_how_long() {
     everywhere(|world| {
-        let cap = if is_spot(world) { 20 } else { 10 };
+        let cap = if world.is_spot() { 20 } else { 10 };
         for number in 0..=cap {
             let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "50000", "0.01");
             world.send(&order);
@@ -211,7 +207,7 @@ fn the_account_is_read() {
         let fills = world.told().iter().filter(|told| told.starts_with("filled 0.01 at 60000")).count();
         assert_eq!(fills, 130);
         // More than a page, of more than a week: a gateway of a new run sees them too.
-        let mut later = World::new(world.venue, Transport::Rest, trading_rights());
+        let mut later = World::new(world.site.clone(), Transport::Rest, trading_rights());
         std::mem::swap(&mut world.gateway, &mut later.gateway);
         world.requests = 0;
         world.command(Command::Fills { instrument: INSTRUMENT, since }).unwrap();
@@ -219,7 +215,7 @@ fn the_account_is_read() {
         assert_eq!((fills, world.requests), (130, 4), "three weeks, the last in two pages");
 
         world.command(Command::Balances).unwrap();
-        let (asset, total) = if is_spot(world) { ("BTC", "11.2987") } else { ("USDT", "199922") };
+        let (asset, total) = if world.is_spot() { ("BTC", "11.2987") } else { ("USDT", "199922") };
         let told = world.reports.iter().find_map(|report| match report {
             Report::Balance { asset: own, free, locked } if own.as_str() == asset => {
                 Some((*free + locked.unwrap()).to_string())
@@ -227,12 +223,12 @@ fn the_account_is_read() {
             _ => None,
         });
         assert_eq!(told.as_deref(), Some(total), "{:?}", world.reports);
-        let position = if is_spot(world) { &[][..] } else { &["position 1.3 at 60000"] };
+        let position = if world.is_spot() { &[][..] } else { &["position 1.3 at 60000"] };
         assert_eq!(world.told(), position);
 
         world.command(Command::Fees { instrument: INSTRUMENT }).unwrap();
         let fees = Report::Fees {
-            symbol: spec(world.venue).symbol,
+            symbol: spec(world.site.venue).symbol,
             taker: FeeRate(100_000),
             maker: FeeRate(20_000),
         };
@@ -289,7 +285,7 @@ fn an_order_never_meets_one_of_ours() {
 #[test]
 fn positions_open_turn_and_close() {
     for transport in TRANSPORTS {
-        let mut world = World::ready("bybit.linear", transport);
+        let mut world = ready("bybit.linear", transport);
         world.command(Command::Balances).unwrap();
         assert_eq!(world.told(), ["position 0"], "a flat position is told too");
         world.quote(Side::Sell, "60000", "10");
@@ -312,7 +308,7 @@ fn positions_open_turn_and_close() {
         assert_eq!(world.told(), ["Refused 110017 Reduce-only rule not satisfied."]);
         world.exchange.audit().unwrap();
         // Spot knows no such order.
-        let mut spot = World::ready("bybit.spot", transport);
+        let mut spot = ready("bybit.spot", transport);
         let order = spot.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.02");
         let refused =
             spot.gateway.encode(&Draft { reduce_only: true, ..order }, spot.now, &mut OrderBytes::new());
@@ -367,7 +363,7 @@ fn keys_are_checked() {
     for venue in MARKETS {
         // One bound elsewhere gets in nowhere.
         let rights = KeyRights { ips: vec!["10.9.9.9".to_owned()], ..trading_rights() };
-        let mut world = World::new(venue, Transport::Ws, rights);
+        let mut world = World::new(site(venue), Transport::Ws, rights);
         world.open();
         assert!(!world.gateway.ready());
         assert_eq!(world.told(), ["Down(\"the venue refused the login\")"; 2]);
@@ -379,7 +375,7 @@ fn keys_are_checked() {
         // One that may not trade reads, and that is all.
         for transport in TRANSPORTS {
             let mut world =
-                World::new(venue, transport, KeyRights { trade: Some(false), ..trading_rights() });
+                World::new(site(venue), transport, KeyRights { trade: Some(false), ..trading_rights() });
             world.open();
             assert!(world.gateway.ready());
             world.told();
@@ -395,7 +391,7 @@ fn keys_are_checked() {
         }
 
         // A wrong secret, or a request that was changed on its way.
-        let mut world = World::ready(venue, Transport::Rest);
+        let mut world = ready(venue, Transport::Rest);
         let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.01");
         let mut bytes = world.encode(&order);
         let text = String::from_utf8(bytes.as_slice().to_vec()).unwrap().replace("0.01", "9.99");
@@ -441,7 +437,7 @@ fn the_switch_cancels_everything_once_no_connection_holds_it() {
 #[test]
 fn silence_is_a_dead_session() {
     for transport in TRANSPORTS {
-        let mut world = World::ready("bybit.spot", transport);
+        let mut world = ready("bybit.spot", transport);
         for _ in 0..30 {
             world.wait(Nanos::from_secs(5));
         }
@@ -458,7 +454,7 @@ fn silence_is_a_dead_session() {
 
 #[test]
 fn a_login_that_is_not_answered_is_tried_again() {
-    let mut world = World::new("bybit.linear", Transport::Ws, trading_rights());
+    let mut world = World::new(site("bybit.linear"), Transport::Ws, trading_rights());
     world.deaf = true;
     world.open();
     world.wait(Nanos::from_millis(9_999));
@@ -469,7 +465,7 @@ fn a_login_that_is_not_answered_is_tried_again() {
 
 #[test]
 fn a_restarting_service_is_left() {
-    let mut world = World::ready("bybit.spot", Transport::Ws);
+    let mut world = ready("bybit.spot", Transport::Ws);
     let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000", "0.01");
     let answer = format!(
         r#"{{"reqId":"{}","retCode":10019,"retMsg":"ws trade service is restarting, do not accept new request for now","op":"order.create","data":{{}},"connId":"c"}}"#,

@@ -63,6 +63,10 @@ pub struct FakeVenue {
     pub window: Nanos,
     /// How many orders its rate limit has room for; `None` = any number.
     pub room: Option<u32>,
+    /// Its orders can be begun ahead: how many were, and how many of those completed.
+    pub begins: bool,
+    pub begun: usize,
+    pub completed: usize,
     encoded: BTreeMap<ClientId, Draft>,
     trades: u64,
     pub now: Nanos,
@@ -196,6 +200,20 @@ impl Gateway for FakeVenue {
         out.generation = 1;
         self.encoded.insert(order.client, *order);
         Ok(())
+    }
+    fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if !self.begins {
+            return Err(EncodeError::Unsupported);
+        }
+        self.begun += 1;
+        out.begun.at = 32;
+        out.client = order.client;
+        Ok(())
+    }
+    fn complete(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        assert_eq!((out.begun.at, out.client), (32, order.client), "completed what was begun");
+        self.completed += 1;
+        self.encode(order, now, out)
     }
     fn spend(&mut self, _: &Draft, _: Urgency, _: Nanos) -> Result<(), Limited> {
         match &mut self.room {
@@ -348,6 +366,9 @@ pub fn world_of(config: ExecutorConfig) -> World {
         quote: quote(bid, ask, start),
         window: Nanos::from_secs(1),
         room: None,
+        begins: false,
+        begun: 0,
+        completed: 0,
         encoded: BTreeMap::new(),
         trades: u64::from(id) * 1_000_000,
         now: start,

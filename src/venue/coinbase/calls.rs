@@ -185,7 +185,7 @@ impl Calls {
         let Some(ask) = ask else { return false };
         let (costs, urgency) = limits::of(&call);
         // What has no place is asked again by whoever needs it.
-        self.turns.push((call, ask), urgency, costs, now);
+        self.turns.push((call, ask), urgency, costs, 0, now);
         self.take_turns(now, wants);
         true
     }

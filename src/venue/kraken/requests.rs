@@ -187,7 +187,7 @@ impl Calls {
         if !self.turns.waiting().any(|own| own.name == pending.name && own.rest == pending.rest) {
             let (urgency, costs) = (urgency(&pending.call), limits::call(pending.name));
             // A question without an answer is asked again by whoever needs it.
-            self.turns.push(pending, urgency, costs, now);
+            self.turns.push(pending, urgency, costs, 0, now);
         }
         self.take_turns(now, wants);
     }

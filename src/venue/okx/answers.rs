@@ -69,7 +69,7 @@ impl OkxGateway {
 
     /// A request over the session that will not be answered.
     pub(super) fn unanswered(&mut self, call: Call, out: &mut GatewayOut) {
-        if let Call::Change(client) = call {
+        if let Call::Cancel(client) | Call::Amend(client) = call {
             out.reports.push(Report::CancelError { client, class: Class::Unknown, code: cut("no answer") });
         }
     }
@@ -86,7 +86,7 @@ impl OkxGateway {
     ) {
         // Acks of changes have codes of their own; in a batch some may fail and some not.
         let fault = match &call {
-            Call::Change(_) => envelope.single().err(),
+            Call::Cancel(_) | Call::Amend(_) => envelope.single().err(),
             Call::SweepBatch(_) if !envelope.acks().is_empty() => None,
             _ => envelope.fault(),
         };
@@ -124,7 +124,7 @@ impl OkxGateway {
             // Read before it comes to this.
             Call::Instruments => {}
             // What became of the order comes over the stream.
-            Call::Change(_) => {}
+            Call::Cancel(_) | Call::Amend(_) => {}
             Call::Balances => balances(data, &mut out.reports)?,
             Call::Fees(place) => {
                 let traded = self.traded.get(place).ok_or("an instrument")?;
@@ -212,7 +212,7 @@ impl OkxGateway {
     /// A call that was answered with an error, or not at all.
     fn call_failed(&mut self, call: &Call, class: Class, code: VenueRef, now: Nanos, out: &mut GatewayOut) {
         match call {
-            Call::Change(client) => {
+            Call::Cancel(client) | Call::Amend(client) => {
                 out.reports.push(Report::CancelError { client: *client, class, code });
             }
             Call::Instruments => {
@@ -290,10 +290,13 @@ impl OkxGateway {
         let rows: Vec<String> =
             batch.iter().map(|order| format!("{{\"instId\":{symbol},\"ordId\":\"{order}\"}}")).collect();
         let body = format!("[{}]", rows.join(","));
+        let place = sweep.place;
+        sweep.is_single = batch.len() == 1;
         self.calls.post(
             "/api/v5/trade/cancel-batch-orders",
             body,
             Call::SweepBatch(sweep),
+            place,
             now,
             &mut out.wants,
         );

@@ -10,13 +10,15 @@ use crate::types::{Class, VenueRef};
 pub const NO_SUCH_ORDER: u32 = 51_603;
 /// The number by which a session knows an instrument changed, or the instrument is gone.
 pub const NO_SUCH_INSTRUMENT: u32 = 51_001;
+/// Too many orders and amendments of the sub-account, all instruments together.
+pub const SUB_ACCOUNT_LIMIT: u32 = 50_061;
 
 /// First and last code of a class.
 const CLASSES: &[(u32, u32, Class)] = &[
     // Rate limits: not executed.
     (50_011, 50_011, Class::Throttled),
     (50_040, 50_040, Class::Throttled),
-    (50_061, 50_061, Class::Throttled),
+    (SUB_ACCOUNT_LIMIT, SUB_ACCOUNT_LIMIT, Class::Throttled),
     (60_014, 60_014, Class::Throttled),
     (60_023, 60_023, Class::Throttled),
     // Busy, timed out, doubled: it may be there.
@@ -82,6 +84,7 @@ const CLASSES: &[(u32, u32, Class)] = &[
     (51_155, 51_155, Class::Refused),
     (51_174, 51_174, Class::Refused),
     (51_202, 51_203, Class::Refused),
+    (51_205, 51_205, Class::Refused),
     (51_400, 51_400, Class::Refused),
     (51_410, 51_410, Class::Refused),
     (51_502, 51_503, Class::Refused),
@@ -120,9 +123,9 @@ pub fn classify_http(status: u16, code: u32) -> Class {
     }
 }
 
-/// The time of a request was refused: our clock is off.
+/// The time of a request was refused, or an order was too late: our clock may be off.
 pub fn is_clock(code: u32) -> bool {
-    matches!(code, 50_102 | 50_112 | 60_004 | 60_006)
+    matches!(code, 50_036 | 50_037 | 50_102 | 50_112 | 60_004 | 60_006)
 }
 
 /// Code and text, cut to what a report holds.

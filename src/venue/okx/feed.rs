@@ -5,16 +5,20 @@
 //! maintenance, so the link alone counts. A quiet book says so once a minute, by an update without
 //! levels that names itself. Levels have absolute sizes, zero deletes. Recordings of before 2023 have
 //! no numbers but a checksum, which the venue has since retired. `books5` and `bbo-tbt` are whole
-//! books, one after the other; a number tells which of two is newer.
+//! books, one after the other; a number tells which of two is newer. The venue has announced that it
+//! would no longer send the first snapshot: where none comes, one is fetched by REST (see `splice`).
+
+mod splice;
 
 use std::fmt::Write;
 
+use self::splice::Splice;
 use super::checksum;
 use super::decode::{self, Channel, Decoder, Message};
 use crate::types::{BookId, BookView, Endpoint, Level, Nanos, Scale, Symbol};
 use crate::venue::{
     BookChange, BookConfig, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError,
-    FeedInput, FeedOut, Lost, TierUse, Verdict, Want, to_book_scale,
+    FeedInput, FeedOut, Lost, Sequence, TierUse, Verdict, Want, to_book_scale,
 };
 use crate::wire::Padded;
 
@@ -29,6 +33,8 @@ const SIGN: Nanos = Nanos::from_millis(500);
 const RETRY: Nanos = Nanos::from_secs(1);
 /// A subscription without a snapshot for this long is tried again.
 const PATIENCE: Nanos = Nanos::from_secs(10);
+/// A subscription without a snapshot for this long, but with updates, gets one by REST.
+const UNANNOUNCED: Nanos = Nanos::from_secs(1);
 /// Subscriptions in one request, far below the venue's 64 KB.
 const BATCH: usize = 100;
 
@@ -61,6 +67,9 @@ struct Book {
     depth: Option<Channel>,
     /// Number of the last message of depth; `None` until a snapshot, and again after a gap.
     at: Option<i64>,
+    /// The book came by REST: the next update need not begin right where it ends.
+    joining: bool,
+    splice: Splice,
     /// Messages so far, where the venue sends no numbers.
     count: u64,
     /// Number of the last best bid and ask.
@@ -131,6 +140,9 @@ impl Feed for OkxFeed {
                 state.lose_all(Lost::Malformed, out);
                 return Err(FeedError::Malformed { at: 0, what: "expected a text message" });
             }
+            FeedInput::Fetched { book: Some(book), status, body, .. } if state.open => {
+                state.fetched(book, status, body, now, out);
+            }
             FeedInput::Fetched { .. } => out.ignored += 1,
             FeedInput::Opened => {
                 state.lose_all(Lost::Closed, out);
@@ -143,6 +155,14 @@ impl Feed for OkxFeed {
             FeedInput::Tick => state.tick(now, out),
         }
         Ok(())
+    }
+
+    /// Numbers of depth are those of the instrument's book, whoever listens. Whole books are of their
+    /// connection: each takes the place of the one before.
+    fn sequence(&self) -> Sequence {
+        let state = &self.state;
+        let linked = !state.discover && (!state.channels.depth || !state.depth.is_whole());
+        if linked { Sequence::Shared } else { Sequence::Own }
     }
 
     fn verify(&mut self, change: &BookChange, book: &dyn BookView) -> Verdict {
@@ -198,6 +218,8 @@ impl State {
             scale,
             depth,
             at: None,
+            joining: false,
+            splice: Splice::default(),
             count: 0,
             top: 0,
             told: false,
@@ -256,13 +278,27 @@ impl State {
         }
         let kind = match (book.snapshot, own.at) {
             (true, _) => ChangeKind::Snapshot { live: true },
-            // What follows a gap, or precedes the snapshot, tells nothing.
+            // What follows a gap, or precedes the snapshot, tells nothing yet.
             (false, None) => {
+                if let (Some(prev), Some(seq), false) = (book.prev, book.seq, discover) {
+                    let time = Nanos::from_millis(book.time_ms);
+                    let side = |range: &std::ops::Range<u32>| {
+                        out.levels.get(range.start as usize..range.end as usize).unwrap_or_default()
+                    };
+                    own.splice.hold(prev, seq, time, side(&book.bids), side(&book.asks));
+                }
+                out.levels.truncate(start);
+                out.ignored += 1;
+                return Ok(());
+            }
+            (false, Some(have)) if own.joining && book.seq.is_some_and(|seq| seq <= have) => {
+                // In the snapshot already.
                 out.levels.truncate(start);
                 out.ignored += 1;
                 return Ok(());
             }
             (false, Some(have)) => match book.prev {
+                Some(prev) if own.joining && prev <= have => ChangeKind::Update,
                 Some(prev) if prev != have => {
                     out.levels.truncate(start);
                     let lost = Lost::Gap { have: number(have), got: number(prev) };
@@ -275,6 +311,8 @@ impl State {
             },
         };
         own.count += 1;
+        own.joining = false;
+        own.splice.clear();
         own.at = Some(book.seq.unwrap_or(0));
         if book.seq.is_some_and(|seq| seq < own.top && book.prev.is_some_and(|prev| seq < prev)) {
             // The venue counts from anew.
@@ -412,16 +450,68 @@ impl State {
             }
         }
         for place in 0..self.books.len() {
-            if self.books[place].again <= now {
+            let own = &self.books[place];
+            if own.again <= now {
                 self.resubscribe(place, now, out);
+            } else if own.at.is_none()
+                && own.splice.is_waiting()
+                && !own.splice.asked
+                && now - own.asked >= UNANNOUNCED
+            {
+                self.fetch(place, Nanos::ZERO, out);
             }
         }
+    }
+
+    /// Asks for a book by REST.
+    fn fetch(&mut self, place: usize, after: Nanos, out: &mut FeedOut) {
+        let Some(own) = self.books.get_mut(place) else { return };
+        own.splice.asked = true;
+        let target = format!("/api/v5/market/books?instId={}&sz=400", own.symbol);
+        out.wants.push(Want::Fetch { book: BookId(place as u16), target, after });
+    }
+
+    /// A book came by REST, and what was held goes on from it; or it has to be asked for again.
+    fn fetched(&mut self, book: BookId, status: u16, body: &[u8], now: Nanos, out: &mut FeedOut) {
+        let place = usize::from(book.0);
+        let Some(own) = self.books.get_mut(place) else { return };
+        own.splice.asked = false;
+        // A snapshot came over the stream after all, or the subscription is another by now.
+        if own.at.is_some() || !own.splice.is_waiting() {
+            out.ignored += 1;
+            return;
+        }
+        let snapshot = if status == 200 { splice::read(body, own.scale) } else { None };
+        let joined = snapshot.and_then(|snapshot| {
+            let behind = own.splice.behind(snapshot.seq)?;
+            Some((snapshot, behind))
+        });
+        let Some((snapshot, behind)) = joined else { return self.fetch(place, RETRY, out) };
+        let keep = own.depth.map_or(0, Channel::depth);
+        let whole = (snapshot.seq, snapshot.time, ChangeKind::Snapshot { live: true });
+        let whole = (whole, [&snapshot.bids[..], &snapshot.asks]);
+        let rest =
+            behind.iter().map(|held| ((held.seq, held.time, ChangeKind::Update), own.splice.levels(held)));
+        for ((seq, venue_time, kind), [bids, asks]) in std::iter::once(whole).chain(rest) {
+            let start = out.levels.len() as u32;
+            out.levels.extend_from_slice(bids);
+            let middle = out.levels.len() as u32;
+            out.levels.extend_from_slice(asks);
+            let asks = middle..out.levels.len() as u32;
+            let change = BookChange::of(place, kind, number(seq));
+            out.changes.push(BookChange { bids: start..middle, asks, keep, venue_time, ..change });
+        }
+        own.joining = behind.is_empty();
+        own.at = Some(behind.last().map_or(snapshot.seq, |held| held.seq));
+        own.splice.clear();
+        (own.told, own.signed, own.again) = (true, now, Nanos::MAX);
     }
 
     /// Forgets a book's place, and says that it is lost if anything was said of it before.
     fn lose(&mut self, place: usize, why: Lost, out: &mut FeedOut) {
         let Some(own) = self.books.get_mut(place) else { return };
-        (own.at, own.top) = (None, 0);
+        (own.at, own.joining, own.top) = (None, false, 0);
+        own.splice.clear();
         if std::mem::take(&mut own.told) {
             out.changes.push(BookChange::of(place, ChangeKind::Lost(why), 0));
         }
@@ -449,6 +539,7 @@ impl State {
         let Some(own) = self.books.get_mut(place) else { return };
         let Some(channel) = own.depth else { return };
         (own.asked, own.again, own.at) = (now, now + PATIENCE, None);
+        own.splice.clear();
         let arg = [(channel, own.symbol)];
         self.request("unsubscribe", &arg, out);
         self.request("subscribe", &arg, out);

@@ -7,6 +7,7 @@
 //! there keeps resting, which is what the dead-man switch is for. Requests to the demo go to the
 //! real market's REST host, with a header that says so; which is meant follows from the stream's host.
 
+use super::limits;
 use super::order::{self, Rest, Socket, WINDOW_MS};
 use super::private::Reader;
 use super::requests::{Call, Calls, Sweep};
@@ -17,8 +18,8 @@ use crate::types::{
     ClientId, Draft, Endpoint, Fixed, InstrumentId, InstrumentSpec, Nanos, Price, Qty, VenueRef,
 };
 use crate::venue::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, HostKind,
-    Lane, LaneSpec, OrderBytes, PreviewError, Transport, Unsupported, host_kind,
+    Command, Costs, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, HostKind, Lane,
+    LaneSpec, Limited, OrderBytes, PreviewError, Transport, Unsupported, Urgency, host_kind,
 };
 use crate::wire::pen::Stamp;
 use crate::wire::ws::Masks;
@@ -37,6 +38,8 @@ pub struct OkxGateway {
     pub(super) traded: Vec<Traded>,
     stamp: Stamp,
     mask: Masks,
+    /// What an order costs.
+    costs: Costs,
 }
 
 /// An instrument that orders are made for.
@@ -71,7 +74,14 @@ impl OkxGateway {
         Ok(OkxGateway {
             market,
             window_ms: config.window_ms.clamp(*WINDOW_MS.start(), *WINDOW_MS.end()),
-            calls: Calls::new(&config.credentials, signer, demo),
+            calls: Calls::new(
+                &config.credentials,
+                signer,
+                demo,
+                market == Market::Spot,
+                config.instruments.len(),
+            ),
+            costs: limits::request(limits::PLACE, market == Market::Spot),
             reader: Reader::new(config.instruments.iter().map(|(_, spec)| spec.clone()).collect()),
             session: Session::default(),
             traded: traded.collect(),
@@ -106,27 +116,24 @@ impl OkxGateway {
     /// it. `terms` starts with a comma.
     fn change(
         &mut self,
-        (op, path): (&str, &str),
+        (op, path): (&'static str, &str),
         place: usize,
-        client: ClientId,
+        call: Call,
         terms: &str,
         now: Nanos,
         out: &mut GatewayOut,
     ) {
         let code = self.traded.get(place).and_then(|traded| traded.code);
-        let over_session = self.config.transport == Transport::Ws && self.session.logged_in;
+        let over_session = self.config.transport == Transport::Ws && self.calls.session.is_some();
         match code.filter(|_| over_session) {
             Some(code) => {
-                let token = self.calls.over_session(Call::Change(client), now);
-                let text = format!(
-                    "{{\"id\":\"n{token}\",\"op\":\"{op}\",\"args\":[{{\"instIdCode\":{code}{terms}}}]}}"
-                );
-                out.wants.push(GatewayWant::Send(self.lane(), text));
+                let fields = format!("\"instIdCode\":{code}{terms}");
+                self.calls.over_session((op, fields), call, place, now, &mut out.wants);
             }
             None => {
                 let symbol = serde_json::Value::from(self.symbol(place));
                 let body = format!("{{\"instId\":{symbol}{terms}}}");
-                self.calls.post(path, body, Call::Change(client), now, &mut out.wants);
+                self.calls.post(path, body, call, place, now, &mut out.wants);
             }
         }
     }
@@ -144,7 +151,14 @@ impl OkxGateway {
             Some(number) => format!(",\"ordId\":\"{number}\""),
             None => format!(",\"clOrdId\":\"{client}\""),
         };
-        self.change(("cancel-order", "/api/v5/trade/cancel-order"), place, client, &terms, now, out);
+        self.change(
+            ("cancel-order", "/api/v5/trade/cancel-order"),
+            place,
+            Call::Cancel(client),
+            &terms,
+            now,
+            out,
+        );
     }
 
     fn amend(
@@ -161,7 +175,14 @@ impl OkxGateway {
             ",\"clOrdId\":\"{client}\",\"newSz\":\"{}\"{price},\"cxlOnFail\":false",
             Fixed(qty.0, scale)
         );
-        self.change(("amend-order", "/api/v5/trade/amend-order"), place, client, &terms, now, out);
+        self.change(
+            ("amend-order", "/api/v5/trade/amend-order"),
+            place,
+            Call::Amend(client),
+            &terms,
+            now,
+            out,
+        );
     }
 }
 
@@ -229,6 +250,17 @@ impl Gateway for OkxGateway {
         Ok(())
     }
 
+    #[inline]
+    fn spend(&mut self, order: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
+        let place = self.place(order.instrument).unwrap_or(usize::MAX);
+        self.calls.turns.budget.spend(&self.costs, urgency, place, now)
+    }
+
+    fn refund(&mut self, order: &Draft, now: Nanos) {
+        let place = self.place(order.instrument).unwrap_or(usize::MAX);
+        self.calls.turns.budget.refund(&self.costs, place, now);
+    }
+
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {
         match *command {
             Command::Cancel { client, venue_ref, instrument } => {
@@ -242,7 +274,8 @@ impl Gateway for OkxGateway {
             }
             Command::CancelAll { instrument } => {
                 let place = self.place(instrument)?;
-                let sweep = Sweep { place, count: 0, pages: 0, rest: Vec::new(), more: false };
+                let sweep =
+                    Sweep { place, count: 0, pages: 0, rest: Vec::new(), more: false, is_single: false };
                 self.sweep(sweep, now, out);
             }
             Command::Query { client, instrument } => {
@@ -279,7 +312,14 @@ impl Gateway for OkxGateway {
                     seconds => seconds.clamp(*SWITCH_SECS.start(), *SWITCH_SECS.end()),
                 };
                 let body = format!("{{\"timeOut\":\"{seconds}\"}}");
-                self.calls.post("/api/v5/trade/cancel-all-after", body, Call::DeadMan, now, &mut out.wants);
+                self.calls.post(
+                    "/api/v5/trade/cancel-all-after",
+                    body,
+                    Call::DeadMan,
+                    0,
+                    now,
+                    &mut out.wants,
+                );
             }
         }
         Ok(())

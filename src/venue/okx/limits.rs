@@ -4,8 +4,9 @@
 //! 60, over REST and WebSocket together. A sub-account may place and amend 1000 in all, spot left out.
 //! Questions have limits of their own by endpoint.
 
+use super::requests::Call;
 use crate::types::Nanos;
-use crate::venue::{Costs, Forget, RULES_MAX, Rule};
+use crate::venue::{Costs, Forget, RULES_MAX, Rule, Urgency};
 
 /// Where a rule is among the rules.
 pub const PLACE: usize = 0;
@@ -19,8 +20,10 @@ pub const SUB_ACCOUNT: usize = 3;
 pub const ORDER_QUESTIONS: usize = 4;
 /// Balances and positions, each as often.
 pub const ACCOUNT_QUESTIONS: usize = 5;
+/// Fees and settings of the account, each as often.
+pub const SETTINGS: usize = 6;
 /// The dead-man switch.
-pub const DEAD_MAN: usize = 6;
+pub const DEAD_MAN: usize = 7;
 
 const TWO: Nanos = Nanos::from_secs(2);
 
@@ -29,13 +32,14 @@ const fn rule(name: &'static str, most: u32, each: bool, urgent: u32) -> Rule {
 }
 
 /// All of them.
-pub const RULES: [Rule; 7] = [
+pub const RULES: [Rule; 8] = [
     rule("orders of an instrument 2s", 60, true, 12),
     rule("amends of an instrument 2s", 60, true, 0),
     rule("cancels of an instrument 2s", 60, true, 0),
     rule("orders of a sub-account 2s", 1_000, false, 12),
     rule("order questions 2s", 60, false, 0),
     rule("account questions 2s", 10, false, 0),
+    rule("settings questions 2s", 5, false, 0),
     Rule {
         forget: Forget::After(Nanos::from_secs(1)),
         share: 100,
@@ -51,6 +55,25 @@ pub const fn request(rule: usize, is_spot: bool) -> Costs {
         costs[SUB_ACCOUNT] = 1;
     }
     costs
+}
+
+/// What a call costs, and who goes first. Where nothing can be done without an answer, it is urgent.
+pub fn of(call: &Call, is_spot: bool) -> (Costs, Urgency) {
+    let (rule, urgency) = match call {
+        // Rarely asked, and public: its limit is that of the address.
+        Call::ServerTime => return ([0; RULES_MAX], Urgency::Urgent),
+        // A limit of its own, of 300 orders, that one list after the other never comes near.
+        Call::SweepBatch(sweep) if !sweep.is_single => return ([0; RULES_MAX], Urgency::Urgent),
+        Call::SweepBatch(_) | Call::Cancel(_) => (CANCEL, Urgency::Urgent),
+        Call::Amend(_) => (AMEND, Urgency::Urgent),
+        Call::Sweep(_) => (ORDER_QUESTIONS, Urgency::Urgent),
+        Call::Open { .. } | Call::Query(_) | Call::Fills { .. } => (ORDER_QUESTIONS, Urgency::Question),
+        Call::Instruments => (ACCOUNT_QUESTIONS, Urgency::Urgent),
+        Call::Balances => (ACCOUNT_QUESTIONS, Urgency::Question),
+        Call::Fees(_) | Call::Rights => (SETTINGS, Urgency::Question),
+        Call::DeadMan => (DEAD_MAN, Urgency::Urgent),
+    };
+    (request(rule, is_spot), urgency)
 }
 
 #[cfg(test)]

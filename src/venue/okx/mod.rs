@@ -6,6 +6,7 @@
 //! - `error`, `private`, `calls`: answers and events to reports.
 //! - `requests`, `session`, `answers`, `gateway`: the private side's session and its account calls.
 //! - `preview`: orders and signatures for people.
+//! - `server`: the venue's own end, for simulation.
 
 mod answers;
 mod calls;
@@ -19,6 +20,7 @@ mod order;
 mod preview;
 mod private;
 mod requests;
+mod server;
 mod session;
 mod sign;
 mod symbol;
@@ -44,7 +46,7 @@ pub const SPOT: Venue = Venue {
     id: Market::Spot.id(),
     feed: |config| Box::new(feed::OkxFeed::new(config)),
     gateway: Some(|config| Ok(Box::new(gateway::OkxGateway::new(Market::Spot, config)?))),
-    server: None,
+    server: Some(|seed| Box::new(server::OkxServer::new(Market::Spot, seed))),
     sim: SIM,
     preview: Some(|credentials, order| preview::order(Market::Spot, credentials, order)),
     sign: Some(preview::sign),
@@ -59,7 +61,7 @@ pub const SWAP: Venue = Venue {
     id: Market::Swap.id(),
     feed: |config| Box::new(feed::OkxFeed::new(config)),
     gateway: Some(|config| Ok(Box::new(gateway::OkxGateway::new(Market::Swap, config)?))),
-    server: None,
+    server: Some(|seed| Box::new(server::OkxServer::new(Market::Swap, seed))),
     sim: SimProfile { fee_in: FeeIn::Quote, ..SIM },
     preview: Some(|credentials, order| preview::order(Market::Swap, credentials, order)),
     sign: Some(preview::sign),

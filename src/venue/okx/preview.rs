@@ -113,15 +113,23 @@ fn check(market: Market, order: &OrderText) -> Result<(), PreviewError> {
     if order.kind == Kind::PostOnly && order.tif != Tif::Gtc {
         return Err(value("tif", "ioc or fok", "gtc for a post-only order"));
     }
+    check_time(order.time_ms)
+}
+
+fn check_time(time_ms: i64) -> Result<(), PreviewError> {
+    if !(0..=9_000_000_000_000).contains(&time_ms) {
+        return Err(value("time-ms", &time_ms.to_string(), "milliseconds since 1970"));
+    }
     Ok(())
 }
 
 /// The signature of a request as it stands; of a session's login for the path that logins sign.
 ///
 /// # Errors
-/// When the key is none.
+/// When the key is none, or the time is out of range.
 pub fn sign(credentials: &Credentials, request: &SignRequest) -> Result<Signed, PreviewError> {
     let signer = Signer::new(credentials)?;
+    check_time(request.time_ms)?;
     let now = Nanos::from_millis(request.time_ms);
     // A login tells whole seconds.
     let at = if request.path == LOGIN_PATH { login_timestamp(now) } else { timestamp(now) };

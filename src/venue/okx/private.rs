@@ -30,6 +30,9 @@ pub struct Message<'a> {
     pub event: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub arg: Option<Arg<'a>>,
+    /// Of counts of connections, which have no `arg`.
+    #[serde(borrow)]
+    pub channel: Option<Cow<'a, str>>,
     #[serde(borrow)]
     code: Option<Cow<'a, str>>,
     #[serde(borrow)]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::limits::{self, RULES};
 use super::order::DEMO_HEADER;
 use super::sign::{Signer, passphrase, text, timestamp};
 use crate::types::{ClientId, Nanos, Report, VenueRef};
-use crate::venue::{Credentials, GatewayWant, HttpRequest};
+use crate::venue::{Budget, Credentials, GatewayWant, HttpRequest, Lane, Turns};
 
 /// Requests that may wait for their answers.
 const WAITING: usize = 4_096;
@@ -54,8 +55,10 @@ pub enum Call {
         /// Fills so far.
         list: Vec<Report>,
     },
-    /// To cancel or amend an order.
-    Change(ClientId),
+    /// To cancel an order.
+    Cancel(ClientId),
+    /// To amend one.
+    Amend(ClientId),
     /// A page of the orders that are to be cancelled.
     Sweep(Sweep),
     /// To cancel some of them.
@@ -78,6 +81,8 @@ pub struct Sweep {
     pub rest: Vec<VenueRef>,
     /// The last list was full: there may be more.
     pub more: bool,
+    /// One order alone is being cancelled, which counts as a single request.
+    pub is_single: bool,
 }
 
 impl Call {
@@ -92,7 +97,8 @@ impl Call {
             Call::Open { .. } => "orders-pending",
             Call::Query(_) => "order",
             Call::Fills { .. } => "fills",
-            Call::Change(_) => "change of an order",
+            Call::Cancel(_) => "cancel of an order",
+            Call::Amend(_) => "amendment of an order",
             Call::Sweep(_) => "orders-pending",
             Call::SweepBatch(_) => "cancel-batch-orders",
             Call::DeadMan => "cancel-all-after",
@@ -107,20 +113,56 @@ struct Pending {
     session: bool,
 }
 
-/// Requests under way, and what signs them.
+/// A request that is to be made.
+pub struct Ask {
+    call: Call,
+    by: By,
+}
+
+/// How it goes.
+enum By {
+    /// Path and query, and the body of a POST; signed when it goes.
+    Rest { method: &'static str, target: String, body: String, signed: bool },
+    /// Over the session: its operation and the fields of its one argument.
+    Session { op: &'static str, fields: String },
+}
+
+/// Requests under way, those that wait for the venue's limits, and what signs them.
 pub struct Calls {
     credentials: Credentials,
     signer: Signer,
     /// Meant for the demo.
     demo: bool,
+    is_spot: bool,
+    /// The lane of the session, while it is logged in.
+    pub session: Option<Lane>,
+    pub turns: Turns<Ask>,
+    /// What was not sent, and never will be.
+    unsent: Vec<Call>,
     pending: BTreeMap<u64, Pending>,
     last: u64,
 }
 
 impl Calls {
-    /// For one key.
-    pub fn new(credentials: &Credentials, signer: Signer, demo: bool) -> Calls {
-        Calls { credentials: credentials.clone(), signer, demo, pending: BTreeMap::new(), last: 0 }
+    /// For one key, and so many instruments.
+    pub fn new(
+        credentials: &Credentials,
+        signer: Signer,
+        demo: bool,
+        is_spot: bool,
+        instruments: usize,
+    ) -> Calls {
+        Calls {
+            credentials: credentials.clone(),
+            signer,
+            demo,
+            is_spot,
+            session: None,
+            turns: Turns::new(Budget::new(&RULES, instruments)),
+            unsent: Vec::new(),
+            pending: BTreeMap::new(),
+            last: 0,
+        }
     }
 
     /// What signs.
@@ -130,30 +172,81 @@ impl Calls {
 
     /// Asks by a signed GET; `target` is path and query.
     pub fn get(&mut self, target: String, call: Call, now: Nanos, wants: &mut Vec<GatewayWant>) {
-        self.http("GET", target, String::new(), true, call, now, wants);
+        let by = By::Rest { method: "GET", target, body: String::new(), signed: true };
+        self.ask(Ask { call, by }, 0, now, wants);
     }
 
     /// Asks by a GET without a signature.
     pub fn get_public(&mut self, target: &str, call: Call, now: Nanos, wants: &mut Vec<GatewayWant>) {
-        self.http("GET", target.to_owned(), String::new(), false, call, now, wants);
+        let by = By::Rest { method: "GET", target: target.to_owned(), body: String::new(), signed: false };
+        self.ask(Ask { call, by }, 0, now, wants);
     }
 
-    /// Asks by a signed POST.
-    pub fn post(&mut self, path: &str, body: String, call: Call, now: Nanos, wants: &mut Vec<GatewayWant>) {
-        self.http("POST", path.to_owned(), body, true, call, now, wants);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
-    fn http(
+    /// Asks by a signed POST that is about an instrument, by its place, or about none.
+    pub fn post(
         &mut self,
-        method: &'static str,
-        target: String,
+        path: &str,
         body: String,
-        signed: bool,
         call: Call,
+        instrument: usize,
         now: Nanos,
         wants: &mut Vec<GatewayWant>,
     ) {
+        let by = By::Rest { method: "POST", target: path.to_owned(), body, signed: true };
+        self.ask(Ask { call, by }, instrument, now, wants);
+    }
+
+    /// Asks over the session about an instrument.
+    pub fn over_session(
+        &mut self,
+        (op, fields): (&'static str, String),
+        call: Call,
+        instrument: usize,
+        now: Nanos,
+        wants: &mut Vec<GatewayWant>,
+    ) {
+        self.ask(Ask { call, by: By::Session { op, fields } }, instrument, now, wants);
+    }
+
+    fn ask(&mut self, ask: Ask, instrument: usize, now: Nanos, wants: &mut Vec<GatewayWant>) {
+        let (costs, urgency) = limits::of(&ask.call, self.is_spot);
+        if let Some(last) = self.turns.push(ask, urgency, costs, instrument, now) {
+            self.unsent.push(last.call);
+        }
+        self.take_turns(now, wants);
+    }
+
+    /// Makes the requests that there is room for by now, and gives up those that waited too long.
+    pub fn take_turns(&mut self, now: Nanos, wants: &mut Vec<GatewayWant>) {
+        while let Some(Ask { call, by }) = self.turns.next(now) {
+            match (by, self.session) {
+                (By::Rest { method, target, body, signed }, _) => {
+                    let headers = self.headers(method, &target, &body, signed, now);
+                    let token = u128::from(self.remember(call, now, false));
+                    let request = HttpRequest { method, target, headers, body: body.into_bytes() };
+                    wants.push(GatewayWant::Http { token, request });
+                }
+                (By::Session { op, fields }, Some(lane)) => {
+                    let token = self.remember(call, now, true);
+                    let text = format!("{{\"id\":\"n{token}\",\"op\":\"{op}\",\"args\":[{{{fields}}}]}}");
+                    wants.push(GatewayWant::Send(lane, text));
+                }
+                (By::Session { .. }, None) => self.unsent.push(call),
+            }
+        }
+        while let Some(late) = self.turns.late(PATIENCE, now) {
+            self.unsent.push(late.call);
+        }
+    }
+
+    fn headers(
+        &self,
+        method: &str,
+        target: &str,
+        body: &str,
+        signed: bool,
+        now: Nanos,
+    ) -> Vec<(&'static str, String)> {
         let mut headers = Vec::with_capacity(6);
         if signed {
             let at = timestamp(now);
@@ -170,14 +263,7 @@ impl Calls {
         if !body.is_empty() {
             headers.push(("Content-Type", "application/json".to_owned()));
         }
-        let token = u128::from(self.remember(call, now, false));
-        let request = HttpRequest { method, target, headers, body: body.into_bytes() };
-        wants.push(GatewayWant::Http { token, request });
-    }
-
-    /// Gives a request over the session its number.
-    pub fn over_session(&mut self, call: Call, now: Nanos) -> u64 {
-        self.remember(call, now, true)
+        headers
     }
 
     fn remember(&mut self, call: Call, asked: Nanos, session: bool) -> u64 {
@@ -194,21 +280,24 @@ impl Calls {
         self.pending.remove(&token).map(|pending| (pending.call, pending.asked))
     }
 
-    /// True while such a call is under way.
+    /// True while such a call is under way, or waits.
     pub fn is_under_way(&self, call: &Call) -> bool {
-        self.pending.values().any(|pending| pending.call == *call)
+        self.pending
+            .values()
+            .map(|pending| &pending.call)
+            .chain(self.turns.waiting().map(|ask| &ask.call))
+            .any(|own| own == call)
     }
 
-    /// Takes out the requests over the session that will not be answered: all of them when it is
-    /// gone, else those that were asked too long ago. Requests over REST tell of their own failure.
+    /// Takes out the requests that were never sent, and of those over the session the ones that will
+    /// not be answered: all of them when it is gone, else those that were asked too long ago. Requests
+    /// over REST tell of their own failure.
     pub fn unanswered(&mut self, gone: bool, now: Nanos) -> Vec<Call> {
         let lost = |pending: &Pending| pending.session && (gone || now - pending.asked >= PATIENCE);
         let tokens: Vec<u64> =
             self.pending.iter().filter(|(_, pending)| lost(pending)).map(|(token, _)| *token).collect();
-        tokens
-            .into_iter()
-            .filter_map(|token| self.pending.remove(&token))
-            .map(|pending| pending.call)
-            .collect()
+        let lost = tokens.into_iter().filter_map(|token| self.pending.remove(&token));
+        let lost: Vec<Call> = lost.map(|pending| pending.call).collect();
+        self.unsent.drain(..).chain(lost).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::error::{self, classify, is_clock};
 use super::gateway::OkxGateway;
+use super::limits;
 use super::private::{Envelope, Message, balances, malformed, unknown};
 use super::requests::Call;
 use super::sign;
@@ -58,6 +59,7 @@ impl OkxGateway {
     pub(super) fn closed(&mut self, now: Nanos, out: &mut GatewayOut) {
         self.session.open = false;
         (self.session.logged_in, self.session.streaming) = (false, false);
+        self.calls.session = None;
         for call in self.calls.unanswered(true, now) {
             self.unanswered(call, out);
         }
@@ -136,7 +138,7 @@ impl OkxGateway {
 
     fn event(&mut self, event: &str, message: Message<'_>, now: Nanos, out: &mut GatewayOut) {
         let id = message.id.clone();
-        let channel = message.arg.as_ref().map(|arg| arg.channel.to_string());
+        let channel = message.arg.as_ref().map(|arg| &arg.channel).or(message.channel.as_ref()).cloned();
         let fault = message.envelope().fault();
         match (event, id.as_deref(), channel.as_deref()) {
             ("login", ..) => match fault {
@@ -173,6 +175,7 @@ impl OkxGateway {
 
     fn logged_in(&mut self, out: &mut GatewayOut) {
         self.session.logged_in = true;
+        self.calls.session = Some(self.lane());
         self.session.login_wait = WAIT.0;
         let orders = format!("{{\"channel\":\"orders\",\"instType\":\"{}\"}}", self.market.kind());
         let subscriptions = [(ORDERS, orders.as_str()), (ACCOUNT, "{\"channel\":\"account\"}")];
@@ -200,6 +203,7 @@ impl OkxGateway {
     /// A new connection, because this one is of no more use.
     fn restart(&mut self, why: &'static str, out: &mut GatewayOut) {
         (self.session.logged_in, self.session.streaming, self.session.open) = (false, false, false);
+        self.calls.session = None;
         self.settle_ready(why, out);
         out.wants.push(GatewayWant::Reconnect(self.lane(), why));
     }
@@ -253,6 +257,9 @@ impl OkxGateway {
     ) {
         let class = error::classify_http(status, code);
         let retry_at = (class == Class::Throttled).then(|| now + THROTTLED);
+        if code == error::SUB_ACCOUNT_LIMIT {
+            self.calls.turns.budget.block(limits::SUB_ACCOUNT, 0, now + THROTTLED);
+        }
         out.reports.push(Report::OrderError { client, class, code: text, retry_at });
         self.check_clock(code, now, out);
         match code {
@@ -273,6 +280,7 @@ impl OkxGateway {
     }
 
     pub(super) fn tick(&mut self, now: Nanos, out: &mut GatewayOut) {
+        self.calls.take_turns(now, &mut out.wants);
         for call in self.calls.unanswered(false, now) {
             self.unanswered(call, out);
         }

@@ -52,7 +52,7 @@ impl BinanceGateway {
     /// Sends a request, now or when the limits have room for it.
     pub(super) fn send(&mut self, call: Call, what: What, now: Nanos, out: &mut GatewayOut) {
         let costs = costs(self.desk.market, what);
-        if let Some((_, what)) = self.turns.push((call, what), urgency(what), costs, now) {
+        if let Some((_, what)) = self.turns.push((call, what), urgency(what), costs, 0, now) {
             self.unanswered(what, out);
         }
         self.take_turns(now, out);

@@ -9,7 +9,8 @@ use base64::Engine;
 use super::Failure;
 use crate::types::Nanos;
 use crate::venue::binance::sign::percent_decode;
-use crate::venue::{AccountId, ApiKey, Exchange, KeySecret, address_of};
+use crate::venue::served::address;
+use crate::venue::{AccountId, ApiKey, Exchange, KeySecret};
 use crate::wire::hmac::MacKey;
 
 /// A request's parameters in plain text.
@@ -77,7 +78,8 @@ pub fn key<'a>(
         Failure { status: 401, ..Failure::bad(-2015, text) }
     };
     let key = exchange.key(name).ok_or_else(refused)?;
-    let from_there = key.rights.ips.is_empty() || key.rights.ips.contains(&address_of(peer));
+    let address = address(peer);
+    let from_there = key.rights.ips.is_empty() || key.rights.ips.contains(&address);
     let granted = match needs {
         Needs::Nothing => true,
         Needs::Key | Needs::Reading => key.rights.read != Some(false),

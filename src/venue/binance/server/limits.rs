@@ -11,8 +11,9 @@ use serde_json::json;
 use super::Failure;
 use super::auth::Params;
 use crate::types::Nanos;
+use crate::venue::AccountId;
 use crate::venue::binance::symbol::Market;
-use crate::venue::{AccountId, address_of};
+use crate::venue::served::address;
 
 /// Orders that an account may place are counted for so long; on spot one that trades is given back.
 const WINDOW: Nanos = Nanos::from_secs(10);
@@ -83,7 +84,8 @@ pub fn weight(market: Market, method: &str, params: &Params) -> u32 {
 
 impl Limits {
     fn of(&mut self, peer: &str, now: Nanos) -> &mut Weight {
-        let own = self.weights.entry(address_of(peer)).or_default();
+        let address = address(peer);
+        let own = self.weights.entry(address).or_default();
         let minute = now.0.div_euclid(MINUTE.0);
         if minute != own.minute {
             (own.minute, own.used, own.refused) = (minute, 0, 0);

@@ -58,7 +58,7 @@ impl BybitGateway {
         let costs = rule(&what).map_or(limits::UNSIGNED, |rule| limits::request(rule, over_http));
         let urgency = urgency(&what);
         let waiting = Waiting { call, what, over_http };
-        if let Some(Waiting { what, .. }) = self.turns.push(waiting, urgency, costs, now) {
+        if let Some(Waiting { what, .. }) = self.turns.push(waiting, urgency, costs, 0, now) {
             self.unanswered(what, out);
         }
         self.take_turns(now, out);

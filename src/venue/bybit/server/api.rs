@@ -195,7 +195,7 @@ impl Request<'_> {
     /// Why an order cannot be worked on: it ended.
     fn open(&self, account: AccountId, order: &OrderRef) -> Result<OrderView, Failure> {
         let spot = self.server.market == Market::Spot;
-        let view = self.server.find(account, order, &*self.exchange);
+        let view = self.server.ghosts.find(account, order, &*self.exchange);
         let view = view.ok_or_else(|| words::refusal(self.server.market, Refusal::UnknownOrder))?;
         match view.state {
             OrderState::Filled if spot => Err(Failure::new(170_139, "Order has been filled.")),
@@ -257,7 +257,7 @@ impl Request<'_> {
         let market = self.server.market;
         let named = OrderRef::Client(order.client.clone());
         // Ids are unique for ever, not among open orders only.
-        if self.server.find(account, &named, &*self.exchange).is_some() {
+        if self.server.ghosts.find(account, &named, &*self.exchange).is_some() {
             return Err(words::refusal(market, Refusal::DuplicateClient));
         }
         let state = match self.exchange.place(account, &order, self.now) {
@@ -267,7 +267,7 @@ impl Request<'_> {
             Err(Refusal::Random) => OrderState::Rejected,
             Err(why) => return Err(words::refusal(market, why)),
         };
-        let view = self.server.ghost(account, &order, state, self.now);
+        let view = self.server.ghosts.end(account, &order, state, self.now);
         if let Some(spec) = self.exchange.instruments().get(order.instrument) {
             let told = words::order(market, spec, &view);
             self.server.tell(account, "order", &told, self.now, self.out);
@@ -345,7 +345,7 @@ impl Request<'_> {
         if by_name {
             let recent = Nanos(self.now.0 - 60_000_000_000);
             orders.extend(self.exchange.ended_orders(account, recent));
-            orders.extend(self.server.ghosts.iter().filter(|ghost| ghost.account == account).cloned());
+            orders.extend(self.server.ghosts.of(account));
         }
         self.page(self.matching(orders)?, (20, 50), |view| self.said(view))
     }
@@ -354,7 +354,7 @@ impl Request<'_> {
     fn history(&self, account: AccountId) -> Result<Value, Failure> {
         self.category()?;
         let mut orders = self.exchange.ended_orders(account, Nanos::ZERO);
-        orders.extend(self.server.ghosts.iter().filter(|ghost| ghost.account == account).cloned());
+        orders.extend(self.server.ghosts.of(account));
         self.page(self.matching(orders)?, (20, 50), |view| self.said(view))
     }
 

@@ -3,7 +3,8 @@
 use super::Failure;
 use crate::types::Nanos;
 use crate::venue::bybit::sign::{login_text, request_text};
-use crate::venue::{AccountId, ApiKey, Exchange, KeySecret, address_of};
+use crate::venue::served::address;
+use crate::venue::{AccountId, ApiKey, Exchange, KeySecret};
 use crate::wire::hmac::MacKey;
 
 /// How far ahead of the venue's clock a request may be: less than this.
@@ -25,7 +26,8 @@ pub enum Needs {
 /// A key that may be used from there.
 pub fn key<'a>(exchange: &'a dyn Exchange, name: &str, peer: &str) -> Result<&'a ApiKey, Failure> {
     let key = exchange.key(name).ok_or_else(|| Failure::new(10_003, "API key is invalid."))?;
-    if !key.rights.ips.is_empty() && !key.rights.ips.contains(&address_of(peer)) {
+    let address = address(peer);
+    if !key.rights.ips.is_empty() && !key.rights.ips.contains(&address) {
         return Err(Failure::new(10_010, "Unmatched IP, please check your API key's bound IP addresses."));
     }
     Ok(key)

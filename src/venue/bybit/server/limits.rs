@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::types::Nanos;
+use crate::venue::AccountId;
 use crate::venue::bybit::symbol::Market;
-use crate::venue::{AccountId, address_of};
+use crate::venue::served::address;
 
 /// Limits of accounts are of one rolling second.
 const SECOND: Nanos = Nanos::from_secs(1);
@@ -80,7 +81,7 @@ impl Counts {
 
     /// Counts an HTTP request of an address; false when it is locked out.
     pub fn address(&mut self, peer: &str, now: Nanos) -> bool {
-        let own = self.addresses.entry(address_of(peer)).or_default();
+        let own = self.addresses.entry(address(peer)).or_default();
         let locked = own.locked_until.is_some_and(|until| now < until);
         if locked || !count(&mut own.times, ADDRESS_MAX, ADDRESS_SPAN, now) {
             own.locked_until = Some(now + LOCKED_OUT);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::words;
 use crate::types::{InstrumentSpec, Level, Nanos};
 use crate::venue::bybit::symbol::Market;
+use crate::venue::served::difference;
 use crate::venue::{BookSnapshot, ConnId, Exchange, ServerOut};
 
 /// Depths with their intervals.
@@ -217,18 +218,6 @@ fn stream(topic: &str, instruments: &[InstrumentSpec]) -> Option<Stream> {
     let (depth, symbol) = topic.strip_prefix("orderbook.")?.split_once('.')?;
     let depth = DEPTHS.iter().map(|(depth, _)| *depth).find(|own| own.to_string() == depth)?;
     Some((instruments.iter().position(|spec| spec.symbol.as_str() == symbol)?, depth))
-}
-
-/// The levels that make `new` of `old`: those that are gone have quantity zero. In the order of
-/// `new`, then what is gone.
-fn difference(old: &[Level], new: &[Level]) -> Vec<Level> {
-    let quantity = |levels: &[Level]| -> BTreeMap<i64, i64> {
-        levels.iter().map(|level| (level.price.0, level.qty.0)).collect()
-    };
-    let (before, after) = (quantity(old), quantity(new));
-    let changed = new.iter().filter(|level| before.get(&level.price.0) != Some(&level.qty.0)).copied();
-    let gone = old.iter().filter(|level| !after.contains_key(&level.price.0));
-    changed.chain(gone.map(|level| Level::new(level.price.0, 0))).collect()
 }
 
 /// By hand, because the order of the fields is the venue's: it differs by market and depth.

@@ -13,7 +13,7 @@ mod market;
 mod session;
 mod words;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -22,16 +22,9 @@ use self::limits::{Counts, Left};
 use self::market::Streams;
 use self::session::Session;
 use super::symbol::Market;
-use crate::types::{Nanos, OrderState};
-use crate::venue::{
-    AccountId, ConnId, Event, Exchange, NewOrder, OrderChange, OrderRef, OrderView, Server, ServerInput,
-    ServerOut,
-};
-
-/// Orders that never reached the exchange, remembered for questions.
-const MAX_GHOSTS: usize = 4_096;
-/// Their numbers start here.
-const GHOSTS_FROM: u64 = 1 << 47;
+use crate::types::Nanos;
+use crate::venue::served::Ghosts;
+use crate::venue::{AccountId, ConnId, Event, Exchange, OrderChange, Server, ServerInput, ServerOut};
 
 /// An error in the venue's form.
 #[derive(Clone, PartialEq, Debug)]
@@ -108,8 +101,7 @@ pub struct BybitServer {
     streams: Streams,
     sessions: BTreeMap<ConnId, Session>,
     counts: Counts,
-    ghosts: VecDeque<OrderView>,
-    next_ghost: u64,
+    ghosts: Ghosts,
     next_client: u64,
     next_event: u64,
     /// Dead-man switches, and since when no connection holds them off.
@@ -124,8 +116,7 @@ impl BybitServer {
             streams: Streams::new(market, seed),
             sessions: BTreeMap::new(),
             counts: Counts::default(),
-            ghosts: VecDeque::new(),
-            next_ghost: GHOSTS_FROM,
+            ghosts: Ghosts::default(),
             next_client: (seed % 1_000_000) * 1_000_000,
             next_event: 0,
             switches: BTreeMap::new(),
@@ -229,40 +220,6 @@ impl BybitServer {
         *limits = account.map(|account| self.counts.account(self.market, account, path, now));
         let key = headers.iter().find(|(name, _)| name == "x-bapi-api-key").map_or("", |(_, key)| key);
         self.run(path, &params, account.map(|account| (account, key)), *limits, now, exchange, out)
-    }
-
-    /// An order that ends without ever reaching the exchange.
-    fn ghost(&mut self, account: AccountId, order: &NewOrder, state: OrderState, now: Nanos) -> OrderView {
-        let view = OrderView {
-            id: self.next_ghost,
-            account,
-            order: order.clone(),
-            state,
-            filled: Default::default(),
-            filled_value: Default::default(),
-            reason: None,
-            created: now,
-            updated: now,
-            fills: Vec::new(),
-        };
-        self.next_ghost += 1;
-        if self.ghosts.len() == MAX_GHOSTS {
-            self.ghosts.pop_front();
-        }
-        self.ghosts.push_back(view.clone());
-        view
-    }
-
-    /// An order, open or ended, here or at the exchange.
-    fn find(&self, account: AccountId, order: &OrderRef, exchange: &dyn Exchange) -> Option<OrderView> {
-        let is = |ghost: &&OrderView| {
-            ghost.account == account
-                && match order {
-                    OrderRef::Id(id) => ghost.id == *id,
-                    OrderRef::Client(client) => ghost.order.client == *client,
-                }
-        };
-        exchange.order(account, order).or_else(|| self.ghosts.iter().find(is).cloned())
     }
 
     /// Tells an account's sessions something of a family of topics.
