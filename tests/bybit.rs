@@ -17,11 +17,9 @@ mod hostile;
 mod limits;
 #[path = "bybit/metadata.rs"]
 mod metadata;
-#[path = "common/pairing.rs"]
-mod pairing;
 #[path = "bybit/preview.rs"]
 mod preview;
-#[path = "common/run.rs"]
+#[path = "common/engine.rs"]
 mod run;
 #[path = "common/dialogue.rs"]
 mod script;

@@ -7,9 +7,7 @@ mod dialogue;
 mod engine;
 #[path = "coinbase/hostile.rs"]
 mod hostile;
-#[path = "common/pairing.rs"]
-mod pairing;
-#[path = "common/run.rs"]
+#[path = "common/engine.rs"]
 mod run;
 #[path = "coinbase/world.rs"]
 mod world;

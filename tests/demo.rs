@@ -162,12 +162,42 @@ fn a_demo_trades_across_quote_assets() {
     assert_eq!(report["journal_sha256"], xarb(&args).1["journal_sha256"]);
 }
 
+/// What a run used is known to the next one, whatever the clock or a broken disk did in between.
+#[test]
+fn nonces_go_on_where_the_last_run_ended() {
+    let folder = std::env::temp_dir().join(format!("xarb-state-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let state = format!("run.state_dir=\"{}\"", folder.display());
+    let rest = "venue.\"kraken.spot\".transport=\"rest\"";
+    let run = || {
+        let args = ["demo", "--venues", PAIR, "--seconds", "2", "--set", &state, "--set", rest];
+        let (code, report, talk) = xarb(&args);
+        assert_eq!(code, 0, "{report} {talk}");
+        assert!(report["venues"][1]["orders"].as_u64() > Some(0), "{report} {talk}");
+        let text = std::fs::read_to_string(folder.join("nonces")).unwrap();
+        (text.split(' ').nth(3).unwrap().parse::<u64>().unwrap(), talk)
+    };
+    let (first, talk) = run();
+    assert!(talk.contains("no mark of nonces"), "{talk}");
+    let (second, talk) = run();
+    assert!(second > first && !talk.contains("nonces"), "{talk}");
+    // As if the clock had been a year ahead until now.
+    let ahead = HostClock::new().now() + xarb::types::Nanos::from_secs(31_536_000);
+    let (file, _) = xarb::host::NonceFile::open(&folder, ahead).unwrap();
+    let (third, talk) = run();
+    assert!(third > file.below() && talk.contains("ahead of the clock"), "{third} {talk}");
+    std::fs::write(folder.join("nonces"), "xarb nonces 1 17").unwrap();
+    let (fourth, talk) = run();
+    assert!(fourth > second && fourth < third && talk.contains("damaged"), "{fourth} {talk}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 /// A start is refused by venue and right, before anything is sent but the question.
 #[test]
 fn keys_that_may_do_too_much_or_too_little_are_not_traded_with() {
     let perp = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-perp.toml");
     let strict = ["-c", perp, "--set", "venue.binance.usdm.allow_unread_rights=false"];
-    let all = ["binance.spot", "bybit.spot", "coinbase.advanced", "kraken.spot"];
+    let all = ["binance.spot", "bybit.spot", "coinbase.advanced", "kraken.spot", "okx.spot"];
     // What is set, who is refused, and why.
     for (set, refused, why) in [
         (&[][..], &[][..], ""),
@@ -193,13 +223,13 @@ fn keys_that_may_do_too_much_or_too_little_are_not_traded_with() {
     let anywhere = ["--set", "sim.key_rights=[\"read\", \"trade\", \"anywhere\"]"];
     let (code, _, talk) = xarb(&[&["demo", "--stepped", "--seconds", "1"], &anywhere[..]].concat());
     assert_eq!(code, 0, "{talk}");
-    for venue in ["binance.spot", "bybit.spot", "kraken.spot"] {
+    for venue in ["binance.spot", "bybit.spot", "kraken.spot", "okx.spot"] {
         assert!(talk.contains(&format!("venue.{venue}: the key may be used from any address")), "{talk}");
     }
 }
 
 /// Exchanges that the demo simulates: one of each operator.
-const OPERATORS: usize = 4;
+const OPERATORS: usize = 5;
 
 #[test]
 fn a_demo_trades_over_loopback_sockets() {

@@ -13,11 +13,9 @@ mod dialogue;
 mod engine;
 #[path = "okx/hostile.rs"]
 mod hostile;
-#[path = "common/pairing.rs"]
-mod pairing;
 #[path = "okx/preview.rs"]
 mod preview;
-#[path = "common/run.rs"]
+#[path = "common/engine.rs"]
 mod run;
 #[path = "common/dialogue.rs"]
 mod script;

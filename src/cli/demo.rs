@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::nonces::NonceKeeper;
 use super::out;
 use super::recording::{Background, Recorded, Recording, Target};
 use super::report::Report;
@@ -216,19 +217,22 @@ fn live_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failure>
     let mut dial = || Box::new(dialer.clone()) as Box<dyn Dial>;
     let metadata = super::run::load_metadata(&rows, &endpoints, &mut dial, &clock)?;
     let plan = plan(config, &endpoints, &metadata)?;
-    let identity = super::keys::check(&plan, &credentials, &identity(config), &mut dial, &mut || {
+    let mut nonces = NonceKeeper::open(config.run.state_dir.as_deref(), clock.now())?;
+    let identity = Identity { nonce_from: nonces.from(), ..identity(config) };
+    let identity = super::keys::check(&plan, &credentials, &identity, &mut dial, &mut || {
         std::thread::sleep(Duration::from_millis(1));
         clock.now()
     })?;
     let (mut crew, helm) = crew(&plan, &credentials, &identity, &mut dial, &clock)?;
     let recording = tapped(record, &plan, &mut crew)?.map(Recording::spawn).transpose()?;
+    nonces.begin(&helm);
 
     let stop = Stop::new();
     let threads = super::run::start(config, crew.into_roles(), &clock, &stop)?;
     let ready = super::run::wait_for(&helm, Status::Ready, READY_WITHIN);
     if ready {
         let seconds = Duration::from_secs(config.run.seconds);
-        super::run::show_progress("trading", seconds);
+        super::run::show_progress("trading", seconds, &mut || nonces.keep(clock.now(), &helm));
         helm.tell(crate::engine::Control::Drain);
         super::run::wait_for(&helm, Status::Drained, DRAINED_WITHIN);
     }

@@ -14,6 +14,7 @@ mod export;
 mod import;
 mod instruments;
 mod keys;
+mod nonces;
 mod out;
 mod preview;
 mod progress;

@@ -106,7 +106,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         0 => Duration::MAX,
         seconds => Duration::from_secs(seconds),
     };
-    show_progress("paper trading", length);
+    show_progress("paper trading", length, &mut || {});
     helm.tell(Control::Drain);
     wait_for(&helm, Status::Drained, DRAINED_WITHIN);
     stop.stop();
@@ -229,8 +229,9 @@ pub fn wait_for(helm: &Helm, wanted: Status, within: Nanos) -> bool {
     false
 }
 
-/// Sleeps until the time is over or Ctrl-C is pressed, with a bar on stderr where a person looks.
-pub fn show_progress(what: &'static str, length: Duration) {
+/// Sleeps until the time is over or Ctrl-C is pressed, with a bar on stderr where a person looks. Every
+/// quarter of a second `meanwhile` is called: the slow lane.
+pub fn show_progress(what: &'static str, length: Duration, meanwhile: &mut dyn FnMut()) {
     let template = if length == Duration::MAX {
         "{msg}: {elapsed}, Ctrl-C ends it"
     } else {
@@ -247,6 +248,7 @@ pub fn show_progress(what: &'static str, length: Duration) {
         let rest = length - began.elapsed().min(length);
         std::thread::sleep(rest.min(Duration::from_millis(250)));
         bar.set_position(began.elapsed().as_secs());
+        meanwhile();
     }
     bar.finish_and_clear();
 }

@@ -31,8 +31,11 @@ pub struct Run {
     pub seed: u64,
     /// How long to run; zero = until stopped.
     pub seconds: u64,
-    /// Where journals and nonces are kept.
+    /// Where journals are kept.
     pub data_dir: PathBuf,
+    /// Where what must outlive a run is kept: which nonces were used. None: nowhere, and nonces follow
+    /// the clock alone.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Where a venue's best bid and ask come from.

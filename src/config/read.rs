@@ -62,7 +62,11 @@ fn run(s: Section<'_>) -> Result<Run, ConfigError> {
         seed: s.int("seed", 0..=u64::MAX, 1)?,
         seconds: s.int("seconds", 0..=31_536_000, 0)?,
         data_dir: s.text("data_dir")?.unwrap_or("data").into(),
+        state_dir: s.text("state_dir")?.map(Into::into),
     };
+    if run.state_dir.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+        return Err(s.refuse_key("state_dir", "a directory"));
+    }
     if run.data_dir.as_os_str().is_empty() {
         return Err(s.refuse_key("data_dir", "a directory"));
     }

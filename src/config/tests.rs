@@ -26,7 +26,7 @@ fn the_demo_is_read_to_the_digit() {
     assert_eq!((config.run.mode, config.run.seed, config.run.seconds), (Mode::Auto, 1, 20));
     assert_eq!(config.environment(), Environment::Sim);
     let ids: Vec<_> = config.venues.iter().map(|venue| venue.id.as_str()).collect();
-    assert_eq!(ids, ["binance.spot", "bybit.spot", "coinbase.advanced", "kraken.spot"]);
+    assert_eq!(ids, ["binance.spot", "bybit.spot", "coinbase.advanced", "kraken.spot", "okx.spot"]);
     let ((binance, at_binance), (kraken, at_kraken)) = (at(&config, ids[0]), at(&config, "kraken.spot"));
     assert_eq!((binance.taker, kraken.taker), (FeeRate(75_000), FeeRate(100_000)));
     assert_eq!(kraken.max_age, Nanos::from_secs(2));

@@ -160,8 +160,8 @@ impl<W: Stopwatch + Send + 'static> Role for DetectRole<W> {
     }
 
     fn turn(&mut self, now: Nanos) -> bool {
-        while let Ok(Control::Drain) = self.control.try_recv() {
-            self.draining = true;
+        while let Ok(control) = self.control.try_recv() {
+            self.draining |= control == Control::Drain;
         }
         self.stage.settle(&self.watch);
         if self.draining {

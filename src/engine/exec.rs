@@ -153,6 +153,13 @@ impl<W: Stopwatch> ExecStage<W> {
         self.executor.drain();
     }
 
+    /// Nonces from this one on are not set aside yet: none of them may be used.
+    pub fn nonces_below(&mut self, below: u64) {
+        for lanes in &mut self.outside.lanes {
+            lanes.gateway().nonces_below(below);
+        }
+    }
+
     /// After [`ExecStage::drain`]: nothing is in flight and no hedge is owed.
     pub fn is_drained(&mut self, now: Nanos) -> bool {
         self.outside.now = now;

@@ -106,6 +106,10 @@ impl Gateway for InVenueTime {
         self.gateway.refund(order, now + self.applied);
     }
 
+    fn nonces_below(&mut self, below: u64) {
+        self.gateway.nonces_below(below);
+    }
+
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {
         let before = out.reports.len();
         let started = self.gateway.command(command, now + self.applied, out);

@@ -64,6 +64,12 @@ pub trait Gateway: Send {
         let _ = (order, now);
     }
 
+    /// Sets a bound that no nonce may reach: what lies beyond is not set aside yet. Where nothing is
+    /// numbered it means nothing. Until the first word there is none.
+    fn nonces_below(&mut self, below: u64) {
+        let _ = below;
+    }
+
     /// Starts anything that is not a new order. What the venue's limits leave no room for now waits its
     /// turn.
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported>;

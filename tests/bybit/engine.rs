@@ -1,30 +1,34 @@
 //! The whole engine in the stepped world, each of Bybit's markets against another venue.
 
-use crate::pairing::{Listed, Pairing, fair_wind, listed, one_seed_one_journal, storm};
+use crate::run::{Pairing, fair, one_journal_a_seed, storm};
 
-const SPOT: Listed = listed("bybit.spot", "BTCUSDT", "0.000001");
-const BINANCE: Listed = listed("binance.spot", "BTCUSDT", "0.00001");
-const WITH_BINANCE: Pairing = [SPOT, BINANCE];
-const OVER_REST: Pairing = [Listed { transport: "rest", ..SPOT }, BINANCE];
+const WITH_BINANCE: Pairing = [
+    ("bybit.spot", "BTCUSDT", "ws", "0.000001", "spot"),
+    ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot"),
+];
+const OVER_REST: Pairing = [
+    ("bybit.spot", "BTCUSDT", "rest", "0.000001", "spot"),
+    ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot"),
+];
 /// What is bought on spot is sold short as a contract.
 const AS_CONTRACT: Pairing = [
-    Listed { contract: "linear", ..listed("bybit.linear", "BTCUSDT", "0.001") },
-    listed("kraken.spot", "BTC/USDT", "0.00000001"),
+    ("bybit.linear", "BTCUSDT", "ws", "0.001", "linear"),
+    ("kraken.spot", "BTC/USDT", "ws", "0.00000001", "spot"),
 ];
 
 #[test]
 fn spot_trades_against_another_venue() {
-    fair_wind(&WITH_BINANCE);
+    fair(&WITH_BINANCE);
 }
 
 #[test]
 fn spot_trades_by_signed_requests() {
-    fair_wind(&OVER_REST);
+    fair(&OVER_REST);
 }
 
 #[test]
 fn contracts_trade_against_spot() {
-    fair_wind(&AS_CONTRACT);
+    fair(&AS_CONTRACT);
 }
 
 #[test]
@@ -39,6 +43,7 @@ fn no_storm_makes_contracts_and_the_engine_disagree() {
 
 #[test]
 fn one_seed_gives_one_journal() {
-    one_seed_one_journal(&WITH_BINANCE);
-    one_seed_one_journal(&AS_CONTRACT);
+    for pairing in [&WITH_BINANCE, &AS_CONTRACT] {
+        one_journal_a_seed(pairing);
+    }
 }

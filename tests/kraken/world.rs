@@ -672,6 +672,25 @@ fn nonces_go_on_across_restarts() {
 
 /// The socket tells microseconds; asked before it is open, the question waits for it.
 #[test]
+fn nothing_is_sent_with_a_nonce_that_is_not_set_aside() {
+    let mut world = World::ready(Transport::Rest);
+    world.told();
+    let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.1", "0.01");
+    world.gateway.nonces_below(1);
+    let refused = world.gateway.encode(&order, world.now, &mut OrderBytes::new());
+    assert_eq!(refused, Err(EncodeError::NotReady));
+    world.command(Command::Balances).unwrap();
+    world.gateway_on(GatewayInput::Tick);
+    let told = |world: &World| world.reports.iter().any(|report| matches!(report, Report::Balance { .. }));
+    assert!(!told(&world), "{:?}", world.reports);
+    // The question waits, and goes once there are nonces again.
+    world.gateway.nonces_below(u64::MAX);
+    world.gateway_on(GatewayInput::Tick);
+    assert!(told(&world), "{:?}", world.reports);
+    assert_eq!(world.gateway.encode(&order, world.now, &mut OrderBytes::new()), Ok(()));
+}
+
+#[test]
 fn the_clock_is_asked_over_the_socket() {
     for early in [true, false] {
         let mut world = World::new(Transport::Ws, trading_rights(), 0);

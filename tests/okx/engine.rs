@@ -2,21 +2,23 @@
 
 use xarb::config::Config;
 
-use crate::pairing::{Listed, Pairing, fair_wind, listed, one_seed_one_journal, storm};
+use crate::run::{Pairing, fair, one_journal_a_seed, storm};
 
-const SPOT: Listed = listed("okx.spot", "BTC-USDT", "0.00001");
-const WITH_BINANCE: Pairing = [SPOT, listed("binance.spot", "BTCUSDT", "0.00001")];
-const OVER_REST: Pairing =
-    [Listed { transport: "rest", ..SPOT }, listed("kraken.spot", "BTC/USDT", "0.00000001")];
+const WITH_BINANCE: Pairing =
+    [("okx.spot", "BTC-USDT", "ws", "0.00001", "spot"), ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot")];
+const OVER_REST: Pairing = [
+    ("okx.spot", "BTC-USDT", "rest", "0.00001", "spot"),
+    ("kraken.spot", "BTC/USDT", "ws", "0.00000001", "spot"),
+];
 
 #[test]
 fn spot_trades_against_another_venue() {
-    fair_wind(&WITH_BINANCE);
+    fair(&WITH_BINANCE);
 }
 
 #[test]
 fn spot_trades_by_signed_requests() {
-    fair_wind(&OVER_REST);
+    fair(&OVER_REST);
 }
 
 #[test]
@@ -31,7 +33,7 @@ fn no_storm_makes_signed_requests_and_the_engine_disagree() {
 
 #[test]
 fn one_seed_gives_one_journal() {
-    one_seed_one_journal(&WITH_BINANCE);
+    one_journal_a_seed(&WITH_BINANCE);
 }
 
 /// The file that a user copies is read by the real reader, and its hosts are the sandbox's.

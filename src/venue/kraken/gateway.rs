@@ -286,6 +286,10 @@ impl Gateway for KrakenGateway {
         self.trading.refund(&limits::ORDER, place, now);
     }
 
+    fn nonces_below(&mut self, below: u64) {
+        self.calls.nonces_below(below);
+    }
+
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {
         let unknown = Unsupported { venue: VENUE, what: "such instrument" };
         let place = |instrument: InstrumentId| self.place(instrument).ok_or(unknown);

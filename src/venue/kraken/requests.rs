@@ -192,9 +192,16 @@ impl Calls {
         self.take_turns(now, wants);
     }
 
-    /// Sends the calls that there is room for by now.
+    /// None from here on may be used.
+    pub fn nonces_below(&mut self, below: u64) {
+        self.nonce.stop_below(below);
+    }
+
+    /// Sends the calls that there is room for by now. Without a nonce they wait.
     pub fn take_turns(&mut self, now: Nanos, wants: &mut Vec<GatewayWant>) {
-        while let Some(first) = self.turns.next(now) {
+        while self.nonce.has(now)
+            && let Some(first) = self.turns.next(now)
+        {
             self.send(first, now, wants);
         }
     }
