@@ -22,7 +22,7 @@ const FRAMES: usize = 512;
 
 /// Frames that come back to back, before the engine finds time for what may wait. Their ids, buffers
 /// and records must be there beforehand, as in the engine.
-const BURST: usize = 16;
+const BURST: usize = 4;
 
 fn tick_to_order(c: &mut Criterion) {
     for (name, pause) in [

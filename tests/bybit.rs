@@ -13,6 +13,10 @@ mod dialogue;
 mod engine;
 #[path = "bybit/hostile.rs"]
 mod hostile;
+#[path = "bybit/limits.rs"]
+mod limits;
+#[path = "bybit/metadata.rs"]
+mod metadata;
 #[path = "bybit/preview.rs"]
 mod preview;
 #[path = "common/engine.rs"]

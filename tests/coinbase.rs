@@ -3,9 +3,11 @@
 
 #[path = "coinbase/dialogue.rs"]
 mod dialogue;
+#[path = "coinbase/engine.rs"]
+mod engine;
 #[path = "coinbase/hostile.rs"]
 mod hostile;
-#[path = "coinbase/run.rs"]
+#[path = "common/engine.rs"]
 mod run;
 #[path = "coinbase/world.rs"]
 mod world;

@@ -1,6 +1,9 @@
 //! The whole engine from the command line: simulated exchanges, stepped and over loopback sockets,
 //! and paper trading against endpoints of a configuration.
 
+#[path = "demo/record.rs"]
+mod record;
+
 use std::process::Command;
 
 use serde_json::Value;
@@ -50,8 +53,10 @@ fn a_stepped_demo_is_the_same_for_one_seed() {
         let (code, report, talk) = xarb(&["demo", "--stepped", "--seconds", "20", "--seed", seed]);
         check_shape(&report);
         assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "seed {seed}: {talk}");
-        assert!(sum(&report, "fills") > 4, "seed {seed}: {report}");
-        // Flat, but for what is below the smallest order of either venue.
+        for venue in report["venues"].as_array().unwrap() {
+            assert!(venue["fills"].as_u64() > Some(4), "seed {seed}: {report}");
+        }
+        // Flat, but for what is below the smallest order of any venue.
         let left = Money::parse(report["net_exposure"]["BTC"].as_str().unwrap()).unwrap();
         assert!(left.abs() < Money::parse("0.0001").unwrap(), "seed {seed}: {report}");
         report["journal_sha256"].clone()
@@ -74,6 +79,9 @@ fn a_stepped_demo_trades_on_binary_market_data() {
     assert!(sum(&report, "fills") > 4, "{report}");
 }
 
+/// Two of the demo's venues.
+const PAIR: &str = "binance.spot,kraken.spot";
+
 #[test]
 fn every_transport_trades_and_survives_faults() {
     let faults = [
@@ -90,7 +98,7 @@ fn every_transport_trades_and_survives_faults() {
                 format!("venue.\"binance.spot\".transport=\"{one}\""),
                 format!("venue.\"kraken.spot\".transport=\"{two}\""),
             ];
-            let mut args = vec!["demo", "--stepped", "--seconds", "20", "--seed", seed];
+            let mut args = vec!["demo", "--venues", PAIR, "--stepped", "--seconds", "20", "--seed", seed];
             for change in faults.into_iter().chain(transports.iter().map(String::as_str)) {
                 args.extend(["--set", change]);
             }
@@ -138,13 +146,100 @@ fn spot_trades_against_a_contract() {
     }
 }
 
+/// Prices in USD and in USDT, as the venues' own metadata tells them.
+#[test]
+fn a_demo_trades_across_quote_assets() {
+    let quotes = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-quotes.toml");
+    let args = ["demo", "-c", quotes, "--stepped", "--seconds", "20", "--seed", "7"];
+    let (code, report, talk) = xarb(&args);
+    check_shape(&report);
+    assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "{report} {talk}");
+    assert!(sum(&report, "fills") > 4, "{report}");
+    let amount = |of: &str, asset: &str| Money::parse(report[of][asset].as_str().unwrap()).unwrap();
+    assert!(amount("net_exposure", "BTC").abs() < Money::parse("0.0001").unwrap(), "{report}");
+    assert_eq!(amount("net_exposure", "USDT"), amount("pnl", "USDT"), "{report}");
+    assert!(amount("pnl_common", "USD") > Money::ZERO, "{report}");
+    assert_eq!(report["journal_sha256"], xarb(&args).1["journal_sha256"]);
+}
+
+/// What a run used is known to the next one, whatever the clock or a broken disk did in between.
+#[test]
+fn nonces_go_on_where_the_last_run_ended() {
+    let folder = std::env::temp_dir().join(format!("xarb-state-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let state = format!("run.state_dir=\"{}\"", folder.display());
+    let rest = "venue.\"kraken.spot\".transport=\"rest\"";
+    let run = || {
+        let args = ["demo", "--venues", PAIR, "--seconds", "2", "--set", &state, "--set", rest];
+        let (code, report, talk) = xarb(&args);
+        assert_eq!(code, 0, "{report} {talk}");
+        assert!(report["venues"][1]["orders"].as_u64() > Some(0), "{report} {talk}");
+        let text = std::fs::read_to_string(folder.join("nonces")).unwrap();
+        (text.split(' ').nth(3).unwrap().parse::<u64>().unwrap(), talk)
+    };
+    let (first, talk) = run();
+    assert!(talk.contains("no mark of nonces"), "{talk}");
+    let (second, talk) = run();
+    assert!(second > first && !talk.contains("nonces"), "{talk}");
+    // As if the clock had been a year ahead until now.
+    let ahead = HostClock::new().now() + xarb::types::Nanos::from_secs(31_536_000);
+    let (file, _) = xarb::host::NonceFile::open(&folder, ahead).unwrap();
+    let (third, talk) = run();
+    assert!(third > file.below() && talk.contains("ahead of the clock"), "{third} {talk}");
+    std::fs::write(folder.join("nonces"), "xarb nonces 1 17").unwrap();
+    let (fourth, talk) = run();
+    assert!(fourth > second && fourth < third && talk.contains("damaged"), "{fourth} {talk}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A start is refused by venue and right, before anything is sent but the question.
+#[test]
+fn keys_that_may_do_too_much_or_too_little_are_not_traded_with() {
+    let perp = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-perp.toml");
+    let strict = ["-c", perp, "--set", "venue.binance.usdm.allow_unread_rights=false"];
+    let all = ["binance.spot", "bybit.spot", "coinbase.advanced", "kraken.spot", "okx.spot"];
+    // What is set, who is refused, and why.
+    for (set, refused, why) in [
+        (&[][..], &[][..], ""),
+        (&["--set", "sim.key_rights=[\"read\", \"trade\", \"withdraw\"]"], &all, "the key may withdraw"),
+        (&["--set", "sim.key_rights=[\"read\"]"], &all, "the key may not trade"),
+        (&["--set", "sim.key_rights=[\"trade\"]"], &all[..3], "what the key may do is not known: "),
+        // This venue's keys that may transfer may withdraw.
+        (
+            &["--set", "sim.key_rights=[\"read\", \"trade\", \"transfer\"]"],
+            &all[2..3],
+            "the key may withdraw",
+        ),
+        (&strict, &["binance.usdm"], "what the key may do is not known: "),
+    ] {
+        let (code, report, talk) = xarb(&[&["demo", "--stepped", "--seconds", "1"], set].concat());
+        assert_eq!(code, if refused.is_empty() { 0 } else { 4 }, "{set:?}: {report} {talk}");
+        for venue in all.into_iter().chain(["binance.usdm"]) {
+            let error = report["error"].as_str().unwrap_or_default();
+            let named = error.contains(&format!("venue.{venue}: {why}"));
+            assert_eq!(named, refused.contains(&venue), "{set:?} {venue}: {report} {talk}");
+        }
+    }
+    let anywhere = ["--set", "sim.key_rights=[\"read\", \"trade\", \"anywhere\"]"];
+    let (code, _, talk) = xarb(&[&["demo", "--stepped", "--seconds", "1"], &anywhere[..]].concat());
+    assert_eq!(code, 0, "{talk}");
+    for venue in ["binance.spot", "bybit.spot", "kraken.spot", "okx.spot"] {
+        assert!(talk.contains(&format!("venue.{venue}: the key may be used from any address")), "{talk}");
+    }
+}
+
+/// Exchanges that the demo simulates: one of each operator.
+const OPERATORS: usize = 5;
+
 #[test]
 fn a_demo_trades_over_loopback_sockets() {
     let (code, report, talk) = xarb(&["demo", "--seconds", "6"]);
     check_shape(&report);
     assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "{report} {talk}");
+    assert_eq!(report["venues"].as_array().unwrap().len(), OPERATORS, "{report}");
     for venue in report["venues"].as_array().unwrap() {
         assert!(venue["frames"].as_u64() > Some(20), "{report} {talk}");
+        assert!(venue["fills"].as_u64() > Some(0), "{report} {talk}");
     }
     assert!(report["hops"]["decode"]["count"].as_u64() > Some(20), "{report}");
 }
@@ -155,7 +250,7 @@ fn paper_orders_meet_the_books_of_configured_endpoints() {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-perp.toml")).unwrap();
     // A contract is known for one by the venue's own metadata.
     for (demo, venue, stream) in [
-        (Config::demo(&[]).unwrap(), "binance.spot", "stream"),
+        (Config::demo_on(&["binance.spot", "kraken.spot"], &[]).unwrap(), "binance.spot", "stream"),
         (Config::parse("demo-perp.toml", &perp, &[]).unwrap(), "binance.usdm", "public/stream"),
     ] {
         on_paper(&demo, venue, stream);

@@ -2,6 +2,8 @@
 
 #[path = "exec/legs.rs"]
 mod legs;
+#[path = "exec/quotes.rs"]
+mod quotes;
 #[path = "exec/world.rs"]
 mod world;
 
@@ -473,6 +475,31 @@ fn an_order_that_would_break_a_limit_is_refused_by_name_and_takes_nothing() {
 }
 
 #[test]
+fn a_hedge_that_a_limit_has_no_room_for_waits_and_is_not_a_try() {
+    let mut world = world();
+    // Many more tries than there are: each would have its turn in these two seconds.
+    world.desk.venues[1].fates = vec![Fate::Nothing];
+    world.fire(QTY).unwrap();
+    (world.desk.venues[0].room, world.desk.venues[1].room) = (Some(0), Some(0));
+    world.step(2_000);
+    assert_eq!((world.desk.sent.len(), world.net_btc()), (2, money("0.01")));
+    assert_eq!(world.intent_outcomes(), [0; 4], "still to be hedged");
+    (world.desk.venues[0].room, world.desk.venues[1].room) = (Some(1), Some(1));
+    world.step(500);
+    assert_eq!((world.desk.sent.len(), world.net_btc()), (3, Money::ZERO));
+    assert_eq!(world.intent_outcomes(), [0, 1, 0, 0]);
+    let room: u32 = world.desk.venues.iter().filter_map(|venue| venue.room).sum();
+    assert_eq!(room, 1, "one order was counted once");
+    // Where there never is room, the intent's own time ends it, and somebody is told.
+    world.desk.venues[1].fates = vec![Fate::Nothing];
+    (world.desk.venues[0].room, world.desk.venues[1].room) = (Some(1), Some(1));
+    world.fire(QTY).unwrap();
+    world.step(31_000);
+    assert_eq!(world.intent_outcomes(), [0, 1, 0, 1]);
+    assert!(world.desk.alerts.iter().any(|alert| matches!(alert, Alert::Overdue { .. })));
+}
+
+#[test]
 fn drift_is_asked_about_told_and_stops_new_orders_there() {
     let mut world = world();
     world.fire(QTY).unwrap();
@@ -516,6 +543,33 @@ fn orders_signed_ahead_are_used_once_and_renewed() {
     world.step(100);
     assert_eq!(world.desk.sent.len(), 6);
     world.assert_ledgers_agree("signed ahead");
+}
+
+#[test]
+fn orders_begun_ahead_are_completed_once_and_retired_with_their_session() {
+    let mut world = world();
+    world.desk.venues[0].begins = true;
+    world.exec.on_report(VenueId(0), &Report::Down("a new session"), world.now, &mut world.desk);
+    world.exec.on_report(VenueId(0), &Report::Ready, world.now, &mut world.desk);
+    world.exec.on_report(VenueId(0), &Report::Streaming, world.now, &mut world.desk);
+    let idle = |world: &mut World| while world.exec.idle(world.now, &mut world.desk) {};
+    idle(&mut world);
+    let waiting = world.desk.venues[0].begun;
+    assert!(waiting > 2 && waiting.is_multiple_of(2), "{waiting}: as many buys as sells");
+    for turn in 1..=10 {
+        assert_eq!(world.fire(100_000), Ok(2), "turn {turn}");
+        assert_eq!(world.desk.venues[0].completed, turn, "one a buy there");
+        assert_eq!(world.desk.venues[1].completed, 0, "that venue's cannot be begun");
+        world.step(5);
+        idle(&mut world);
+        assert_eq!(world.desk.venues[0].begun, waiting + turn, "one for the one that went");
+    }
+    let ids: std::collections::BTreeSet<_> = world.desk.sent.iter().map(|(_, draft)| draft.client).collect();
+    assert_eq!(ids.len(), world.desk.sent.len(), "no id twice");
+    world.exec.on_report(VenueId(0), &Report::Down("gone"), world.now, &mut world.desk);
+    idle(&mut world);
+    assert_eq!(world.desk.venues[0].begun, 2 * waiting + 10, "all begun anew");
+    assert_eq!(world.exec.check(), Ok(()));
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn start<W: Stopwatch + Clone + Send + 'static>(case: Case, min_edge: Bps, watch
         "risk.max_orders_per_s=1000".to_owned(),
         "risk.price_band_bps=500".to_owned(),
     ];
-    let mut config = Config::demo(&changes).expect("a configuration");
+    let mut config = Config::demo_on(&["binance.spot", "kraken.spot"], &changes).expect("a configuration");
     config.detect.min_edge = min_edge;
     let (sim, keys) = simulate(&config, START).expect("simulated venues");
     let mut world = World::new(sim, Wire::default(), 1, START);

@@ -173,6 +173,7 @@ impl Markets {
     }
 
     /// The market of an instrument on a venue.
+    #[inline]
     pub fn get(&self, venue: VenueId, instrument: InstrumentId) -> Option<&Market> {
         let (venue, instrument) = (usize::from(venue.0), usize::from(instrument.0));
         if venue >= self.venues {

@@ -106,7 +106,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         0 => Duration::MAX,
         seconds => Duration::from_secs(seconds),
     };
-    show_progress("paper trading", length);
+    show_progress("paper trading", length, &mut || {});
     helm.tell(Control::Drain);
     wait_for(&helm, Status::Drained, DRAINED_WITHIN);
     stop.stop();
@@ -144,9 +144,18 @@ pub fn public_endpoints(venue: &VenueConfig, row: &Venue) -> Result<Endpoints, F
 /// Set by the first Ctrl-C; a second one ends the process at once.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-fn stop_on_ctrl_c() -> Result<(), Failure> {
+/// From now on Ctrl-C asks for the end.
+///
+/// # Errors
+/// [`Failure`] when the system does not tell of it.
+pub fn stop_on_ctrl_c() -> Result<(), Failure> {
     crate::host::on_interrupt(|| INTERRUPTED.swap(true, Ordering::Relaxed))
         .map_err(|error| Failure::failed(format!("cannot wait for Ctrl-C: {error}")))
+}
+
+/// True once Ctrl-C was pressed.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// How long a venue may take to tell its instruments.
@@ -220,8 +229,9 @@ pub fn wait_for(helm: &Helm, wanted: Status, within: Nanos) -> bool {
     false
 }
 
-/// Sleeps until the time is over or Ctrl-C is pressed, with a bar on stderr where a person looks.
-pub fn show_progress(what: &'static str, length: Duration) {
+/// Sleeps until the time is over or Ctrl-C is pressed, with a bar on stderr where a person looks. Every
+/// quarter of a second `meanwhile` is called: the slow lane.
+pub fn show_progress(what: &'static str, length: Duration, meanwhile: &mut dyn FnMut()) {
     let template = if length == Duration::MAX {
         "{msg}: {elapsed}, Ctrl-C ends it"
     } else {
@@ -234,10 +244,11 @@ pub fn show_progress(what: &'static str, length: Duration) {
         ProgressBar::hidden()
     };
     let began = Instant::now();
-    while began.elapsed() < length && !INTERRUPTED.load(Ordering::Relaxed) {
+    while began.elapsed() < length && !interrupted() {
         let rest = length - began.elapsed().min(length);
         std::thread::sleep(rest.min(Duration::from_millis(250)));
         bar.set_position(began.elapsed().as_secs());
+        meanwhile();
     }
     bar.finish_and_clear();
 }

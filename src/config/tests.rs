@@ -8,8 +8,16 @@ use crate::types::{Bps, ContractKind, FeeRate, Nanos, Price, Qty};
 fn read(text: &str, overrides: &[&str]) -> Result<Config, ConfigError> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
     parse_with("t.toml", text, &overrides, &|id| {
-        ["binance.spot", "binance.usdm", "bybit.spot", "kraken.spot"].contains(&id)
+        ["binance.spot", "binance.usdm", "bybit.spot", "coinbase.advanced", "kraken.spot", "okx.spot"]
+            .contains(&id)
     })
+}
+
+/// The venue of that name, and its listing of the first instrument.
+fn at<'a>(config: &'a Config, id: &str) -> (&'a VenueConfig, &'a Listing) {
+    let number = config.venue_id(id).unwrap();
+    let mut listed = config.instruments[0].listings.iter().filter(|listing| listing.venue == number);
+    (config.venue(number).unwrap(), listed.next().unwrap())
 }
 
 #[test]
@@ -18,12 +26,13 @@ fn the_demo_is_read_to_the_digit() {
     assert_eq!((config.run.mode, config.run.seed, config.run.seconds), (Mode::Auto, 1, 20));
     assert_eq!(config.environment(), Environment::Sim);
     let ids: Vec<_> = config.venues.iter().map(|venue| venue.id.as_str()).collect();
-    assert_eq!(ids, ["binance.spot", "kraken.spot"]);
-    assert_eq!((config.venues[0].taker, config.venues[1].taker), (FeeRate(75_000), FeeRate(100_000)));
-    assert_eq!(config.venues[1].max_age, Nanos::from_secs(2));
+    assert_eq!(ids, ["binance.spot", "bybit.spot", "coinbase.advanced", "kraken.spot", "okx.spot"]);
+    let ((binance, at_binance), (kraken, at_kraken)) = (at(&config, ids[0]), at(&config, "kraken.spot"));
+    assert_eq!((binance.taker, kraken.taker), (FeeRate(75_000), FeeRate(100_000)));
+    assert_eq!(kraken.max_age, Nanos::from_secs(2));
     let btc = &config.instruments[0];
     assert_eq!((btc.name.as_str(), btc.base.as_str(), btc.quote.as_str()), ("BTC-USDT", "BTC", "USDT"));
-    let specs: Vec<_> = btc.listings.iter().map(|listing| btc.spec(listing).unwrap()).collect();
+    let specs = [at_binance, at_kraken].map(|listing| btc.spec(listing).unwrap());
     assert_eq!(
         (specs[0].tick, specs[0].lot, specs[0].price_digits, specs[0].qty_digits),
         (Price(1_000_000), Qty(1_000), 2, 5)
@@ -32,7 +41,7 @@ fn the_demo_is_read_to_the_digit() {
     assert_eq!(config.detect.min_edge, Bps(1_000_000));
     assert_eq!(config.sim.requote, (Nanos::from_millis(50), Nanos::from_millis(200)));
     assert_eq!(config.start_balance(Asset::new("USDT").unwrap()).to_string(), "600000");
-    assert_eq!(config.listings(VenueId(1)).count(), 1);
+    assert_eq!(config.listings(at_kraken.venue).count(), 1);
 }
 
 #[test]
@@ -44,6 +53,7 @@ fn the_other_files_are_read_too() {
         (include_str!("../../configs/sandbox-bybit.toml"), Environment::Sandbox),
         (include_str!("../../configs/sandbox-okx.toml"), Environment::Sandbox),
         (include_str!("../../configs/demo-perp.toml"), Environment::Sim),
+        (QUOTES, Environment::Sim),
         (include_str!("../../configs/kraken-validate.toml"), Environment::Live),
     ] {
         assert_eq!(read(text, &[]).unwrap().environment(), environment);
@@ -67,6 +77,82 @@ fn a_venue_may_trade_another_kind_of_contract_than_the_name_says() {
     assert!(error.to_string().contains("sim.leverage"), "{error}");
 }
 
+const QUOTES: &str = include_str!("../../configs/demo-quotes.toml");
+
+#[test]
+fn rate_books_and_a_listings_own_quote_are_read() {
+    let mut config = read(QUOTES, &[]).unwrap();
+    let quote = config.quote.clone().unwrap();
+    let [rate] = quote.rates.as_slice() else { panic!("{quote:?}") };
+    assert_eq!(
+        (quote.common.as_str(), rate.instrument.as_str(), rate.venue),
+        ("USD", "USDT-USD", VenueId(1))
+    );
+    assert_eq!((rate.haircut, rate.max_age), (FeeRate(10_000), Nanos::from_secs(2)));
+    let quotes = |config: &Config| -> Vec<_> {
+        let btc = &config.instruments[0];
+        btc.listings.iter().map(|listing| btc.spec(listing).unwrap().quote.to_string()).collect()
+    };
+    assert_eq!(quotes(&config), ["USDT", "USD"]);
+    assert_eq!(config.sim.prices.len(), 2);
+    assert_eq!(read(DEMO, &[]).unwrap().quote, None);
+    let alone = read(QUOTES, &["quote.rates.USDT-USD={haircut_bps=0.5}"]).unwrap();
+    assert_eq!(alone.quote.unwrap().rates[0].venue, VenueId(1), "the only one there is");
+    config.keep_venues(&["kraken.spot"]).unwrap();
+    assert_eq!(config.quote.unwrap().rates[0].venue, VenueId(0));
+
+    for (change, want) in [
+        (
+            "quote.common=usd",
+            "`quote.common` is \"usd\": expected the name of an asset in capitals, such as \"USDT\"",
+        ),
+        ("quote.rate=1", "`quote.rate` is unknown: expected one of the keys common, rates"),
+        (
+            "quote.rates.EUR-USD.haircut_bps=1",
+            "`quote.rates.EUR-USD` is \"EUR-USD\": expected a spot instrument that the file has, such as USDT-USD",
+        ),
+        (
+            "quote.rates.BTC-USD.haircut_bps=1",
+            "`quote.rates.BTC-USD.venue`: expected one of the venues that BTC-USD is listed on: binance.spot, kraken.spot; it is missing",
+        ),
+        (
+            "quote.rates.USDT-USD.venue=binance.spot",
+            "`quote.rates.USDT-USD.venue` is \"binance.spot\": expected one of the venues that USDT-USD is listed on: kraken.spot",
+        ),
+        (
+            "quote.rates.USDT-USD.haircut_bps=-1",
+            "`quote.rates.USDT-USD.haircut_bps` is -1: expected a decimal in basis points from 0 to 1000",
+        ),
+        (
+            "quote.rates.USDT-USD={}",
+            "`quote.rates.USDT-USD.haircut_bps`: expected what a conversion may cost beyond the touch, in basis points (0 to 1000); it is missing",
+        ),
+        (
+            "quote.rates.USDT-USD.max_age_ms=0",
+            "`quote.rates.USDT-USD.max_age_ms` is 0: expected a whole number from 1 to 3600000",
+        ),
+        (
+            "quote.rates.USDT-USD.depth=1",
+            "`quote.rates.USDT-USD.depth` is unknown: expected one of the keys haircut_bps, max_age_ms, venue",
+        ),
+        (
+            "instrument.BTC-USD.rules.binance.spot.quote=5",
+            "`instrument.BTC-USD.rules.binance.spot.quote` is 5: expected a string",
+        ),
+        (
+            "sim.prices.EUR-USD=1",
+            "`sim.prices` is a table: expected instruments that the file has, not \"EUR-USD\"",
+        ),
+        ("sim.prices.USDT-USD=0", "`sim.prices` is a table: expected a price above zero for USDT-USD"),
+    ] {
+        let error = read(QUOTES, &[change]).expect_err(change).to_string();
+        assert!(error.ends_with(want), "{change}: {error}");
+    }
+    let none = QUOTES.replace("common = \"USD\" ", "# ");
+    let error = read(&none, &[]).unwrap_err().to_string();
+    assert!(error.contains("`quote.common`: expected the asset that limits and totals are in"), "{error}");
+}
+
 #[test]
 fn a_venue_table_may_be_written_either_way() {
     let nested = DEMO.replace("[venue.\"kraken.spot\"]", "[venue.kraken.spot]");
@@ -79,15 +165,16 @@ fn a_venue_table_may_be_written_either_way() {
 fn overrides_replace_one_key() {
     let set = |text| read(DEMO, &[text]).unwrap();
     assert_eq!(set("detect.min_edge_bps=2.000001").detect.min_edge, Bps(2_000_001));
-    assert_eq!(set("venue.kraken.spot.taker_bps=26").venues[1].taker, FeeRate(260_000));
-    assert_eq!(set("venue.\"kraken.spot\".taker_bps = \"26\"").venues[1].taker, FeeRate(260_000));
-    let several = set("venue.kraken.spot.connections=2").venues;
-    assert_eq!(several.iter().map(|venue| venue.connections).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(at(&set("venue.kraken.spot.taker_bps=26"), "kraken.spot").0.taker, FeeRate(260_000));
+    assert_eq!(at(&set("venue.\"kraken.spot\".taker_bps = \"26\""), "kraken.spot").0.taker, FeeRate(260_000));
+    let several = set("venue.kraken.spot.connections=2");
+    let connections = ["binance.spot", "kraken.spot"].map(|id| at(&several, id).0.connections);
+    assert_eq!(connections, [1, 2]);
     assert_eq!(set("run.mode=stepped").run.mode, Mode::Stepped);
     assert_eq!(set("sim.balances.BTC=3").start_balance(Asset::new("BTC").unwrap()).to_string(), "3");
     assert_eq!(set("roles.cores=[2,3]").roles.cores, [2, 3]);
     assert_eq!(
-        set("instrument.BTC-USDT.rules.kraken.spot.tick=0.5").instruments[0].listings[1].rules.unwrap().tick,
+        at(&set("instrument.BTC-USDT.rules.kraken.spot.tick=0.5"), "kraken.spot").1.rules.unwrap().tick,
         Price(50_000_000)
     );
 }
@@ -111,7 +198,7 @@ fn refusals_name_key_value_and_expectation() {
         ),
         (
             "detekt.x=1",
-            "t.toml: `detekt` is unknown: expected one of the keys detect, exec, instrument, latency, risk, roles, run, sim, venue",
+            "t.toml: `detekt` is unknown: expected one of the keys detect, exec, instrument, latency, quote, risk, roles, run, sim, venue",
         ),
         (
             "run.mode=fast",

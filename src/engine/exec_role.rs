@@ -59,9 +59,14 @@ impl<W: Stopwatch + Send + 'static> Role for ExecRole<W> {
     }
 
     fn turn(&mut self, now: Nanos) -> bool {
-        while let Ok(Control::Drain) = self.control.try_recv() {
-            self.draining = true;
-            self.stage.drain();
+        while let Ok(control) = self.control.try_recv() {
+            match control {
+                Control::Drain => {
+                    self.draining = true;
+                    self.stage.drain();
+                }
+                Control::NoncesBelow(below) => self.stage.nonces_below(below),
+            }
         }
         let mut worked = self.take_signals(now);
         worked |= self.stage.turn(now);

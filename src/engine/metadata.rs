@@ -28,13 +28,27 @@ pub enum MetadataError {
         /// The HTTP status.
         status: u16,
     },
+    /// Page follows page without an end.
+    #[error("{venue}: {rest} has not told all instruments in {PAGES_MAX} pages")]
+    Endless {
+        /// The venue.
+        venue: &'static str,
+        /// The page that was asked for last.
+        rest: String,
+    },
 }
+
+/// Most pages of one list.
+const PAGES_MAX: usize = 100;
 
 /// One venue's instruments, on their way.
 pub struct MetadataLoader {
     venue: &'static Venue,
     http: HttpConnection,
     target: Endpoint,
+    /// What the pages so far told, and how many they are.
+    told: Vec<InstrumentSpec>,
+    pages: usize,
     asked: bool,
     until: Nanos,
     reason: String,
@@ -51,7 +65,8 @@ impl MetadataLoader {
     ) -> MetadataLoader {
         let http = HttpConnection::new(dial, rest.clone(), ConnectionConfig::DEFAULT, seed);
         let target = rest.with_target(venue.instruments_target);
-        MetadataLoader { venue, http, target, asked: false, until, reason: "no connection".to_owned() }
+        let reason = "no connection".to_owned();
+        MetadataLoader { venue, http, target, told: Vec::new(), pages: 0, asked: false, until, reason }
     }
 
     /// Does what is due; `Some` once, when the matter is decided.
@@ -68,11 +83,24 @@ impl MetadataLoader {
             match event {
                 HttpEvent::Response(response, _) => {
                     let specs = (response.status == 200).then(|| (self.venue.instruments)(response.body));
-                    return Some(specs.flatten().ok_or_else(|| MetadataError::NotInstruments {
-                        venue: self.venue.id,
-                        rest: self.target.to_string(),
-                        status: response.status,
-                    }));
+                    let (venue, rest) = (self.venue.id, self.target.to_string());
+                    let Some(specs) = specs.flatten() else {
+                        let status = response.status;
+                        return Some(Err(MetadataError::NotInstruments { venue, rest, status }));
+                    };
+                    let next = (self.venue.instruments_next)(response.body);
+                    self.told.extend(specs);
+                    self.pages += 1;
+                    match next {
+                        None => return Some(Ok(std::mem::take(&mut self.told))),
+                        Some(_) if self.pages >= PAGES_MAX => {
+                            return Some(Err(MetadataError::Endless { venue, rest }));
+                        }
+                        Some(next) => {
+                            self.target = self.target.with_target(&next);
+                            self.asked = false;
+                        }
+                    }
                 }
                 // A question, not an order: it may be asked again.
                 HttpEvent::Failed(_) => self.asked = false,

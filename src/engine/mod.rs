@@ -1,6 +1,7 @@
 //! The stages feed, detect and exec, each with a `turn`; and how roles are wired together.
 
 mod books;
+mod captured;
 pub mod connection;
 mod crew;
 mod detect;
@@ -15,12 +16,14 @@ mod paper;
 mod plan;
 mod redundant;
 mod report;
+mod rights;
 mod role;
 mod signal;
 mod tap;
 mod venue_time;
 
 pub use books::Books;
+pub use captured::{CapturedChange, CapturedStage};
 pub use crew::{Crew, CrewError, Helm, Identity, MakeDial};
 pub use detect::{DetectRole, DetectStage};
 pub use exec::ExecStage;
@@ -34,6 +37,7 @@ pub use paper::{PaperConfig, PaperGateway, PaperMarket};
 pub use plan::{Endpoints, Plan, PlanError, PlannedBook, PlannedVenue};
 pub use redundant::{ConnectionCounters, TRAIL_BELOW, Trail};
 pub use report::{ConnectionReport, RunReport, VenueReport};
+pub use rights::{NONCES as RIGHTS_NONCES, RightsLoader};
 pub use role::Role;
 pub use signal::{Control, Signal, Status};
 pub use tap::Tap;

@@ -17,6 +17,8 @@ pub struct Signal {
 pub enum Control {
     /// Open nothing new; finish what is in flight, flatten, then answer [`Status::Drained`].
     Drain,
+    /// Nonces from this one on are not set aside yet: none of them may be used.
+    NoncesBelow(u64),
 }
 
 /// A message from a role to whoever runs it.

@@ -88,12 +88,26 @@ impl Gateway for InVenueTime {
         Ok(())
     }
 
+    fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        self.gateway.begin(order, out)
+    }
+
+    fn complete(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        self.gateway.complete(order, now + self.applied, out)?;
+        out.expires = out.expires - self.applied;
+        Ok(())
+    }
+
     fn spend(&mut self, order: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
         self.gateway.spend(order, urgency, now + self.applied)
     }
 
     fn refund(&mut self, order: &Draft, now: Nanos) {
         self.gateway.refund(order, now + self.applied);
+    }
+
+    fn nonces_below(&mut self, below: u64) {
+        self.gateway.nonces_below(below);
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {

@@ -77,10 +77,11 @@ impl Orders {
         client.counter() as usize & (self.slots.len() - 1)
     }
 
-    /// Whether an order with this id can be entered: its slot's last order is over.
+    /// Whether an order with this id can be entered: its slot's last order is over, and older. (News of
+    /// a newer one that had to make room for it would be taken for news of an order never sent.)
     pub fn has_room(&self, client: ClientId) -> bool {
         let slot = &self.slots[self.slot_of(client)];
-        !slot.used || slot.is_over()
+        !slot.used || slot.is_over() && slot.draft.client.counter() < client.counter()
     }
 
     /// Enters an order that is about to be sent; returns its slot. `None` when there is no room.

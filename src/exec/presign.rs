@@ -1,4 +1,5 @@
-//! Orders made ready: signed ahead where each must be signed, encoded on the spot elsewhere.
+//! Orders made ready: signed ahead where each must be signed; elsewhere begun ahead, and completed
+//! when they fire.
 //!
 //! A signed order is as good as money until it lapses, so its bytes move and are never copied:
 //! [`Ready`] is consumed by [`send`] together with the gate's [`Admitted`] and the journal's
@@ -7,13 +8,15 @@
 //!
 //! The pool holds whole orders for the likeliest prices and sizes, signed in idle time. One that is
 //! taken is gone; one that nears its end is wiped and signed anew; a miss costs what signing costs.
+//! In a session nothing is signed, and any price and size will do: a few orders of each market and
+//! side wait with all but those and the time written down, masked and given an id.
 
 use zeroize::Zeroize;
 
 use super::{Ids, Recorded};
 use crate::account::Market;
 use crate::risk::{Admitted, Caps, Stopped};
-use crate::types::{ClientId, Draft, Nanos, VenueId};
+use crate::types::{ClientId, Draft, Kind, Nanos, Side, Tif, VenueId};
 use crate::venue::{EncodeError, Gateway, Lane, OrderBytes};
 
 /// One order's bytes, ready to go. Used once:
@@ -165,8 +168,23 @@ impl Key {
     }
 }
 
-/// The buffers, and the orders signed ahead.
+/// Orders begun ahead for each market and side.
+pub const BEGUN: usize = 4;
+
+/// Orders begun for one market and side.
+#[derive(Default)]
+struct Seat {
+    /// The one to be used first is last.
+    begun: Vec<OrderBytes>,
+    /// The venue's orders cannot be begun, or not in this session.
+    refused: bool,
+}
+
+/// The buffers, the orders signed ahead, and those begun.
 pub struct Presign {
+    /// By instrument, venue and side.
+    seats: Vec<Seat>,
+    venues: usize,
     free: Vec<OrderBytes>,
     /// Used and not yet wiped.
     dirty: Vec<OrderBytes>,
@@ -180,10 +198,19 @@ pub struct Presign {
 }
 
 impl Presign {
-    /// A pool of so many orders, and `spare` buffers for orders encoded on the spot.
-    pub fn new(capacity: usize, spare: usize, renew_before: Nanos) -> Presign {
-        let buffers = capacity + spare;
+    /// A pool of so many orders, and `spare` buffers for orders encoded on the spot, beside those that
+    /// are begun ahead for each instrument and venue.
+    pub fn new(
+        capacity: usize,
+        spare: usize,
+        (instruments, venues): (usize, usize),
+        renew_before: Nanos,
+    ) -> Presign {
+        let seats = instruments * venues * Side::BOTH.len();
+        let buffers = capacity + spare + seats * BEGUN;
         Presign {
+            seats: (0..seats).map(|_| Seat { begun: Vec::with_capacity(BEGUN), refused: false }).collect(),
+            venues,
             free: (0..buffers).map(|_| OrderBytes::new()).collect(),
             dirty: Vec::with_capacity(buffers),
             keys: Vec::with_capacity(capacity),
@@ -204,8 +231,34 @@ impl Presign {
         self.pool.len()
     }
 
-    /// The id of an order signed ahead that is just this one, and still good.
-    pub fn find(&self, draft: &Draft, now: Nanos) -> Option<ClientId> {
+    /// Where orders like this one wait that were begun; `None` for kinds that are not.
+    #[inline]
+    fn seat(&self, draft: &Draft) -> Option<usize> {
+        let usual = draft.kind == Kind::Limit && draft.tif == Tif::Ioc && !draft.reduce_only;
+        let market = usize::from(draft.instrument.0) * self.venues + usize::from(draft.venue.0);
+        let seat = market * Side::BOTH.len() + draft.side as usize;
+        (usual && seat < self.seats.len()).then_some(seat)
+    }
+
+    /// The id of an order like this one that was begun, or that was signed ahead and is just this one and
+    /// still good. `fits` says whether an id may be used; what was begun with another is given up.
+    #[inline]
+    pub fn find(&mut self, draft: &Draft, now: Nanos, fits: impl Fn(ClientId) -> bool) -> Option<ClientId> {
+        if let Some(seat) = self.seat(draft) {
+            let begun = &mut self.seats[seat].begun;
+            while let Some(bytes) = begun.pop() {
+                if fits(bytes.client) {
+                    let client = bytes.client;
+                    begun.push(bytes);
+                    return Some(client);
+                }
+                self.dirty.push(bytes);
+            }
+        }
+        if self.keys.is_empty() { None } else { self.signed(draft, now).filter(|id| fits(*id)) }
+    }
+
+    fn signed(&self, draft: &Draft, now: Nanos) -> Option<ClientId> {
         let key = Key::of(draft);
         let at = self.keys.iter().position(|own| *own == key)?;
         let ready = &self.pool[at];
@@ -222,10 +275,12 @@ impl Presign {
         self.free.pop().or_else(|| self.dirty.pop()).unwrap_or_default()
     }
 
-    /// The bytes of an admitted order: from the pool when its id was given there, else encoded now.
+    /// The bytes of an admitted order: from the pool, or from what was begun, when its id was given there;
+    /// else encoded now.
     ///
     /// # Errors
     /// The gateway's, when the order cannot be written down.
+    #[inline]
     pub fn prepare(
         &mut self,
         gateway: &mut dyn Gateway,
@@ -243,7 +298,44 @@ impl Presign {
             }
             self.counts.misses += 1;
         }
-        self.encode(gateway, draft, false, now)
+        let begun = self.seat(draft).map(|seat| &mut self.seats[seat].begun);
+        let Some(mut bytes) = begun.and_then(|begun| begun.pop_if(|bytes| bytes.client == draft.client))
+        else {
+            return self.encode(gateway, draft, false, now);
+        };
+        match gateway.complete(draft, now, &mut bytes) {
+            Ok(()) => Ok(Ready { bytes, draft: *draft, ahead: false }),
+            Err(error) => {
+                self.recycle(Spent(bytes));
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins an order like this one; its id is taken from `ids`. False when that cannot be done: it is
+    /// not tried again before the venue's orders are retired.
+    pub fn begin(&mut self, draft: &Draft, gateway: &mut dyn Gateway, ids: &mut Ids) -> bool {
+        let Some(seat) = self.seat(draft) else { return false };
+        let mut bytes = self.buffer();
+        let draft = Draft { client: ids.take(draft.side as u8), ..*draft };
+        match gateway.begin(&draft, &mut bytes) {
+            Ok(()) => {
+                // The oldest is used first, so that counters leave in order.
+                self.seats[seat].begun.insert(0, bytes);
+                true
+            }
+            Err(_) => {
+                self.seats[seat].refused = true;
+                self.recycle(Spent(bytes));
+                false
+            }
+        }
+    }
+
+    /// Whether fewer than enough orders like this one wait.
+    pub fn lacks(&self, draft: &Draft) -> bool {
+        let seat = self.seat(draft).map(|seat| &self.seats[seat]);
+        seat.is_some_and(|seat| !seat.refused && seat.begun.len() < BEGUN)
     }
 
     fn encode(
@@ -333,6 +425,12 @@ impl Presign {
 
     /// Lets go of all orders of a venue: its session, its key or its rules changed.
     pub fn retire(&mut self, venue: VenueId) {
+        for (at, seat) in self.seats.iter_mut().enumerate() {
+            if at / Side::BOTH.len() % self.venues == usize::from(venue.0) {
+                self.dirty.append(&mut seat.begun);
+                seat.refused = false;
+            }
+        }
         let mut at = 0;
         while at < self.pool.len() {
             if self.pool[at].draft.venue == venue {

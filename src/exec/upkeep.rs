@@ -8,7 +8,7 @@ use super::{Alert, Context, Executor};
 use crate::detect::Refused;
 use crate::risk::ioc;
 use crate::types::{Asset, Draft, InstrumentId, Money, Nanos, Price, Qty, Side, VenueId};
-use crate::venue::{Command, Form};
+use crate::venue::{Command, Form, Urgency};
 
 /// How often timers are looked at, and the slow ones among them.
 const TIMERS_EVERY: Nanos = Nanos::from_millis(1);
@@ -37,13 +37,37 @@ impl Executor {
     }
 
     /// Does a bounded piece of work that the hot path is to be spared: ids, hashing, wiping, and
-    /// signing orders ahead. True when there was any.
+    /// beginning or signing orders ahead. True when there was any.
     pub fn idle(&mut self, now: Nanos, ctx: &mut dyn Context) -> bool {
         self.journal.catch_up();
         let ids = self.ids.refill(4);
         let wiped = self.presign.wipe_one();
         let signed = self.sign_ahead(now, ctx);
-        ids > 0 || wiped || signed > 0
+        let begun = self.begin_ahead(ctx);
+        ids > 0 || wiped || signed > 0 || begun
+    }
+
+    /// Begins one order that is lacking, in a session that takes orders.
+    fn begin_ahead(&mut self, ctx: &mut dyn Context) -> bool {
+        for market in self.markets.iter() {
+            if self.venues[usize::from(market.venue.0)].frozen {
+                continue;
+            }
+            for side in Side::BOTH {
+                let like = ioc(market.venue, market.instrument, side, Price(0), Qty(0));
+                if !self.presign.lacks(&like) {
+                    continue;
+                }
+                let gateway = ctx.gateway(market.venue);
+                if gateway.form() == Form::Session
+                    && gateway.ready()
+                    && self.presign.begin(&like, gateway, &mut self.ids)
+                {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     fn on_killed(&mut self, now: Nanos, ctx: &mut dyn Context) {
@@ -177,6 +201,13 @@ impl Executor {
         let Some(market) = self.markets.get(draft.venue, draft.instrument) else { return };
         let unit = market.amount(Qty(1)).0;
         let residual = i64::try_from(intent.residual.0 / unit).unwrap_or(i64::MAX);
+        // A venue whose limits have no room now was not tried: the difference waits, as long as the
+        // intent lives. What is looked at here is counted once the order goes.
+        let gateway = ctx.gateway(draft.venue);
+        if gateway.spend(&draft, Urgency::Urgent, now).is_err() {
+            return self.pause(number, now);
+        }
+        gateway.refund(&draft, now);
         let leg = 8 + intent.attempts.min(7);
         let draft = Draft { client: next_id(&mut self.ids, &self.orders, leg), ..draft };
         let exposure = self.exposure(draft.instrument);
@@ -188,6 +219,7 @@ impl Executor {
             &self.standing,
             exposure,
             &self.halted,
+            self.rates.as_ref().and_then(|rates| rates.view(draft.instrument)),
             draft.instrument,
         );
         let admitted = self.gate.admit_hedge(draft, residual, &view, &mut self.caps, now);
@@ -266,7 +298,7 @@ impl Executor {
                 continue;
             }
             self.look(instrument, now, ctx);
-            let Some(mid) = self.mid() else { continue };
+            let Some(mid) = self.mid(instrument) else { continue };
             if is_dust(&self.view(instrument), instrument, amount, mid) {
                 continue;
             }
@@ -285,7 +317,8 @@ impl Executor {
                 continue;
             }
             self.look(instrument, now, ctx);
-            let Some(pnl) = self.mid().and_then(|mid| self.pnl(instrument, mid)) else { continue };
+            let mid = self.mid(instrument);
+            let Some(pnl) = mid.and_then(|mid| self.pnl(instrument, mid)) else { continue };
             if pnl < -self.gate.limits().loss_max {
                 ctx.alert(Alert::Loss { instrument, pnl });
                 self.halt(instrument, now);
@@ -352,7 +385,7 @@ impl Executor {
         let Some(quote) = ctx.quote(venue, instrument).filter(|quote| quote.live) else { return 0 };
         // The likeliest orders take the touch, or a few ticks beyond it, in the sizes of before.
         let most = market.value(quote.ask.price, Qty(1)).filter(|unit| unit.0 > 0).map(|unit| {
-            let most = self.config.limits.order_notional_max.0 / unit.0;
+            let most = self.caps.order_max(market).0 / unit.0;
             Qty(i64::try_from(most).unwrap_or(i64::MAX)).floor_to(market.spec.lot)
         });
         let mut sizes = self.recent[usize::from(instrument.0)];

@@ -5,7 +5,7 @@
 //! stale, broke, or moved away since is reason enough to let it go. Hedges pass the same gate, with
 //! one rule more (they must reduce the exposure) and some less (no cooldown, no edge).
 
-use super::{Caps, Detail, GateView, Limits, Quote, Refusal, Refusals, consolidated_mid};
+use super::{Caps, Detail, GateView, Limits, Refusal, Refusals};
 use crate::account::{Inventory, Ledger, Market};
 use crate::detect::{Leg, Opportunity, Refused};
 use crate::types::{
@@ -39,7 +39,7 @@ impl Admitted {
         &self.draft
     }
 
-    /// The consolidated mid that it was admitted at.
+    /// The consolidated mid that it was admitted at, in what its price is in.
     pub fn mid(&self) -> Price {
         self.mid
     }
@@ -60,7 +60,7 @@ pub struct AdmittedIntent {
     pub direction: Direction,
     /// The consolidated mid at admission.
     pub mid: Price,
-    /// The edge of the opportunity as detected, in the quote asset.
+    /// The edge of the opportunity as detected, as in its sums.
     pub net_quote: Money,
     /// The orders, buys before sells.
     pub legs: Vec<Admitted>,
@@ -118,6 +118,8 @@ pub struct Gate {
     open: Vec<Direction>,
     /// When the last intent of a direction ended: by instrument, venue bought on, venue sold on.
     ended: Vec<Option<Nanos>>,
+    /// When the last one of all did.
+    ended_last: Nanos,
     refusals: Refusals,
     /// Room for the next intent's orders: given out with one, and taken back.
     room: Vec<Admitted>,
@@ -129,6 +131,7 @@ impl Gate {
         Gate {
             open: Vec::with_capacity(limits.open_intents_max as usize),
             ended: vec![None; instruments * venues * venues],
+            ended_last: Nanos(i64::MIN),
             limits,
             venues,
             refusals: Refusals::default(),
@@ -208,37 +211,41 @@ impl Gate {
         if self.open.len() >= self.limits.open_intents_max as usize {
             return refuse(Refused::Risk, Detail::OpenIntents);
         }
-        let rests = |(buy, sell)| {
-            self.rest(instrument, buy, sell).is_some_and(|ended| now - ended < self.limits.cooldown)
-        };
-        if direction.pairs().any(rests) {
-            return refuse(Refused::Cooldown, Detail::Resting);
+        // Directions are looked at one by one only when any intent at all ended lately.
+        if now - self.ended_last < self.limits.cooldown {
+            let rests = |(buy, sell)| {
+                self.rest(instrument, buy, sell).is_some_and(|ended| now - ended < self.limits.cooldown)
+            };
+            if direction.pairs().any(rests) {
+                return refuse(Refused::Cooldown, Detail::Resting);
+            }
         }
-        let Some(mid) = consolidated_mid(view.quotes) else {
+        if let Some(rates) = &view.rates {
+            rates.admit(opportunity, view.markets, self.limits.min_edge)?;
+        }
+        let Some(mid) = view.mid(instrument) else {
             return refuse(Refused::Unsynced, Detail::NoBook);
         };
 
         // Each leg on its own: may it be sent at all, and how much of it?
         let mut sizes = [0i64; Opportunity::MAX_LEGS];
-        let (mut lot, mut buys, mut sells, mut count) = (1i64, 0i64, 0i64, 0u32);
+        let mut markets = [None; Opportunity::MAX_LEGS];
+        let (mut lot, mut sums) = (1i64, [0i64; 2]);
         let mut cut = Detail::Remainder;
-        for leg in opportunity.legs() {
-            let (market, _) = self.check_leg(leg, instrument, view, caps, mid, now)?;
+        for (own, leg) in markets.iter_mut().zip(opportunity.legs()) {
+            let market = self.check_leg(leg, instrument, view, caps, mid, now)?;
             lot = lot.max(market.spec.lot.0);
-            count += 1;
+            *own = Some(market);
         }
-        for (size, leg) in sizes.iter_mut().zip(opportunity.legs()) {
-            let Some(market) = view.markets.get(leg.venue, instrument) else { continue };
-            let (allowed, why) = self.headroom(leg, market, view.ledger);
+        let legs = || markets.iter().flatten().zip(opportunity.legs());
+        for (size, (market, leg)) in sizes.iter_mut().zip(legs()) {
+            let (allowed, why) = self.headroom(leg, market, view.ledger, caps.order_max(market));
             cut = why.unwrap_or(cut);
             *size = allowed.0 - allowed.0 % lot;
-            match leg.side {
-                Side::Buy => buys += *size,
-                Side::Sell => sells += *size,
-            }
+            sums[leg.side as usize] += *size;
         }
         // Both sides must stay equal: the smaller one cuts the other, its worst levels first.
-        let total = if buys == 0 || sells == 0 { 0 } else { buys.min(sells) };
+        let total = sums[0].min(sums[1]);
         let mut rest = [total; 2];
         for (size, leg) in sizes.iter_mut().zip(opportunity.legs()) {
             let rest = &mut rest[leg.side as usize];
@@ -250,23 +257,21 @@ impl Gate {
             return refuse(reason, cut);
         }
         let worst = view.exposure.worst().saturating_add(total);
-        let market = opportunity.legs().first().and_then(|leg| view.markets.get(leg.venue, instrument));
-        let worth = market.and_then(|market| market.value(mid, Qty(worst)));
+        let worth = markets[0].and_then(|market| market.value(mid, Qty(worst)));
         if worth.is_none_or(|worth| worth > self.limits.exposure_max) {
             return refuse(Refused::Risk, Detail::Exposure);
         }
         if let Some(inventory) = view.inventory {
             self.check_inventory(opportunity, inventory, view, &sizes)?;
         }
-        if !caps.room(count, false, now) {
+        if !caps.room(opportunity.legs().len() as u32, false, now) {
             return refuse(Refused::Risk, Detail::Rate);
         }
 
         // All or nothing: nothing is made before every leg has passed the venue's filters.
-        for (size, leg) in sizes.iter().zip(opportunity.legs()).filter(|(size, _)| **size > 0) {
-            let Some(market) = view.markets.get(leg.venue, instrument) else { continue };
+        for (size, (market, leg)) in sizes.iter().zip(legs()).filter(|(size, _)| **size > 0) {
             match market.spec.check(leg.price, Qty(*size)) {
-                Ok(value) if caps.in_notional(value) => {}
+                Ok(value) if caps.in_notional(market, value) => {}
                 Ok(_) => return Err(Refusal::at(Refused::Risk, Detail::Notional, leg.venue)),
                 Err(SpecError::BelowMinQty | SpecError::BelowMinNotional) => {
                     let reason = if cut == Detail::Balance { Refused::NoBalance } else { Refused::TooSmall };
@@ -275,24 +280,27 @@ impl Gate {
                 Err(error) => return Err(Refusal::at(Refused::Risk, Detail::Filter(error), leg.venue)),
             }
         }
-        let mut legs = std::mem::take(&mut self.room);
-        for (size, leg) in sizes.iter().zip(opportunity.legs()).filter(|(size, _)| **size > 0) {
+        let mut admitted = std::mem::take(&mut self.room);
+        for (size, (market, leg)) in sizes.iter().zip(legs()).filter(|(size, _)| **size > 0) {
+            let mid = view.price_at(market, mid).unwrap_or_default();
             let mut draft = ioc(leg.venue, instrument, leg.side, leg.price, Qty(*size));
-            draft.client = id(&draft, legs.len() as u8);
-            legs.push(Admitted { draft, mid, hedge: false });
+            draft.client = id(&draft, admitted.len() as u8);
+            admitted.push(Admitted { draft, mid, hedge: false });
         }
-        Ok(AdmittedIntent { instrument, direction, mid, net_quote: opportunity.sums.net(), legs })
+        Ok(AdmittedIntent { instrument, direction, mid, net_quote: opportunity.sums.net(), legs: admitted })
     }
 
+    /// Whether a leg may be sent at all; its market.
+    #[inline]
     fn check_leg<'a>(
         &self,
         leg: &Leg,
         instrument: InstrumentId,
-        view: &'a GateView<'_>,
+        view: &GateView<'a>,
         caps: &Caps,
         mid: Price,
         now: Nanos,
-    ) -> Result<(&'a Market, Quote), Refusal> {
+    ) -> Result<&'a Market, Refusal> {
         let (market, quote) = view.usable(leg.venue, instrument, &self.limits.book_age_max, now)?;
         let refuse = |reason, detail| Err(Refusal::at(reason, detail, leg.venue));
         if leg.qty.0 <= 0 || leg.price.0 <= 0 {
@@ -305,21 +313,29 @@ impl Gate {
         if !fills {
             return refuse(Refused::BelowEdge, Detail::Moved);
         }
-        if !caps.in_band(leg.side, leg.price, mid) {
+        let mid = view.price_at(market, mid);
+        if !mid.is_some_and(|mid| caps.in_band(leg.side, leg.price, mid)) {
             return refuse(Refused::Risk, Detail::Band);
         }
-        Ok((market, quote))
+        Ok(market)
     }
 
     /// How much of a leg balance and notional allow, and which of them cut it.
-    fn headroom(&self, leg: &Leg, market: &Market, ledger: &Ledger) -> (Qty, Option<Detail>) {
+    #[inline]
+    fn headroom(
+        &self,
+        leg: &Leg,
+        market: &Market,
+        ledger: &Ledger,
+        order_max: Money,
+    ) -> (Qty, Option<Detail>) {
         let (mut qty, mut why) = (leg.qty, None);
         // Divisions only happen when something is to be cut. One unit is worth something.
         let unit = || market.value(leg.price, Qty(1)).unwrap_or(Money(i128::MAX));
         let most = |budget: Money, each: Money| Qty(i64::try_from(budget.0 / each.0).unwrap_or(i64::MAX));
         let mut value = market.value(leg.price, qty);
-        if value.is_none_or(|value| value > self.limits.order_notional_max) {
-            qty = qty.min(most(self.limits.order_notional_max, unit()));
+        if value.is_none_or(|value| value > order_max) {
+            qty = qty.min(most(order_max, unit()));
             value = market.value(leg.price, qty);
             why = Some(Detail::Notional);
         }
@@ -383,14 +399,15 @@ impl Gate {
         if !reduces {
             return refuse(Refused::Risk, Detail::NotReducing);
         }
-        let Some(mid) = consolidated_mid(view.quotes) else {
+        let mid = view.mid(draft.instrument).and_then(|mid| view.price_at(market, mid));
+        let Some(mid) = mid else {
             return refuse(Refused::Unsynced, Detail::NoBook);
         };
         if !caps.in_band(draft.side, draft.price, mid) {
             return refuse(Refused::Risk, Detail::Band);
         }
         match market.spec.check(draft.price, draft.qty) {
-            Ok(value) if caps.in_notional(value) => {}
+            Ok(value) if caps.in_notional(market, value) => {}
             Ok(_) => return refuse(Refused::Risk, Detail::Notional),
             Err(error) => return refuse(Refused::Risk, Detail::Filter(error)),
         }
@@ -404,6 +421,7 @@ impl Gate {
     pub fn close(&mut self, direction: Direction, now: Nanos) {
         let Some(at) = self.open.iter().position(|open| *open == direction) else { return };
         self.open.swap_remove(at);
+        self.ended_last = self.ended_last.max(now);
         for (buy, sell) in direction.pairs() {
             if let Some(slot) = self.slot(direction.instrument, buy, sell) {
                 self.ended[slot] = Some(now);
@@ -443,6 +461,7 @@ mod tests {
     use super::*;
     use crate::account::{Markets, test_spec};
     use crate::detect::Sums;
+    use crate::risk::Quote;
     use crate::types::{ContractKind, FeeRate, Level, Position};
 
     const E8: i64 = 100_000_000;
@@ -533,6 +552,7 @@ mod tests {
                 standing: &self.standing,
                 exposure: self.exposure,
                 halted: self.halted,
+                rates: None,
             };
             let ids = &mut self.ids;
             self.gate.admit(opportunity, &view, &mut self.caps, now, &mut |_, _| {
@@ -730,6 +750,7 @@ mod tests {
             standing: &world.standing,
             exposure: Exposure::default(),
             halted: true,
+            rates: None,
         };
         let now = Nanos::from_secs(100);
         for (side, qty, residual, want) in [

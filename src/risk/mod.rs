@@ -9,11 +9,15 @@ mod gate;
 mod kill;
 mod limits;
 mod refusal;
+mod rights;
 mod view;
+mod worth;
 
 pub use caps::{Bucket, Caps, Stopped};
 pub use gate::{Admitted, AdmittedIntent, Direction, Gate, ioc};
 pub use kill::Kill;
 pub use limits::{Exposure, LimitError, Limits};
 pub use refusal::{Detail, Refusal, Refusals};
+pub use rights::{BadKey, Concern, judge};
 pub use view::{GateView, Quote, Standing, consolidated_mid};
+pub use worth::{RateView, Worth};

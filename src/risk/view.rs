@@ -1,9 +1,9 @@
 //! What the gate looks at: books, balances, and whether orders may go somewhere at all.
 
-use super::{Detail, Exposure, Refusal};
+use super::{Detail, Exposure, RateView, Refusal};
 use crate::account::{Inventory, Ledger, Market, Markets};
 use crate::detect::Refused;
-use crate::types::{InstrumentId, Level, Nanos, Price, VenueId};
+use crate::types::{InstrumentId, Level, Money, Nanos, Price, VenueId};
 
 /// A venue's best prices as last published.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,20 +51,23 @@ pub struct GateView<'a> {
     pub exposure: Exposure,
     /// The instrument is halted.
     pub halted: bool,
+    /// The rates of an instrument that has prices in other assets than the common one.
+    pub rates: Option<RateView<'a>>,
 }
 
-impl GateView<'_> {
+impl<'a> GateView<'a> {
     /// The venue's market and book, when both may be used now.
     ///
     /// # Errors
     /// The [`Refusal`] that stands in the way.
+    #[inline]
     pub fn usable(
         &self,
         venue: VenueId,
         instrument: InstrumentId,
         age_max: &[Nanos],
         now: Nanos,
-    ) -> Result<(&Market, Quote), Refusal> {
+    ) -> Result<(&'a Market, &'a Quote), Refusal> {
         let at = usize::from(venue.0);
         let refuse = |reason, detail| Err(Refusal::at(reason, detail, venue));
         let Some(market) = self.markets.get(venue, instrument) else {
@@ -87,7 +90,8 @@ impl GateView<'_> {
         if base || self.ledger.drifted(venue, market.quote) {
             return refuse(Refused::Risk, Detail::Drift);
         }
-        let Some(quote) = self.quotes.get(at).copied().flatten().filter(|quote| quote.live) else {
+        let quote = self.quotes.get(at).and_then(Option::as_ref).filter(|quote| quote.live);
+        let Some(quote) = quote else {
             return refuse(Refused::Unsynced, Detail::NoBook);
         };
         if quote.bid.price >= quote.ask.price {
@@ -97,6 +101,38 @@ impl GateView<'_> {
             return refuse(Refused::Stale, Detail::BookAge);
         }
         Ok((market, quote))
+    }
+
+    /// The consolidated mid of an instrument: of its own quote asset, or in the common one.
+    #[inline]
+    pub fn mid(&self, instrument: InstrumentId) -> Option<Price> {
+        match &self.rates {
+            None => consolidated_mid(self.quotes),
+            Some(rates) => rates.mid(self.markets, instrument, self.quotes),
+        }
+    }
+
+    /// Such a price in what the prices of a market are in.
+    #[inline]
+    pub fn price_at(&self, market: &Market, price: Price) -> Option<Price> {
+        match &self.rates {
+            None => Some(price),
+            Some(rates) => rates.at(market, price),
+        }
+    }
+
+    /// The other way round: a market's price in what the instrument is valued in.
+    #[inline]
+    pub fn price_of(&self, market: &Market, price: Price) -> Option<Price> {
+        match &self.rates {
+            None => Some(price),
+            Some(rates) => rates.in_common(market, price),
+        }
+    }
+
+    /// A limit in what the prices of a market are in.
+    pub fn limit_at(&self, market: &Market, limit: Money) -> Money {
+        self.rates.map_or(limit, |rates| rates.worth.in_asset(limit, market.quote))
     }
 }
 

@@ -28,6 +28,27 @@ pub trait Gateway: Send {
     /// after the first call for an instrument. The bytes are good until `out.expires`.
     fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError>;
 
+    /// Writes down, in idle time, all of an order but its price, size and time, so that they alone are
+    /// left to be written when it fires: see [`Gateway::complete`]. An order that is never completed
+    /// leaves nothing behind at the gateway.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] where nothing of an order can be written ahead, and those of
+    /// [`Gateway::encode`].
+    fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        let _ = (order, out);
+        Err(EncodeError::Unsupported)
+    }
+
+    /// Makes of what [`Gateway::begin`] wrote (for the same id, instrument, side, kind, lifetime) what
+    /// [`Gateway::encode`] makes of the whole order. Hot.
+    ///
+    /// # Errors
+    /// Those of [`Gateway::encode`].
+    fn complete(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        self.encode(order, now, out)
+    }
+
     /// Counts an order that is about to be sent against the venue's rate limits. Hot. An order that was
     /// encoded ahead is counted when it goes, and each once.
     ///
@@ -41,6 +62,12 @@ pub trait Gateway: Send {
     /// Takes that back, at the same `now`: nothing of the order has left, and nothing will.
     fn refund(&mut self, order: &Draft, now: Nanos) {
         let _ = (order, now);
+    }
+
+    /// Sets a bound that no nonce may reach: what lies beyond is not set aside yet. Where nothing is
+    /// numbered it means nothing. Until the first word there is none.
+    fn nonces_below(&mut self, below: u64) {
+        let _ = below;
     }
 
     /// Starts anything that is not a new order. What the venue's limits leave no room for now waits its
@@ -312,6 +339,8 @@ pub struct Filled {
     bytes: [u8; OrderBytes::CAPACITY],
     start: usize,
     end: usize,
+    /// How far [`Gateway::begin`] came.
+    pub begun: Begun,
     /// Which connection they go over.
     pub lane: Lane,
     /// Not to be sent after this time: the venue's window would be past.
@@ -320,6 +349,17 @@ pub struct Filled {
     pub client: ClientId,
     /// Which key signed them.
     pub generation: u32,
+}
+
+/// An order of which the front is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Begun {
+    /// Where the rest goes.
+    pub at: usize,
+    /// The frame's masking key, with which the front is masked.
+    pub mask: [u8; 4],
+    /// What the front holds of the session: the gateway's count of its sessions.
+    pub session: u32,
 }
 
 impl std::ops::Deref for OrderBytes {
@@ -348,6 +388,7 @@ impl OrderBytes {
             bytes: [0; OrderBytes::CAPACITY],
             start: 0,
             end: 0,
+            begun: Begun::default(),
             lane: Lane::Orders,
             expires: Nanos::ZERO,
             client: ClientId::default(),

@@ -44,6 +44,8 @@ pub enum Urgency {
 pub enum Forget {
     /// Wholly, so long after it was counted, or at the end of a window of the clock of this length.
     After(Nanos),
+    /// Wholly, so long after it was counted: what the venue reports is of the last such span.
+    Rolling(Nanos),
     /// Steadily, in thousandths of a unit a second.
     Steadily(u32),
 }
@@ -85,6 +87,8 @@ pub struct Budget {
 #[derive(Clone, Debug)]
 struct Row {
     rule: Rule,
+    /// All bits where each instrument has a count of its own, none where all share the first.
+    each: usize,
     /// By urgency: most that we may count, and most that the venue may count.
     own: [u32; 3],
     all: [u32; 3],
@@ -111,14 +115,16 @@ impl Budget {
         debug_assert!(rules.len() <= RULES_MAX);
         let row = |rule: &Rule| {
             let of = match rule.forget {
-                Forget::After(length) => Of::Window(Window::new(length)),
+                Forget::After(length) => Of::Window(Window::new(length, false)),
+                Forget::Rolling(length) => Of::Window(Window::new(length, true)),
                 Forget::Steadily(rate) => {
                     Of::Level(Level { rate: i64::from(rate), level: 0, at: Nanos(i64::MIN) })
                 }
             };
             let count = Count { blocked: Nanos(i64::MIN), of };
             let counts = vec![count; if rule.each { instruments } else { 1 }];
-            let mut row = Row { rule: *rule, own: [0; 3], all: [0; 3], counts };
+            let each = if rule.each { usize::MAX } else { 0 };
+            let mut row = Row { rule: *rule, each, own: [0; 3], all: [0; 3], counts };
             row.set(rule.most);
             row
         };
@@ -141,7 +147,17 @@ impl Budget {
             self.refused += 1;
             return Err(limited);
         }
-        self.note(costs, instrument, now);
+        // Every count is of now: that was seen to when it was asked.
+        for (row, &units) in self.rows.iter_mut().zip(costs) {
+            if units > 0
+                && let Some(count) = row.at(instrument)
+            {
+                match &mut count.of {
+                    Of::Window(window) => window.count(units),
+                    Of::Level(level) => level.count(units),
+                }
+            }
+        }
         Ok(())
     }
 
@@ -174,7 +190,7 @@ impl Budget {
         }
     }
 
-    #[inline]
+    #[inline(always)] // on every order's way, and its only caller knows the costs
     fn stops(&mut self, costs: &Costs, urgency: Urgency, instrument: usize, now: Nanos) -> Option<Limited> {
         if now < self.paused {
             return Some(Limited("pause"));
@@ -275,7 +291,7 @@ impl Row {
 
     #[inline]
     fn at(&mut self, instrument: usize) -> Option<&mut Count> {
-        self.counts.get_mut(if self.rule.each { instrument } else { 0 })
+        self.counts.get_mut(instrument & self.each)
     }
 }
 
@@ -288,8 +304,9 @@ const KEPT: usize = 12;
 struct Window {
     /// A tenth of the window, in ns.
     step: i64,
-    /// The slot of now, counted from the epoch, and its end.
+    /// The slot of now, counted from the epoch, where it is in the ring, and its end.
     slot: i64,
+    here: usize,
     ends: i64,
     ring: [u32; KEPT],
     sum: u32,
@@ -297,12 +314,16 @@ struct Window {
     /// is taken to begin a slot late, since a report right after its start may be of the one before.
     venue: u32,
     window: i64,
+    /// The venue's window has no start: what it counts beyond our own is of others, and is taken to have
+    /// come just now.
+    rolls: bool,
 }
 
 impl Window {
-    fn new(length: Nanos) -> Window {
+    fn new(length: Nanos, rolls: bool) -> Window {
         let step = (length.0 / SLOTS).max(1);
-        Window { step, slot: 0, ends: i64::MIN, ring: [0; KEPT], sum: 0, venue: 0, window: i64::MIN }
+        let (slot, here, ends, window) = (0, 0, i64::MIN, i64::MIN);
+        Window { step, slot, here, ends, ring: [0; KEPT], sum: 0, venue: 0, window, rolls }
     }
 
     #[inline]
@@ -319,7 +340,7 @@ impl Window {
             let at = Window::place(slot - late);
             self.sum -= std::mem::take(&mut self.ring[at]);
         }
-        self.slot = slot;
+        (self.slot, self.here) = (slot, Window::place(slot));
         self.ends = slot.saturating_add(1).saturating_mul(self.step);
         let window = (slot - 1).div_euclid(SLOTS);
         if window != self.window {
@@ -344,16 +365,22 @@ impl Window {
     #[inline]
     fn add(&mut self, units: u32, now: Nanos) {
         self.roll(now);
+        self.count(units);
+    }
+
+    /// Adds to the slot of now.
+    #[inline]
+    fn count(&mut self, units: u32) {
         // What does not fit is far beyond any limit.
         let units = units.min(u32::MAX - self.sum);
-        self.ring[Window::place(self.slot)] += units;
+        self.ring[self.here % KEPT] += units;
         self.sum += units;
         self.venue = self.venue.saturating_add(units);
     }
 
     fn take(&mut self, units: u32, now: Nanos) {
         self.roll(now);
-        let slot = &mut self.ring[Window::place(self.slot)];
+        let slot = &mut self.ring[self.here % KEPT];
         let units = units.min(*slot);
         *slot -= units;
         self.sum -= units;
@@ -362,6 +389,9 @@ impl Window {
 
     fn told(&mut self, used: u32, now: Nanos) {
         self.roll(now);
+        if self.rolls {
+            return self.add(used.saturating_sub(self.sum), now);
+        }
         // Within the first slot of a window it may be the count of the one before.
         if self.slot.rem_euclid(SLOTS) != 0 {
             self.venue = self.venue.max(used);
@@ -406,6 +436,12 @@ impl Level {
     #[inline]
     fn add(&mut self, units: u32, now: Nanos) {
         self.drain(now);
+        self.count(units);
+    }
+
+    /// Adds without forgetting first.
+    #[inline]
+    fn count(&mut self, units: u32) {
         self.level = self.level.saturating_add(i64::from(units).saturating_mul(UNIT));
     }
 
@@ -490,6 +526,15 @@ mod tests {
         // Another limit than the documented one.
         budget.limit(0, 3);
         assert_eq!(spend(&mut budget, 11_000), Err(Limited("r")), "two of before, one of now");
+        // A window without a start: what others used is held as long as if it had come just now.
+        let mut rolling = Budget::new(&[rule("r", 100, Forget::Rolling(TEN))], 0);
+        assert_eq!([0; 10].map(|_| spend(&mut rolling, 0)), [Ok(()); 10]);
+        rolling.told(0, 0, 99, ms(1_500));
+        rolling.told(0, 0, 12, ms(1_600)); // an older one
+        assert_eq!([0; 2].map(|_| spend(&mut rolling, 1_600).is_ok()), [true, false]);
+        assert_eq!(rolling.used(0, 0, ms(12_000)), 90, "ours have lapsed, theirs have not");
+        assert_eq!(rolling.used(0, 0, ms(12_999)), 90);
+        assert_eq!(rolling.used(0, 0, ms(13_000)), 0);
         let mut level = Budget::new(&[rule("r", 100, Forget::Steadily(1_000))], 0);
         level.told(0, 0, 5_000, ms(0));
         assert_eq!(spend(&mut level, 999), Err(Limited("r")));
@@ -524,8 +569,9 @@ mod tests {
     proptest! {
         /// Wherever a window starts, and whatever clock, urgency and reports do: never more than the limit.
         #[test]
-        fn no_window_is_ever_exceeded(steps in steps(), start in 0i64..20_000) {
-            let rules = [Rule { orders: 20, urgent: 10, ..rule("r", 40, Forget::After(TEN)) }];
+        fn no_window_is_ever_exceeded(steps in steps(), start in 0i64..20_000, rolls in any::<bool>()) {
+            let forget = if rolls { Forget::Rolling(TEN) } else { Forget::After(TEN) };
+            let rules = [Rule { orders: 20, urgent: 10, ..rule("r", 40, forget) }];
             let mut budget = Budget::new(&rules, 0);
             let (mut now, mut latest) = (ms(start), Nanos(i64::MIN / 2));
             let mut sent: Vec<(Nanos, u32)> = Vec::new();

@@ -104,7 +104,7 @@ fn captured_books_have_no_gaps_and_are_never_crossed() {
         assert_eq!(counts.snapshots.values().sum::<usize>(), snapshots);
         assert_eq!(counts.updates.values().sum::<usize>(), updates);
         for (id, book) in &counts.books {
-            let sizes = (book.len(Side::Buy), book.len(Side::Sell));
+            let sizes = (book.side(Side::Buy).len(), book.side(Side::Sell).len());
             assert_eq!(sizes, (200, 200), "{}", counts.symbols[usize::from(id.0)]);
         }
         assert_eq!(counts.agreed, counts.compared);

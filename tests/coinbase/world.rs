@@ -452,6 +452,30 @@ fn a_burst_is_throttled() {
 }
 
 #[test]
+fn a_question_waits_no_longer_than_it_is_worth() {
+    let mut world = World::ready("coinbase.exchange", KeyForm::SharedBase64Passphrase);
+    for _ in 0..256 {
+        let client = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.1", "0.01").client;
+        world.command(Command::Query { client, instrument: InstrumentId(7) }).unwrap();
+    }
+    let count = |world: &mut World, what: &dyn Fn(&Report) -> bool| {
+        world.reports.iter().filter(|report| what(report)).count()
+    };
+    let found = |report: &Report| matches!(report, Report::NotFound { .. });
+    let late = |report: &Report| match report {
+        Report::Malformed(text) => text.ends_with("the venue's limits had no room"),
+        _ => false,
+    };
+    for _ in 0..149 {
+        world.pass(Nanos::from_millis(100));
+    }
+    assert_eq!(count(&mut world, &late), 0);
+    world.pass(Nanos::from_millis(100));
+    let (found, late) = (count(&mut world, &found), count(&mut world, &late));
+    assert!(found >= 100 && late >= 5 && found + late == 256, "{found} answered, {late} given up");
+}
+
+#[test]
 fn a_late_order_is_not_taken() {
     for mut world in World::all() {
         let order = world.draft(Side::Buy, Kind::Limit, Tif::Gtc, "29000", "0.01");

@@ -31,10 +31,6 @@ impl Plain {
         self.0 = Default::default();
     }
 
-    pub fn len(&self, side: Side) -> usize {
-        self.0[side as usize].len()
-    }
-
     /// A side, best first.
     pub fn side(&self, side: Side) -> Vec<Level> {
         let level = |(price, qty): (&i64, &i64)| Level::new(*price, *qty);

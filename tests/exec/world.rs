@@ -56,6 +56,8 @@ pub struct FakeVenue {
     /// Fee on each fill, and whether it is taken from what is received.
     pub fee: FeeRate,
     pub fee_in_base: bool,
+    /// What its prices are in.
+    pub paid_in: &'static str,
     pub balances: BTreeMap<Asset, Money>,
     pub placed: BTreeMap<ClientId, Placed>,
     pub news: Vec<Report>,
@@ -63,6 +65,10 @@ pub struct FakeVenue {
     pub window: Nanos,
     /// How many orders its rate limit has room for; `None` = any number.
     pub room: Option<u32>,
+    /// Its orders can be begun ahead: how many were, and how many of those completed.
+    pub begins: bool,
+    pub begun: usize,
+    pub completed: usize,
     encoded: BTreeMap<ClientId, Draft>,
     trades: u64,
     pub now: Nanos,
@@ -84,9 +90,9 @@ impl FakeVenue {
         let buys = draft.side == Side::Buy;
         let in_base = self.fee_in_base && buys;
         let (fee, fee_asset) =
-            if in_base { (amount.fee_up(self.fee), "BTC") } else { (value.fee_up(self.fee), "USDT") };
+            if in_base { (amount.fee_up(self.fee), "BTC") } else { (value.fee_up(self.fee), self.paid_in) };
         self.change("BTC", if buys { amount } else { -amount });
-        self.change("USDT", if buys { -value } else { value });
+        self.change(self.paid_in, if buys { -value } else { value });
         self.change(fee_asset, -fee);
         Report::Filled {
             client: draft.client,
@@ -197,6 +203,20 @@ impl Gateway for FakeVenue {
         self.encoded.insert(order.client, *order);
         Ok(())
     }
+    fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if !self.begins {
+            return Err(EncodeError::Unsupported);
+        }
+        self.begun += 1;
+        out.begun.at = 32;
+        out.client = order.client;
+        Ok(())
+    }
+    fn complete(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        assert_eq!((out.begun.at, out.client), (32, order.client), "completed what was begun");
+        self.completed += 1;
+        self.encode(order, now, out)
+    }
     fn spend(&mut self, _: &Draft, _: Urgency, _: Nanos) -> Result<(), Limited> {
         match &mut self.room {
             Some(0) => return Err(Limited("orders")),
@@ -296,6 +316,7 @@ pub fn config_of(venues: usize) -> ExecutorConfig {
             min_edge: bps(1),
             loss_max: money("5000"),
         },
+        rates: None,
         hedge: HedgeRules {
             policy: Policy::Flatten,
             bound: bps(10),
@@ -342,12 +363,16 @@ pub fn world_of(config: ExecutorConfig) -> World {
         outcome: SendOutcome::Sent,
         fee: FeeRate(100_000),
         fee_in_base: false,
+        paid_in: "USDT",
         balances: [(asset("BTC"), money("10")), (asset("USDT"), money("500000"))].into(),
         placed: BTreeMap::new(),
         news: vec![Report::Ready, Report::Streaming],
         quote: quote(bid, ask, start),
         window: Nanos::from_secs(1),
         room: None,
+        begins: false,
+        begun: 0,
+        completed: 0,
         encoded: BTreeMap::new(),
         trades: u64::from(id) * 1_000_000,
         now: start,

@@ -451,6 +451,42 @@ fn questions_wait_their_turn_and_orders_do_not() {
 }
 
 #[test]
+fn a_question_waits_no_longer_than_it_is_worth() {
+    let mut world = World::ready(Transport::Ws);
+    world.told();
+    for _ in 0..60 {
+        let client = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.1", "0.01").client;
+        world.command(Command::Query { client, instrument: InstrumentId(7) }).unwrap();
+    }
+    let said = |world: &mut World| -> (usize, usize) {
+        let reports = std::mem::take(&mut world.reports);
+        let found = reports.iter().filter(|report| matches!(report, Report::NotFound { .. })).count();
+        let late = |report: &&Report| match report {
+            Report::Malformed(text) => text.ends_with("the venue's limits had no room"),
+            _ => false,
+        };
+        (found, reports.iter().filter(late).count())
+    };
+    let (mut found, mut late) = said(&mut world);
+    for second in 1..=15 {
+        assert_eq!(late, 0, "{second}");
+        world.now = world.now + Nanos::from_secs(1);
+        world.gateway_on(GatewayInput::Tick);
+        let (more, later) = said(&mut world);
+        (found, late) = (found + more, late + later);
+    }
+    assert!(found >= 5 && late >= 30, "{found} answered, {late} given up");
+    // Nothing is left in line: what is asked now has its turn as soon as there is room.
+    for _ in 0..2 {
+        world.now = world.now + Nanos::from_secs(30);
+        world.gateway_on(GatewayInput::Tick);
+    }
+    world.command(Command::Balances).unwrap();
+    let answered = world.reports.iter().any(|report| matches!(report, Report::Balance { .. }));
+    assert!(answered, "{:?}", world.reports);
+}
+
+#[test]
 fn a_late_order_is_not_taken() {
     let mut world = World::ready(Transport::Ws);
     let order = world.draft(Side::Buy, Kind::Limit, Tif::Gtc, "29000", "0.01");
@@ -635,6 +671,25 @@ fn nonces_go_on_across_restarts() {
 }
 
 /// The socket tells microseconds; asked before it is open, the question waits for it.
+#[test]
+fn nothing_is_sent_with_a_nonce_that_is_not_set_aside() {
+    let mut world = World::ready(Transport::Rest);
+    world.told();
+    let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "30000.1", "0.01");
+    world.gateway.nonces_below(1);
+    let refused = world.gateway.encode(&order, world.now, &mut OrderBytes::new());
+    assert_eq!(refused, Err(EncodeError::NotReady));
+    world.command(Command::Balances).unwrap();
+    world.gateway_on(GatewayInput::Tick);
+    let told = |world: &World| world.reports.iter().any(|report| matches!(report, Report::Balance { .. }));
+    assert!(!told(&world), "{:?}", world.reports);
+    // The question waits, and goes once there are nonces again.
+    world.gateway.nonces_below(u64::MAX);
+    world.gateway_on(GatewayInput::Tick);
+    assert!(told(&world), "{:?}", world.reports);
+    assert_eq!(world.gateway.encode(&order, world.now, &mut OrderBytes::new()), Ok(()));
+}
+
 #[test]
 fn the_clock_is_asked_over_the_socket() {
     for early in [true, false] {

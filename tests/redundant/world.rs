@@ -50,7 +50,7 @@ impl Run {
         changes.push(format!("run.seed={seed}"));
         changes.push("venue.binance.spot.connections=2".to_owned());
         changes.push("venue.kraken.spot.connections=2".to_owned());
-        let config = Config::demo(&changes).unwrap();
+        let config = Config::demo_on(&["binance.spot", "kraken.spot"], &changes).unwrap();
         let (sim, keys) = simulate(&config, START).unwrap();
         let path = Path { latency: Nanos::from_micros(300), jitter: MS, chop: true, ..Path::default() };
         let mut world = World::new(sim, path, seed, START);

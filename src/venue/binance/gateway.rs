@@ -469,6 +469,22 @@ impl Gateway for BinanceGateway {
         Ok(())
     }
 
+    fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        self.encoder.begin(order, out)
+    }
+
+    fn complete(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if self.channel != Channel::Session {
+            return self.encode(order, now, out);
+        }
+        if !self.orders.usable {
+            return Err(EncodeError::NotReady);
+        }
+        self.encoder.complete(order, now, out)?;
+        self.recent.remember(order);
+        Ok(())
+    }
+
     #[inline]
     fn spend(&mut self, _: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
         self.turns.budget.spend(&limits::order(), urgency, 0, now)

@@ -5,11 +5,11 @@
 
 use super::desk::Desk;
 use super::sign::Signer;
-use super::template::{Channel, Fields, Shape, Template, Value};
+use super::template::{Channel, Fields, Shape, Template, Value, complete_ws};
 use crate::types::{Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Nanos, Price, Qty, Side, Tif};
-use crate::venue::{EncodeError, Lane, OrderBytes};
+use crate::venue::{Begun, EncodeError, Lane, OrderBytes};
 use crate::wire::pen::Decimals;
-use crate::wire::ws::{Masks, frame_client_text};
+use crate::wire::ws::{Masks, begin_client_text, finish_client_text, frame_client_text};
 
 /// Room before a WebSocket text for the head of any frame.
 const FRAME_HEAD: usize = 14;
@@ -46,7 +46,6 @@ pub struct Encoder {
     /// Position in `traded` by instrument number.
     by_id: Vec<Option<u16>>,
     tail: Vec<u8>,
-    scratch: Box<[u8; 1024]>,
     window_ms: u32,
     generation: u32,
     masks: Masks,
@@ -92,7 +91,6 @@ impl Encoder {
             traded,
             by_id,
             tail: rest_tail(&config.rest, key),
-            scratch: Box::new([0; 1024]),
             window_ms: config.window_ms,
             generation: config.credentials.generation,
             masks: Masks::new(config.mask_seed),
@@ -153,10 +151,70 @@ impl Encoder {
         now: Nanos,
         out: &mut OrderBytes,
     ) -> Result<(), EncodeError> {
-        let at = self.by_id.get(usize::from(order.instrument.0)).copied().flatten();
-        let traded =
-            at.and_then(|at| self.traded.get(usize::from(at))).ok_or(EncodeError::UnknownInstrument)?;
+        if self.channel == Channel::Session {
+            self.begin(order, out)?;
+            return self.complete(order, now, out);
+        }
+        let (traded, template) = self.template(order)?;
         traded.spec.check(order.price, order.qty)?;
+        let fields = traded.fields(order, now);
+        let buffer = out.buffer();
+        let (start, end) = if self.channel == Channel::Rest {
+            let end = template.write_rest(signer, &fields, &self.tail, &mut buffer[..]);
+            (0, end.ok_or(EncodeError::TooLong)?)
+        } else {
+            let mut scratch = [0; 1024];
+            let text = &mut buffer[FRAME_HEAD..];
+            let len = template.write_signed_ws(signer, &fields, &mut scratch, text);
+            let len = len.ok_or(EncodeError::TooLong)?;
+            let mask = self.masks.next_key();
+            let frame = frame_client_text(&mut buffer[..], FRAME_HEAD, len, mask);
+            let frame = frame.ok_or(EncodeError::TooLong)?;
+            (frame.start, frame.end)
+        };
+        out.set(start, end)?;
+        out.lane = if self.channel == Channel::Rest { Lane::Rest } else { Lane::Orders };
+        out.client = order.client;
+        out.generation = self.generation;
+        out.expires = self.expires(now);
+        Ok(())
+    }
+
+    /// Writes what is known of the order before its price, size and time. Only in sessions.
+    pub fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if self.channel != Channel::Session {
+            return Err(EncodeError::Unsupported);
+        }
+        let mask = self.masks.next_key();
+        let (_, template) = self.template(order)?;
+        let buffer = &mut out.buffer()[..];
+        let len = template.begin_ws(Value::Id(order.client), &mut buffer[FRAME_HEAD..]);
+        let at = FRAME_HEAD + len.ok_or(EncodeError::TooLong)?;
+        begin_client_text(buffer, FRAME_HEAD, at, mask).ok_or(EncodeError::TooLong)?;
+        out.begun = Begun { at, mask, session: 0 };
+        out.lane = Lane::Orders;
+        out.client = order.client;
+        out.generation = self.generation;
+        Ok(())
+    }
+
+    /// Writes the rest.
+    #[inline]
+    pub fn complete(&self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        let traded = self.traded(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
+        traded.spec.check(order.price, order.qty)?;
+        let Begun { at, mask, .. } = out.begun;
+        let buffer = &mut out.buffer()[..];
+        let end = complete_ws(&traded.fields(order, now), order.kind != Kind::Market, b"", buffer, at);
+        let len = end.and_then(|end| end.checked_sub(FRAME_HEAD)).ok_or(EncodeError::TooLong)?;
+        let frame = finish_client_text(buffer, FRAME_HEAD, at, len, mask).ok_or(EncodeError::TooLong)?;
+        out.set(frame.start, frame.end)?;
+        out.expires = self.expires(now);
+        Ok(())
+    }
+
+    fn template(&self, order: &Draft) -> Result<(&Traded, &Template), EncodeError> {
+        let traded = self.traded(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
         let kind = match (order.kind, order.tif) {
             (Kind::Limit, Tif::Ioc) => 0,
             (Kind::Limit, Tif::Fok) => 1,
@@ -168,35 +226,23 @@ impl Encoder {
         let set = usize::from(order.reduce_only) * Side::BOTH.len() + order.side as usize;
         // A market without positions has no second set.
         let template = traded.templates.get(set * KINDS.len() + kind).ok_or(EncodeError::Unsupported)?;
-        let fields = Fields {
+        Ok((traded, template))
+    }
+
+    /// The time was cut to whole milliseconds; one more covers it.
+    fn expires(&self, now: Nanos) -> Nanos {
+        now + Nanos::from_millis(i64::from(self.window_ms) - 1)
+    }
+}
+
+impl Traded {
+    #[inline]
+    fn fields(&self, order: &Draft, now: Nanos) -> Fields<Value<'_>> {
+        Fields {
             client: Value::Id(order.client),
-            price: Value::Number(order.price.0, &traded.price),
-            qty: Value::Number(order.qty.0, &traded.qty),
+            price: Value::Number(order.price.0, &self.price),
+            qty: Value::Number(order.qty.0, &self.qty),
             time_ms: now.millis(),
-        };
-        let buffer = out.buffer();
-        let (start, end) = match self.channel {
-            Channel::Rest => {
-                let end = template.write_rest(signer, &fields, &self.tail, &mut buffer[..]);
-                (0, end.ok_or(EncodeError::TooLong)?)
-            }
-            Channel::Session | Channel::SignedWs => {
-                let signer = (self.channel == Channel::SignedWs).then_some(signer);
-                let scratch = &mut self.scratch[..];
-                let len = template
-                    .write_ws(signer, &fields, scratch, &mut buffer[FRAME_HEAD..])
-                    .ok_or(EncodeError::TooLong)?;
-                let frame = frame_client_text(&mut buffer[..], FRAME_HEAD, len, self.masks.next_key())
-                    .ok_or(EncodeError::TooLong)?;
-                (frame.start, frame.end)
-            }
-        };
-        out.set(start, end)?;
-        out.lane = if self.channel == Channel::Rest { Lane::Rest } else { Lane::Orders };
-        out.client = order.client;
-        out.generation = self.generation;
-        // The time was cut to whole milliseconds; one more covers it.
-        out.expires = now + Nanos::from_millis(i64::from(self.window_ms) - 1);
-        Ok(())
+        }
     }
 }

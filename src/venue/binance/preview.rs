@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::call;
 use super::desk::Desk;
 use super::sign::{Signer, percent_encode};
-use super::template::{Channel, Fields, Shape, Template};
+use super::template::{Channel, Fields, Shape, Template, complete_ws};
 use crate::types::{Endpoint, Kind, Nanos, Tif};
 use crate::venue::{Credentials, OrderText, Preview, PreviewError, SignRequest, Signed, Transport};
 
@@ -54,9 +54,15 @@ pub fn order(
             let session = signer.can_log_on();
             let channel = if session { Channel::Session } else { Channel::SignedWs };
             let template = Template::new(channel, &shape, WINDOW_MS, key, &signer);
-            let mut scratch = vec![0; BUFFER];
-            let signs = (!session).then_some(&signer);
-            let end = template.write_ws(signs, &fields, &mut scratch, &mut out).ok_or_else(too_long)?;
+            let end = if session {
+                let at = template.begin_ws(fields.client, &mut out);
+                let priced = order.kind != Kind::Market;
+                at.and_then(|at| complete_ws(&fields, priced, b"", &mut out, at))
+            } else {
+                let mut scratch = vec![0; BUFFER];
+                template.write_signed_ws(&signer, &fields, &mut scratch, &mut out)
+            };
+            let end = end.ok_or_else(too_long)?;
             let mut frames = Vec::new();
             let mut notes = Vec::new();
             if session {

@@ -1,7 +1,8 @@
 //! What orders of one symbol, side and type share, written once.
 //!
-//! An order is a copy of its template with client id, price, quantity and time behind it, in that
-//! place because a signature then has to compress only the blocks from the client id on.
+//! A REST order is a copy of its template with client id, price, quantity and time behind it, in that
+//! place because a signature then has to compress only the blocks from the client id on. A WebSocket
+//! request has its ids in front and time, price and quantity last: all but those is written ahead.
 //! On spot `newOrderRespType` is left to its default: FULL for LIMIT and MARKET, which answers with the
 //! fills and their trade ids, so that they are known before the private stream tells them; ACK for
 //! LIMIT_MAKER, which cannot fill at once. On USD-M the default is ACK, and RESULT the most there is:
@@ -71,7 +72,7 @@ impl Write for Value<'_> {
 
 /// All that orders of one symbol, side, type and lifetime share.
 pub struct Template {
-    /// Everything before the client id.
+    /// Everything before the client id; in a WebSocket request, between the two places where it stands.
     head: Box<[u8]>,
     /// Where in `head` the signed text starts (REST).
     signed_from: usize,
@@ -145,7 +146,7 @@ impl Template {
             }
             Channel::Session | Channel::SignedWs => {
                 let (method, ..) = shape.desk.place;
-                head.extend_from_slice(format!(r#"{{"method":"{method}","params":{{"#).as_bytes());
+                head.extend_from_slice(format!(r#"","method":"{method}","params":{{"#).as_bytes());
                 for (name, value) in &fixed {
                     let value = serde_json::Value::from(*value);
                     head.extend_from_slice(format!("\"{name}\":{value},").as_bytes());
@@ -223,66 +224,83 @@ impl Template {
         pen.end()
     }
 
-    /// The JSON text of the WebSocket request, at the front of `out`; signed when `signer` is
-    /// given. `scratch` takes the text to sign. `None` when it does not fit.
-    pub fn write_ws(
+    /// The JSON text of the WebSocket request up to its time, at the front of `out`: where it ends. The
+    /// request's id is the order's, so that an answer needs no table to find its order. `None` when
+    /// it does not fit.
+    pub fn begin_ws(&self, client: impl Write, out: &mut [u8]) -> Option<usize> {
+        let mut pen = Pen::new(out);
+        pen.put_const(br#"{"id":""#);
+        client.write(&mut pen);
+        pen.put(&self.head);
+        client.write(&mut pen);
+        pen.put_const(br#"","timestamp":"#);
+        pen.end()
+    }
+
+    /// The whole text of the WebSocket request, at the front of `out`, with its own signature.
+    /// `scratch` takes the text to sign. `None` when it does not fit.
+    pub fn write_signed_ws(
         &self,
-        signer: Option<&Signer>,
-        fields: &Fields<impl Write>,
+        signer: &Signer,
+        fields: &Fields<impl Write + Copy>,
         scratch: &mut [u8],
         out: &mut [u8],
     ) -> Option<usize> {
-        let mut signature = None;
-        if let Some(signer) = signer {
-            let mut pen = Pen::new(scratch);
-            pen.put(&self.sign_parts[0]);
-            fields.client.write(&mut pen);
-            pen.put(&self.sign_answer);
-            if self.priced {
-                pen.put_const(b"&price=");
-                fields.price.write(&mut pen);
-            }
-            pen.put_const(b"&quantity=");
-            fields.qty.write(&mut pen);
-            pen.put(&self.sign_parts[1]);
-            pen.put_integer(fields.time_ms);
-            pen.put(&self.sign_parts[2]);
-            let end = pen.end()?;
-            let mut text = [0; MAX_SIGNATURE];
-            let len = match (signer, &self.absorbed) {
-                (Signer::Hmac(key), Some(absorbed)) => {
-                    let from = absorbed.bytes();
-                    let mac = key.finish_in_place(absorbed, scratch.get_mut(from..)?, end - from)?;
-                    let mut pen = Pen::new(&mut text);
-                    pen.put_hex(&mac);
-                    pen.end()?
-                }
-                _ => sign_into(signer, scratch.get(..end)?, false, &mut text)?,
-            };
-            signature = Some((text, len));
-        }
-        let mut pen = Pen::new(out);
-        pen.put(&self.head);
+        let mut pen = Pen::new(scratch);
+        pen.put(&self.sign_parts[0]);
         fields.client.write(&mut pen);
+        pen.put(&self.sign_answer);
         if self.priced {
-            pen.put_const(br#"","price":""#);
+            pen.put_const(b"&price=");
             fields.price.write(&mut pen);
         }
-        pen.put_const(br#"","quantity":""#);
+        pen.put_const(b"&quantity=");
         fields.qty.write(&mut pen);
-        pen.put_const(br#"","timestamp":"#);
+        pen.put(&self.sign_parts[1]);
         pen.put_integer(fields.time_ms);
-        if let Some((text, len)) = signature {
-            pen.put_const(br#","signature":""#);
-            pen.put(&text[..len]);
-            pen.put_const(br#"""#);
-        }
-        // The request's id is the order's, so that an answer needs no table to find its order.
-        pen.put_const(br#"},"id":""#);
-        fields.client.write(&mut pen);
-        pen.put_const(br#""}"#);
-        pen.end()
+        pen.put(&self.sign_parts[2]);
+        let end = pen.end()?;
+        let mut signature = [0; MAX_SIGNATURE];
+        let len = match (signer, &self.absorbed) {
+            (Signer::Hmac(key), Some(absorbed)) => {
+                let from = absorbed.bytes();
+                let mac = key.finish_in_place(absorbed, scratch.get_mut(from..)?, end - from)?;
+                let mut pen = Pen::new(&mut signature);
+                pen.put_hex(&mac);
+                pen.end()?
+            }
+            _ => sign_into(signer, scratch.get(..end)?, false, &mut signature)?,
+        };
+        let at = self.begin_ws(fields.client, out)?;
+        complete_ws(fields, self.priced, &signature[..len], out, at)
     }
+}
+
+/// What follows [`Template::begin_ws`], from `at` on: where the request ends. `None` when it does not
+/// fit.
+#[inline]
+pub fn complete_ws(
+    fields: &Fields<impl Write>,
+    priced: bool,
+    signature: &[u8],
+    out: &mut [u8],
+    at: usize,
+) -> Option<usize> {
+    let mut pen = Pen::at(out, at);
+    pen.put_integer(fields.time_ms);
+    if priced {
+        pen.put_const(br#","price":""#);
+        fields.price.write(&mut pen);
+        pen.put_const(br#"""#);
+    }
+    pen.put_const(br#","quantity":""#);
+    fields.qty.write(&mut pen);
+    if !signature.is_empty() {
+        pen.put_const(br#"","signature":""#);
+        pen.put(signature);
+    }
+    pen.put_const(br#""}}"#);
+    pen.end()
 }
 
 /// Any key's signature as text; the HMAC of templates goes another way.

@@ -16,18 +16,21 @@
 mod answers;
 mod commands;
 mod session;
+mod turn;
 
 use self::session::Session;
+use self::turn::Waiting;
 use super::call::Call;
 use super::errors;
+use super::limits;
 use super::order::Encoder;
 use super::private::{Reader, unknown};
 use super::sign::Signer;
 use super::symbol::Market;
 use crate::types::{Class, ClientId, Draft, Nanos, Report};
 use crate::venue::{
-    Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
-    LaneSpec, OrderBytes, PreviewError, Transport, Unsupported,
+    Budget, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
+    LaneSpec, Limited, OrderBytes, PreviewError, Transport, Turns, Unsupported, Urgency,
 };
 
 /// A request not answered by then is given up.
@@ -50,6 +53,7 @@ pub struct BybitGateway {
     switch: Switch,
     pending: Vec<Pending>,
     next_token: u64,
+    turns: Turns<Waiting>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,6 +140,13 @@ impl BybitGateway {
             switch: Switch::Off,
             pending: Vec::new(),
             next_token: 1,
+            turns: Turns::new(Budget::new(
+                match market {
+                    Market::Spot => &limits::SPOT,
+                    Market::Linear | Market::Inverse => &limits::CONTRACTS,
+                },
+                1,
+            )),
         })
     }
 
@@ -167,13 +178,7 @@ impl BybitGateway {
         }
     }
 
-    /// Sends a request by the way that its kind goes.
-    fn send(&mut self, call: Call, what: What, now: Nanos, out: &mut GatewayOut) {
-        let lane = if self.over_session() && self.orders.usable && !call.op.is_empty() {
-            Lane::Orders
-        } else {
-            Lane::Rest
-        };
+    fn send_now(&mut self, lane: Lane, call: Call, what: What, now: Nanos, out: &mut GatewayOut) {
         if self.pending.len() >= MAX_PENDING {
             let oldest = self.pending.remove(0);
             self.unanswered(oldest.what, out);
@@ -258,6 +263,7 @@ impl Gateway for BybitGateway {
             GatewayInput::Failed { token, sent } => self.failed(token, sent, out),
             GatewayInput::Tick => {
                 self.give_up(|pending| now - pending.asked >= PATIENCE, out);
+                self.take_turns(now, out);
                 self.tick(now, out);
             }
         }
@@ -268,6 +274,15 @@ impl Gateway for BybitGateway {
             return Err(EncodeError::NotReady);
         }
         self.encoder.encode(&self.signer, order, now, out)
+    }
+
+    #[inline]
+    fn spend(&mut self, _: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
+        self.turns.budget.spend(&self.order_costs(), urgency, 0, now)
+    }
+
+    fn refund(&mut self, _: &Draft, now: Nanos) {
+        self.turns.budget.refund(&self.order_costs(), 0, now);
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {

@@ -5,9 +5,12 @@
 //! and quote come from the metadata, never from cutting the symbol in two: the perpetual of BTC
 //! against USDC is `BTCPERP`.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::call::percent_encode;
 use crate::types::{
     Asset, Contract, ContractKind, DecimalError, InstrumentSpec, Money, Price, Qty, Scale, Symbol, Text,
     parse,
@@ -51,10 +54,13 @@ struct Answer<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Page<'a> {
     category: String,
     #[serde(borrow)]
     list: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    next_page_cursor: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +110,15 @@ pub fn instruments(market: Market, body: &[u8]) -> Option<Vec<InstrumentSpec>> {
     }
     let listed = answer.result.list.iter().filter_map(|raw| serde_json::from_str::<Info>(raw.get()).ok());
     Some(listed.filter_map(|info| spec(market, &info)).collect())
+}
+
+/// Path and query of the page after this one, when it names one; `first` is the first page's.
+pub fn next_page(market: Market, first: &str, body: &[u8]) -> Option<String> {
+    let Page { category, list, next_page_cursor } = serde_json::from_slice::<Answer>(body).ok()?.result;
+    // The last page may come with a cursor to an empty one.
+    let goes_on = category == market.category() && !list.is_empty();
+    let cursor = next_page_cursor.filter(|cursor| goes_on && !cursor.is_empty())?;
+    Some(format!("{first}&cursor={}", percent_encode(&cursor)))
 }
 
 fn spec(market: Market, info: &Info) -> Option<InstrumentSpec> {

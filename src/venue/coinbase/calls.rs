@@ -11,6 +11,8 @@ use crate::venue::{Budget, GatewayWant, HttpRequest, Turns};
 
 /// Calls that may wait for their answers.
 const CALLS: usize = 256;
+/// How long a call waits for the venue's limits.
+const PATIENCE: Nanos = Nanos::from_secs(15);
 /// Life of a token that is used at once, in seconds.
 const LIFE: i64 = 60;
 
@@ -193,6 +195,11 @@ impl Calls {
         while let Some((call, ask)) = self.turns.next(now) {
             self.send_now(call, ask, now, wants);
         }
+    }
+
+    /// A call that has waited too long for the venue's limits: it will not be sent.
+    pub fn late(&mut self, now: Nanos) -> Option<Call> {
+        self.turns.late(PATIENCE, now).map(|(call, _)| call)
     }
 
     fn send_now(&mut self, call: Call, ask: Ask, now: Nanos, wants: &mut Vec<GatewayWant>) {

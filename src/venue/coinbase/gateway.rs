@@ -119,6 +119,9 @@ impl CoinbaseGateway {
             self.settle_ready("no token for an order", out);
         }
         self.calls.take_turns(now, &mut out.wants);
+        while let Some(call) = self.calls.late(now) {
+            self.call_failed(&call, call.name(), Class::Refused, limits::NO_ROOM, now, out);
+        }
         self.follow_up(now, out);
     }
 

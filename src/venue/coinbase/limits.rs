@@ -23,6 +23,9 @@ pub const fn rules(product: Product) -> [Rule; 1] {
     }
 }
 
+/// What is said of a call that waited too long.
+pub const NO_ROOM: &str = "not sent: the venue's limits had no room";
+
 /// One private request, an order among them.
 pub const REQUEST: Costs = cost(0, 1);
 

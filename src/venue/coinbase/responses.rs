@@ -148,7 +148,7 @@ impl CoinbaseGateway {
     }
 
     /// A call that was answered with an error, or not at all.
-    fn call_failed(
+    pub(super) fn call_failed(
         &mut self,
         call: &Call,
         name: &'static str,

@@ -23,7 +23,10 @@ pub const FUTURES: Venue = Venue {
     },
     preview: None,
     sign: None,
+    secrets: super::SECRETS,
+    trades: super::trades::derivative_trades,
     instruments: symbol::instruments,
     instruments_target: "/derivatives/api/v3/instruments",
+    instruments_next: |_| None,
     endpoints: ("wss://futures.kraken.com/ws/v1", "https://futures.kraken.com"),
 };

@@ -14,7 +14,7 @@ use super::requests::{Asked, Call, Calls, Ring};
 use super::session::{Session, TOKEN_WAIT};
 use super::sign::Signer;
 use super::symbol;
-use crate::types::{ClientId, Draft, InstrumentId, InstrumentSpec, Nanos};
+use crate::types::{Class, ClientId, Draft, InstrumentId, InstrumentSpec, Nanos};
 use crate::venue::{
     Budget, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
     LaneSpec, Limited, OrderBytes, PreviewError, Transport, Unsupported, Urgency,
@@ -129,6 +129,18 @@ impl KrakenGateway {
         true
     }
 
+    /// The place of an order's pair, whose rules it keeps.
+    #[inline]
+    fn checked(&self, order: &Draft) -> Result<usize, EncodeError> {
+        let place = self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
+        let (_, spec) = self.config.instruments.get(place).ok_or(EncodeError::UnknownInstrument)?;
+        spec.check(order.price, order.qty)?;
+        if order.reduce_only {
+            return Err(EncodeError::Unsupported);
+        }
+        Ok(place)
+    }
+
     fn amend(
         &mut self,
         client: ClientId,
@@ -199,6 +211,9 @@ impl Gateway for KrakenGateway {
             GatewayInput::Failed { token, sent } => self.failed(token, sent, now, out),
             GatewayInput::Tick => {
                 self.calls.take_turns(now, &mut out.wants);
+                while let Some(late) = self.calls.late(now) {
+                    self.call_failed(&late.call, late.name(), Class::Refused, limits::NO_ROOM, now, out);
+                }
                 self.tick(now, out);
             }
             GatewayInput::Opened(_) | GatewayInput::Closed(_) | GatewayInput::Text(..) => {}
@@ -209,32 +224,54 @@ impl Gateway for KrakenGateway {
         if !self.ready() {
             return Err(EncodeError::NotReady);
         }
-        let place = self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
-        let (_, spec) = self.config.instruments.get(place).ok_or(EncodeError::UnknownInstrument)?;
-        spec.check(order.price, order.qty)?;
-        if order.reduce_only {
-            return Err(EncodeError::Unsupported);
+        if self.config.transport == Transport::Ws {
+            self.begin(order, out)?;
+            return self.complete(order, now, out);
         }
+        let place = self.checked(order)?;
         let deadline = *self.stamp.write(now + Nanos::from_millis(i64::from(self.window_ms)));
-        match self.config.transport {
-            Transport::Ws => {
-                let mask = self.masks.next_key();
-                let template = self.sockets.get(place).ok_or(EncodeError::NotReady)?;
-                let id = self.ring.ask(Asked::Order(order.client));
-                template.encode(order, &deadline, id, mask, out)?;
-                out.lane = Lane::Orders;
-            }
-            Transport::Rest => {
-                let template = self.rests.get(place).ok_or(EncodeError::NotReady)?;
-                let (nonce, signer) = self.calls.nonce(now).ok_or(EncodeError::NotReady)?;
-                template.encode(order, &deadline, nonce, signer, out)?;
-                // With every other call of the key: nonces must arrive in order.
-                out.lane = Lane::Rest;
-            }
-        }
-        out.expires = order::expires(now, self.window_ms);
+        let template = self.rests.get(place).ok_or(EncodeError::NotReady)?;
+        let (nonce, signer) = self.calls.nonce(now).ok_or(EncodeError::NotReady)?;
+        template.encode(order, &deadline, nonce, signer, out)?;
+        // With every other call of the key: nonces must arrive in order.
+        out.lane = Lane::Rest;
         out.client = order.client;
         out.generation = self.generation;
+        out.expires = order::expires(now, self.window_ms);
+        Ok(())
+    }
+
+    fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if self.config.transport != Transport::Ws || order.reduce_only {
+            return Err(EncodeError::Unsupported);
+        }
+        let place = self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
+        let mask = self.masks.next_key();
+        let template = self.sockets.get(place).ok_or(EncodeError::NotReady)?;
+        template.begin(order, self.session.tokens, mask, out)?;
+        out.lane = Lane::Orders;
+        out.client = order.client;
+        out.generation = self.generation;
+        Ok(())
+    }
+
+    fn complete(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if !self.ready() {
+            return Err(EncodeError::NotReady);
+        }
+        if self.config.transport != Transport::Ws {
+            return self.encode(order, now, out);
+        }
+        if out.begun.session != self.session.tokens {
+            // Begun with a token of before.
+            self.begin(order, out)?;
+        }
+        let place = self.checked(order)?;
+        let template = self.sockets.get(place).ok_or(EncodeError::NotReady)?;
+        let deadline = *self.stamp.write(now + Nanos::from_millis(i64::from(self.window_ms)));
+        let id = self.ring.ask(Asked::Order(order.client));
+        template.complete(order, &deadline, id, out)?;
+        out.expires = order::expires(now, self.window_ms);
         Ok(())
     }
 
@@ -247,6 +284,10 @@ impl Gateway for KrakenGateway {
     fn refund(&mut self, order: &Draft, now: Nanos) {
         let place = self.place(order.instrument).unwrap_or(usize::MAX);
         self.trading.refund(&limits::ORDER, place, now);
+    }
+
+    fn nonces_below(&mut self, below: u64) {
+        self.calls.nonces_below(below);
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {

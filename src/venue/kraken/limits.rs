@@ -58,6 +58,9 @@ pub const CANCEL: Costs = cost(POINTS, 8);
 /// An amendment at its dearest.
 pub const AMEND: Costs = cost(POINTS, 4);
 
+/// What is said of a call that waited too long.
+pub const NO_ROOM: &str = "not sent: the venue's limits had no room";
+
 /// What a call over REST costs.
 pub fn call(name: &str) -> Costs {
     match name {

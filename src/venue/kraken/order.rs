@@ -11,9 +11,9 @@ use super::json::quoted;
 use super::sign::{SIGNATURE, Signer};
 use super::symbol;
 use crate::types::{ClientId, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Side, Tif};
-use crate::venue::{EncodeError, OrderBytes};
+use crate::venue::{Begun, EncodeError, OrderBytes};
 use crate::wire::pen::{Decimals, Pen, Stamp};
-use crate::wire::ws::frame_client_text;
+use crate::wire::ws::{begin_client_text, finish_client_text};
 
 /// The venue takes deadlines from half a second to a minute ahead.
 pub const DEADLINE_MS: std::ops::RangeInclusive<u32> = 500..=60_000;
@@ -57,12 +57,11 @@ impl Socket {
         Socket { head: Zeroizing::new(head.into_bytes()), numbers: Numbers::new(spec) }
     }
 
-    /// Writes the complete, masked frame.
-    pub fn encode(
+    /// Writes what is known of the order before its deadline, price and size, masked.
+    pub fn begin(
         &self,
         order: &Draft,
-        deadline: &[u8; Stamp::LEN],
-        request: u64,
+        session: u32,
         mask: [u8; 4],
         out: &mut OrderBytes,
     ) -> Result<(), EncodeError> {
@@ -70,9 +69,26 @@ impl Socket {
         let mut text = Pen::at(out.buffer(), FRAME_HEADER);
         text.put(&self.head);
         text.put_uuid(order.client);
-        text.put_const(b"\",\"deadline\":\"");
-        text.put_const(deadline);
         text.put(terms.as_bytes());
+        let at = text.end().ok_or(EncodeError::TooLong)?;
+        begin_client_text(out.buffer(), FRAME_HEADER, at, mask).ok_or(EncodeError::TooLong)?;
+        out.begun = Begun { at, mask, session };
+        Ok(())
+    }
+
+    /// Writes the rest: a complete, masked frame.
+    #[inline]
+    pub fn complete(
+        &self,
+        order: &Draft,
+        deadline: &[u8; Stamp::LEN],
+        request: u64,
+        out: &mut OrderBytes,
+    ) -> Result<(), EncodeError> {
+        let Begun { at, mask, .. } = out.begun;
+        let mut text = Pen::at(out.buffer(), at);
+        text.put_const(deadline);
+        text.put_const(b"\",\"order_qty\":");
         text.put_decimal(order.qty.0, &self.numbers.qty);
         text.put_const(b",\"limit_price\":");
         text.put_decimal(order.price.0, &self.numbers.price);
@@ -80,13 +96,14 @@ impl Socket {
         text.put_number(request);
         text.put_const(b"}");
         let end = text.end().ok_or(EncodeError::TooLong)?;
-        let frame = frame_client_text(out.buffer(), FRAME_HEADER, end - FRAME_HEADER, mask);
+        let len = end.checked_sub(FRAME_HEADER).ok_or(EncodeError::TooLong)?;
+        let frame = finish_client_text(out.buffer(), FRAME_HEADER, at, len, mask);
         let frame = frame.ok_or(EncodeError::TooLong)?;
         out.set(frame.start, frame.end)
     }
 }
 
-/// Side, type and lifetime of a limit order, from behind the deadline to the quantity.
+/// Side, type and lifetime of a limit order, from behind the client id to the deadline.
 fn socket_terms(side: Side, kind: Kind, tif: Tif) -> Result<&'static str, EncodeError> {
     macro_rules! terms {
         ($side:literal, $rest:literal) => {
@@ -95,7 +112,7 @@ fn socket_terms(side: Side, kind: Kind, tif: Tif) -> Result<&'static str, Encode
                 $side,
                 "\",\"order_type\":\"limit\",\"time_in_force\":\"",
                 $rest,
-                ",\"order_qty\":"
+                ",\"deadline\":\""
             )
         };
     }
@@ -248,26 +265,36 @@ mod tests {
         String::from_utf8(text.collect()).unwrap()
     }
 
+    fn encode(
+        template: &Socket,
+        order: &Draft,
+        request: u64,
+        mask: [u8; 4],
+        out: &mut OrderBytes,
+    ) -> Result<(), EncodeError> {
+        template.begin(order, 1, mask, out)?;
+        template.complete(order, Stamp::new().write(AT), request, out)
+    }
+
     #[test]
     fn a_socket_order_is_one_masked_frame() {
         let mut out = OrderBytes::new();
         let template = Socket::new(&spec(), "TO\"KEN");
-        let mut stamp = Stamp::new();
-        template.encode(&draft(Kind::Limit, Tif::Ioc), stamp.write(AT), 7, [1, 2, 3, 4], &mut out).unwrap();
+        encode(&template, &draft(Kind::Limit, Tif::Ioc), 7, [1, 2, 3, 4], &mut out).unwrap();
         assert_eq!(
             unmasked(out.as_slice()),
             "{\"method\":\"add_order\",\"params\":{\"symbol\":\"BTC/USD\",\"stp_type\":\"cancel_newest\",\
              \"token\":\"TO\\\"KEN\",\"cl_ord_id\":\"6d1b345e-2821-40e2-ad83-4ecb18a06876\",\
-             \"deadline\":\"2026-07-26T10:00:00.900Z\",\"side\":\"buy\",\"order_type\":\"limit\",\
-             \"time_in_force\":\"ioc\",\"order_qty\":0.01000001,\"limit_price\":30000.1},\"req_id\":7}"
+             \"side\":\"buy\",\"order_type\":\"limit\",\"time_in_force\":\"ioc\",\
+             \"deadline\":\"2026-07-26T10:00:00.900Z\",\"order_qty\":0.01000001,\"limit_price\":30000.1},\"req_id\":7}"
         );
         let post = draft(Kind::PostOnly, Tif::Gtc);
-        template.encode(&post, stamp.write(AT), 8, [0; 4], &mut out).unwrap();
+        encode(&template, &post, 8, [0; 4], &mut out).unwrap();
         let text = unmasked(out.as_slice());
-        assert!(text.contains("\"time_in_force\":\"gtc\",\"post_only\":true,\"order_qty\""), "{text}");
+        assert!(text.contains("\"time_in_force\":\"gtc\",\"post_only\":true,\"deadline\""), "{text}");
         serde_json::from_str::<serde_json::Value>(&text).unwrap();
         for (kind, tif) in [(Kind::Limit, Tif::Fok), (Kind::PostOnly, Tif::Ioc), (Kind::Market, Tif::Ioc)] {
-            let refused = template.encode(&draft(kind, tif), stamp.write(AT), 9, [0; 4], &mut out);
+            let refused = encode(&template, &draft(kind, tif), 9, [0; 4], &mut out);
             assert_eq!(refused, Err(EncodeError::Unsupported));
         }
     }

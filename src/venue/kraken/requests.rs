@@ -15,6 +15,9 @@ const WAITING: usize = 4096;
 /// REST calls that may wait for their answers.
 const CALLS: usize = 256;
 
+/// How long a call waits for the venue's limits.
+const PATIENCE: Nanos = Nanos::from_secs(15);
+
 /// A request over the socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Asked {
@@ -189,11 +192,23 @@ impl Calls {
         self.take_turns(now, wants);
     }
 
-    /// Sends the calls that there is room for by now.
+    /// None from here on may be used.
+    pub fn nonces_below(&mut self, below: u64) {
+        self.nonce.stop_below(below);
+    }
+
+    /// Sends the calls that there is room for by now. Without a nonce they wait.
     pub fn take_turns(&mut self, now: Nanos, wants: &mut Vec<GatewayWant>) {
-        while let Some(first) = self.turns.next(now) {
+        while self.nonce.has(now)
+            && let Some(first) = self.turns.next(now)
+        {
             self.send(first, now, wants);
         }
+    }
+
+    /// A call that has waited too long for the venue's limits: it will not be sent.
+    pub fn late(&mut self, now: Nanos) -> Option<Pending> {
+        self.turns.late(PATIENCE, now)
     }
 
     /// Sends a call once more, with a higher nonce.

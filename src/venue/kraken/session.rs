@@ -34,6 +34,8 @@ pub(super) struct Session {
     /// When to ask for a token (again); `None` = not now.
     pub(super) token_at: Option<Nanos>,
     pub(super) token_wait: Nanos,
+    /// How many tokens came so far: orders begun with an earlier one are not sent.
+    pub(super) tokens: u32,
     /// The time is to be asked once the connection is open.
     pub(super) time_wanted: bool,
 }
@@ -78,6 +80,7 @@ impl KrakenGateway {
         }
         self.session.token_wait = TOKEN_WAIT.0;
         if self.config.transport == Transport::Ws {
+            self.session.tokens = self.session.tokens.wrapping_add(1);
             self.sockets = self.config.instruments.iter().map(|(_, spec)| Socket::new(spec, token)).collect();
         }
         self.session.token = Some(token.to_owned().into());

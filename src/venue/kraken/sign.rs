@@ -78,23 +78,47 @@ pub fn digest(nonce: &[u8], body: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// How many are left where the clock is beyond the bound.
+const SPARE: u64 = 1_000_000;
+
 /// Nonces of one key: microseconds since the epoch, made to rise. A clock that steps back, or two
 /// requests within a microsecond, cost nothing but a nonce ahead of its time.
 #[derive(Debug)]
 pub struct Nonce {
     next: u64,
+    /// None from here on may be used.
+    below: u64,
 }
 
 impl Nonce {
     /// `from` is above every nonce that this key has used.
     pub fn starting(from: u64) -> Nonce {
-        Nonce { next: from.max(1) }
+        Nonce { next: from.max(1), below: u64::MAX }
     }
 
-    /// A nonce above all before. `None` when there is none left: a start value was absurd, and the
-    /// key is of no more use.
+    /// None from here on may be used.
+    pub fn stop_below(&mut self, below: u64) {
+        self.below = below;
+    }
+
+    /// Whether there is one left.
+    pub fn has(&self, now: Nanos) -> bool {
+        self.at(now) < self.below
+    }
+
+    fn at(&self, now: Nanos) -> u64 {
+        // A clock beyond the bound is followed no further than this: some are left all the same.
+        let clock = u64::try_from(now.micros()).unwrap_or(0);
+        self.next.max(clock.min(self.below.saturating_sub(SPARE)))
+    }
+
+    /// A nonce above all before. `None` when there is none left: none is set aside for now, or a start
+    /// value was absurd, and the key is of no more use.
     pub fn take(&mut self, now: Nanos) -> Option<u64> {
-        let nonce = self.next.max(u64::try_from(now.micros()).unwrap_or(0));
+        let nonce = self.at(now);
+        if nonce >= self.below {
+            return None;
+        }
         self.next = nonce.checked_add(1)?;
         Some(nonce)
     }
@@ -150,6 +174,21 @@ mod tests {
             let error = signer(secret).err().unwrap().to_string();
             assert!(error.starts_with("secret: ") && (secret.is_empty() || !error.contains(secret)));
         }
+    }
+
+    #[test]
+    fn no_nonce_reaches_the_bound() {
+        let mut nonce = Nonce::starting(0);
+        let at = |micros: i64| Nanos(micros * 1_000);
+        assert_eq!(nonce.take(at(10_000_000)), Some(10_000_000));
+        // The clock is beyond it: there are some left, and no more.
+        nonce.stop_below(20_000_000);
+        assert_eq!(nonce.take(at(30_000_000)), Some(19_000_000));
+        let left = (0..2_000_000).map_while(|_| nonce.take(at(40_000_000))).last();
+        assert_eq!((left, nonce.has(at(40_000_000))), (Some(19_999_999), false));
+        assert_eq!(nonce.take(at(0)), None, "whatever the clock says");
+        nonce.stop_below(50_000_000);
+        assert_eq!(nonce.take(at(40_000_000)), Some(40_000_000));
     }
 
     #[test]

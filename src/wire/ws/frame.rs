@@ -177,10 +177,31 @@ impl Masks {
 /// [`client_head_len`]) and the payload is masked. Returns where the frame lies; `None`, and
 /// nothing changed, when it does not fit. Whether the payload is UTF-8 is the caller's to know.
 pub fn frame_client_text(buffer: &mut [u8], start: usize, len: usize, mask: [u8; 4]) -> Option<Range<usize>> {
+    finish_client_text(buffer, start, start, len, mask)
+}
+
+/// Masks the front of a client's text message, `buffer[start..to]`, whose rest is not known yet.
+/// `None`, and nothing changed, when it is not all within the buffer.
+pub fn begin_client_text(buffer: &mut [u8], start: usize, to: usize, mask: [u8; 4]) -> Option<()> {
+    apply_mask(buffer.get_mut(start..to)?, mask);
+    Some(())
+}
+
+/// The same as [`frame_client_text`], for a message whose front, up to `masked`, is masked already.
+#[inline]
+pub fn finish_client_text(
+    buffer: &mut [u8],
+    start: usize,
+    masked: usize,
+    len: usize,
+    mask: [u8; 4],
+) -> Option<Range<usize>> {
     let end = start.checked_add(len)?;
     let from = start.checked_sub(client_head_len(len))?;
-    let payload = buffer.get_mut(start..end)?;
-    apply_mask(payload, mask);
+    // The key starts anew every four bytes of the payload, wherever this part begins.
+    let mut turned = mask;
+    turned.rotate_left(masked.checked_sub(start)? % mask.len());
+    apply_mask(buffer.get_mut(masked..end)?, turned);
     let [a, b, c, d] = mask;
     if let (Some(head), Ok(short)) = (buffer.get_mut(from..start)?.as_mut_array::<8>(), u16::try_from(len)) {
         // The usual length: all of the head in one store.
@@ -214,6 +235,23 @@ mod tests {
         let len = bytes.len().min(HEAD_MAX);
         head[..len].copy_from_slice(&bytes[..len]);
         Head::read(&head, bytes.len(), masked, &LIMITS)
+    }
+
+    #[test]
+    fn a_message_in_two_parts_is_the_message_in_one() {
+        for len in [1, 125, 126, 200, 700] {
+            for parted in [0, 1, 2, 3, 4, 63, len].into_iter().filter(|at| *at <= len) {
+                let text: Vec<u8> = (0..HEAD_MAX + len).map(|at| at as u8).collect();
+                let (mut one, mut two) = (text.clone(), text);
+                let mask = [1, 20, 133, 254];
+                let whole = frame_client_text(&mut one, HEAD_MAX, len, mask).unwrap();
+                begin_client_text(&mut two, HEAD_MAX, HEAD_MAX + parted, mask).unwrap();
+                let frame = finish_client_text(&mut two, HEAD_MAX, HEAD_MAX + parted, len, mask).unwrap();
+                assert_eq!((&one[whole.clone()], whole), (&two[frame.clone()], frame), "{len} at {parted}");
+                assert!(begin_client_text(&mut two, 4, 10_000, mask).is_none());
+                assert!(finish_client_text(&mut two, HEAD_MAX, HEAD_MAX - 1, len, mask).is_none());
+            }
+        }
     }
 
     #[test]

@@ -4,9 +4,8 @@ use serde_json::value::RawValue;
 
 use super::super::account;
 use super::super::errors::{self, classify, reference};
-use super::super::private::{Limits, Page, Reply, Unreadable, malformed, unknown};
-use super::session::used;
-use super::{Answer, BybitGateway, List, Of, Pending, Switch, What};
+use super::super::private::{Limits, Page, Reply, Unreadable, malformed, millis, unknown};
+use super::{Answer, BybitGateway, List, Of, Pending, Switch, What, limits, turn};
 use crate::types::{Class, ClientId, Nanos, Report};
 use crate::venue::GatewayOut;
 use crate::venue::bybit::call::Call;
@@ -162,7 +161,8 @@ impl BybitGateway {
     /// Asks for the venue's time when it says that ours is off: whoever hands us `now` goes by the
     /// answer.
     pub(super) fn check_time(&mut self, code: i64, now: Nanos, out: &mut GatewayOut) {
-        let under_way = self.pending.iter().any(|pending| matches!(pending.what, What::ServerTime));
+        let asked = self.pending.iter().any(|pending| matches!(pending.what, What::ServerTime));
+        let under_way = asked || self.turns.waiting().any(turn::Waiting::is_time);
         if errors::BAD_TIME.contains(&code) && !under_way {
             self.send(Call::get("/v5/market/time").public(), What::ServerTime, now, out);
         }
@@ -181,12 +181,12 @@ impl BybitGateway {
             let found = headers.iter().find(|(n, _)| n == name);
             found.map(|(_, value)| std::borrow::Cow::Borrowed(value.as_str()))
         };
-        let limits = Limits {
+        let counts = Limits {
             cap: header("x-bapi-limit"),
             left: header("x-bapi-limit-status"),
             reset: header("x-bapi-limit-reset-timestamp"),
         };
-        let retry_at = used(&limits, &mut out.reports);
+        let retry_at = counts.reset.as_deref().and_then(|text| millis(text).ok());
         let reply = serde_json::from_slice::<Reply>(body).ok();
         let answer = match &reply {
             Some(reply) => Answer {
@@ -201,7 +201,16 @@ impl BybitGateway {
             // A limit or a block may be told by the status alone.
             None => Answer { status, code: 0, text: "", result: None, retry_at },
         };
-        match u64::try_from(token) {
+        let own = u64::try_from(token);
+        let rule = match own {
+            Ok(own) => {
+                let asked = self.pending.iter().find(|pending| pending.token == own);
+                asked.and_then(|pending| turn::rule(&pending.what))
+            }
+            Err(_) => Some(limits::CREATE),
+        };
+        self.obey(rule, turn::counts(&counts), &answer, now, &mut out.reports);
+        match own {
             Ok(token) => self.answered(token, &answer, now, out),
             Err(_) if status == 200 && reply.is_none() => {
                 out.reports.push(unknown(ClientId::from_bits(token), "unreadable answer"));

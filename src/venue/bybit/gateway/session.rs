@@ -3,7 +3,7 @@
 use super::super::errors;
 use super::super::private::{Envelope, Limits, malformed, millis, unknown};
 use super::super::sign;
-use super::{Answer, BybitGateway, Switch};
+use super::{Answer, BybitGateway, Switch, limits, turn};
 use crate::types::{Class, ClientId, Nanos, Report};
 use crate::venue::bybit::symbol::Market;
 use crate::venue::{GatewayOut, GatewayWant, Lane};
@@ -146,16 +146,22 @@ impl BybitGateway {
 
     /// The answer to an order, a cancel or an amendment over the session.
     fn acknowledged(&mut self, lane: Lane, envelope: &Envelope<'_>, now: Nanos, out: &mut GatewayOut) {
-        let limits = envelope.header.and_then(|header| serde_json::from_str::<Limits>(header.get()).ok());
-        let retry_at = limits.as_ref().and_then(|limits| used(limits, &mut out.reports));
+        let header = envelope.header.and_then(|header| serde_json::from_str::<Limits>(header.get()).ok());
+        let header = header.unwrap_or_default();
         let code = envelope.code;
         let answer = Answer {
             status: 200,
             code: code.unwrap_or(0),
             text: envelope.text.as_deref().unwrap_or_default(),
             result: envelope.data.map(|data| data.get()).filter(|_| code == Some(0)),
-            retry_at,
+            retry_at: header.reset.as_deref().and_then(|text| millis(text).ok()),
         };
+        let rule = match envelope.op.as_deref() {
+            Some("order.amend") => limits::AMEND,
+            Some("order.cancel") => limits::CANCEL,
+            _ => limits::CREATE,
+        };
+        self.obey(Some(rule), turn::counts(&header), &answer, now, &mut out.reports);
         let id = envelope.request.as_deref().unwrap_or_default();
         match (id.strip_prefix('n').and_then(|n| n.parse().ok()), ClientId::parse(id.as_bytes())) {
             (_, Some(client)) => self.placed(client, &answer, now, out),
@@ -210,15 +216,6 @@ impl BybitGateway {
     }
 }
 
-/// Tells how much of a limit is used, and gives when it starts anew.
-pub(super) fn used(limits: &Limits<'_>, reports: &mut Vec<Report>) -> Option<Nanos> {
-    let number = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref()?.parse::<u64>().ok();
-    if let (Some(cap), Some(left)) = (number(&limits.cap), number(&limits.left)) {
-        reports.push(Report::Used { limit: "requests 1s", used: cap.saturating_sub(left) });
-    }
-    limits.reset.as_deref().and_then(|text| millis(text).ok())
-}
-
 impl BybitGateway {
     /// The answer to a new order, by either transport.
     pub(super) fn placed(&mut self, client: ClientId, answer: &Answer<'_>, now: Nanos, out: &mut GatewayOut) {
@@ -235,7 +232,8 @@ impl BybitGateway {
         let class = errors::classify(answer.status, answer.code);
         let retry_at = match class {
             Class::Throttled => {
-                Some(answer.retry_at.filter(|at| *at > now).unwrap_or(now + pause(answer.status)))
+                let pause = if answer.status == 403 { errors::BLOCKED } else { limits::STOP };
+                Some(answer.retry_at.filter(|at| *at > now).unwrap_or(now + pause))
             }
             _ => None,
         };
@@ -243,10 +241,4 @@ impl BybitGateway {
         out.reports.push(Report::OrderError { client, class, code, retry_at });
         self.check_time(answer.code, now, out);
     }
-}
-
-/// How long to stop when the venue throttles us and does not say for how long. Limits are of a
-/// second; an address that is blocked stays so until it was silent for ten minutes.
-fn pause(status: u16) -> Nanos {
-    if status == 403 { errors::BLOCKED } else { Nanos::from_secs(1) }
 }

@@ -167,8 +167,12 @@ impl Request<'_> {
         let listed = self.exchange.instruments().iter();
         let listed = listed.filter(|spec| wanted.is_none_or(|symbol| symbol == spec.symbol.as_str()));
         let market = self.server.market;
-        let listed: Vec<Value> = listed.map(|spec| words::instrument(market, spec)).collect();
-        Ok(json!({"category": market.category(), "list": listed, "nextPageCursor": ""}))
+        if market == Market::Spot {
+            // Not in pages.
+            let listed: Vec<Value> = listed.map(|spec| words::instrument(market, spec)).collect();
+            return Ok(json!({"category": market.category(), "list": listed, "nextPageCursor": ""}));
+        }
+        self.page(listed.rev().collect(), (500, 1_000), |spec| Some(words::instrument(market, spec)))
     }
 
     fn acknowledged(&self, view: &OrderView) -> Value {
@@ -306,11 +310,11 @@ impl Request<'_> {
     fn page<T>(
         &self,
         mut all: Vec<T>,
-        most: i64,
+        (usual, most): (i64, i64),
         say: impl Fn(&T) -> Option<Value>,
     ) -> Result<Value, Failure> {
         all.reverse();
-        let limit = self.params.integer("limit")?.unwrap_or(20).clamp(1, most) as usize;
+        let limit = self.params.integer("limit")?.unwrap_or(usual).clamp(1, most) as usize;
         let from = match self.params.get("cursor") {
             Some(cursor) => {
                 let at = cursor.strip_prefix("page:").and_then(|at| at.parse().ok());
@@ -343,7 +347,7 @@ impl Request<'_> {
             orders.extend(self.exchange.ended_orders(account, recent));
             orders.extend(self.server.ghosts.of(account));
         }
-        self.page(self.matching(orders)?, 50, |view| self.said(view))
+        self.page(self.matching(orders)?, (20, 50), |view| self.said(view))
     }
 
     /// Orders that ended.
@@ -351,7 +355,7 @@ impl Request<'_> {
         self.category()?;
         let mut orders = self.exchange.ended_orders(account, Nanos::ZERO);
         orders.extend(self.server.ghosts.of(account));
-        self.page(self.matching(orders)?, 50, |view| self.said(view))
+        self.page(self.matching(orders)?, (20, 50), |view| self.said(view))
     }
 
     /// By symbol, flat or not; by settlement coin those that are held.
@@ -376,7 +380,7 @@ impl Request<'_> {
             }
             (None, None) => return Err(Failure::missing("symbol or settleCoin")),
         }
-        self.page(views, 200, |view| {
+        self.page(views, (20, 200), |view| {
             let spec = self.exchange.instruments().get(view.instrument)?;
             Some(words::position(self.server.market, spec, view, self.now))
         })
@@ -402,7 +406,7 @@ impl Request<'_> {
                 && only.as_ref().is_none_or(|(at, _)| *at == fill.instrument)
                 && client.is_none_or(|client| client == fill.client)
         });
-        self.page(fills, 100, |fill| {
+        self.page(fills, (20, 100), |fill| {
             let spec = self.exchange.instruments().get(fill.instrument)?;
             let order = self.exchange.order(account, &OrderRef::Id(fill.order));
             Some(words::execution(self.server.market, spec, fill, order.as_ref()))

@@ -8,24 +8,23 @@
 
 mod api;
 mod auth;
+mod limits;
 mod market;
 mod session;
 mod words;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use self::auth::Needs;
+use self::limits::{Counts, Left};
 use self::market::Streams;
 use self::session::Session;
 use super::symbol::Market;
 use crate::types::Nanos;
 use crate::venue::served::Ghosts;
 use crate::venue::{AccountId, ConnId, Event, Exchange, OrderChange, Server, ServerInput, ServerOut};
-
-/// Limits are of one rolling second.
-const SECOND: Nanos = Nanos::from_secs(1);
 
 /// An error in the venue's form.
 #[derive(Clone, PartialEq, Debug)]
@@ -96,22 +95,12 @@ fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-/// How much of a limit is left.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
-    cap: u32,
-    left: u32,
-    reset: Nanos,
-    over: bool,
-}
-
 /// The simulated venue, one market of it.
 pub struct BybitServer {
     market: Market,
     streams: Streams,
     sessions: BTreeMap<ConnId, Session>,
-    /// When the requests of the last second came, by account and path.
-    counted: BTreeMap<(AccountId, &'static str), VecDeque<Nanos>>,
+    counts: Counts,
     ghosts: Ghosts,
     next_client: u64,
     next_event: u64,
@@ -126,32 +115,12 @@ impl BybitServer {
             market,
             streams: Streams::new(market, seed),
             sessions: BTreeMap::new(),
-            counted: BTreeMap::new(),
+            counts: Counts::default(),
             ghosts: Ghosts::default(),
             next_client: (seed % 1_000_000) * 1_000_000,
             next_event: 0,
             switches: BTreeMap::new(),
         }
-    }
-
-    /// Counts a request against its limit.
-    fn count(&mut self, account: AccountId, path: &'static str, now: Nanos) -> Limits {
-        let spot = self.market == Market::Spot;
-        let cap = match path {
-            "/v5/order/create" | "/v5/order/cancel" | "/v5/order/cancel-all" if spot => 20,
-            "/v5/order/create" | "/v5/order/cancel" | "/v5/order/cancel-all" | "/v5/order/amend" => 10,
-            _ => 50,
-        };
-        let times = self.counted.entry((account, path)).or_default();
-        while times.front().is_some_and(|at| now - *at >= SECOND) {
-            times.pop_front();
-        }
-        let over = times.len() >= cap as usize;
-        if !over {
-            times.push_back(now);
-        }
-        let reset = times.front().map_or(now, |at| if over { *at + SECOND } else { now });
-        Limits { cap, left: cap - times.len() as u32, reset, over }
     }
 
     /// Runs a request whose sender is known.
@@ -161,7 +130,7 @@ impl BybitServer {
         path: &'static str,
         params: &Params,
         sender: Option<(AccountId, &str)>,
-        limits: Option<Limits>,
+        limits: Option<Left>,
         now: Nanos,
         exchange: &mut dyn Exchange,
         out: &mut Vec<ServerOut>,
@@ -185,6 +154,10 @@ impl BybitServer {
         exchange: &mut dyn Exchange,
         out: &mut Vec<ServerOut>,
     ) {
+        if !self.counts.address(peer, now) {
+            let (headers, body) = (Vec::new(), "access too frequent".to_owned());
+            return out.push(ServerOut::Response { id, status: 403, headers, body });
+        }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let Some((path, needs)) = api::route(method, path) else {
             let (headers, body) = (Vec::new(), String::new());
@@ -229,7 +202,7 @@ impl BybitServer {
         peer: &str,
         now: Nanos,
         exchange: &mut dyn Exchange,
-        limits: &mut Option<Limits>,
+        limits: &mut Option<Left>,
         out: &mut Vec<ServerOut>,
     ) -> Result<Value, Failure> {
         let body = std::str::from_utf8(body).map_err(|_| Failure::new(10_001, "body is not UTF-8"))?;
@@ -244,7 +217,7 @@ impl BybitServer {
             let fields = serde_json::from_str::<Map<String, Value>>(body);
             Params::of(&fields.map_err(|_| Failure::new(10_001, "Request parameter error."))?)
         };
-        *limits = account.map(|account| self.count(account, path, now));
+        *limits = account.map(|account| self.counts.account(self.market, account, path, now));
         let key = headers.iter().find(|(name, _)| name == "x-bapi-api-key").map_or("", |(_, key)| key);
         self.run(path, &params, account.map(|account| (account, key)), *limits, now, exchange, out)
     }

@@ -171,7 +171,7 @@ impl Session {
                 return Err(Failure::new(10_001, "params error: args"));
             };
             let params = Params::of(fields);
-            limits = Some(server.count(account, path, now));
+            limits = Some(server.counts.account(server.market, account, path, now));
             server.run(path, &params, Some((account, &name)), limits, now, exchange, out)
         });
         let (code, text, data) = match answer {
