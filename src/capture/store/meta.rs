@@ -158,7 +158,7 @@ fn instrument(words: &Words) -> Result<InstrumentSpec, &'static str> {
         min_notional: Money::parse(word("min_notional")?).ok_or("min_notional")?,
         price_digits: digits("price_digits")?,
         qty_digits: digits("qty_digits")?,
-        contract: Contract { kind, multiplier: number("multiplier")?, settle: asset("settle")? },
+        contract: Contract { kind, multiplier: number("multiplier")?, wire_unit: scale.one(), settle: asset("settle")? },
         open: word("open")?.parse().map_err(|_| "open")?,
     })
 }
