@@ -44,6 +44,7 @@ fn desk(apart: i64) -> (Vec<Writer>, Cells, Detector) {
             min_qty: Qty(1_000),
             min_notional: Money::parse("5").expect("a decimal"),
         },
+        quote,
         max_age: Nanos::from_secs(1),
     };
     let watch = Watch {

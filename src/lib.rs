@@ -48,12 +48,13 @@
 //! | `risk` | `types` `sync` `detect` `account` |
 //! | `exec` | `types` `sync` `venue` `detect` `risk` `account` |
 //! | `telemetry` | `types` `detect` |
-//! | `capture` | `types` `wire` `venue` `book` |
+//! | `capture` | `types` `sync` `wire` `venue` `book` |
 //! | `config` | `types` `venue` |
 //! | `engine` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `config` |
 //! | `sim` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `config` `engine` |
+//! | `backtest` | `types` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `capture` `config` `engine` `sim` |
 //! | `host` | `types` `sync` `wire` `venue` `telemetry` `config` `engine` `sim` |
-//! | `cli` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `capture` `config` `engine` `sim` `host` |
+//! | `cli` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `capture` `config` `engine` `sim` `backtest` `host` |
 //!
 //! # The map
 //!
@@ -62,12 +63,14 @@
 //! - [`venue`]: a folder per exchange operator with both ends of its wire, behind
 //!   [`Feed`](venue::Feed), [`Gateway`](venue::Gateway) and [`Server`](venue::Server).
 //! - [`book`]: the ladder that one thread owns, and the published top that any thread reads.
-//! - [`detect`]: the net edge of a size, in integers, and what to look at when a book moved.
+//! - [`detect`]: the net edge of a size, in integers, also across quote assets by rate books, and what
+//!   to look at when a book moved.
 //! - [`risk`]: the gate that every order passes. [`exec`]: legs, ready requests, order states,
 //!   hedges, the journal. [`account`]: positions, fees, profit and loss.
 //! - [`engine`]: the stages, and the roles that drive them over connections.
 //! - [`telemetry`]: histograms of hops. [`capture`]: captured feeds and their replay.
 //! - [`sim`]: simulated exchanges, their market and network, and the stepped world.
+//! - [`backtest`]: captured messages through the engine, and the account of what came of them.
 //! - [`host`]: threads, sockets, TLS and clocks; nothing else opens, sleeps, spawns or asks the time.
 //! - [`config`], [`cli`]: what people write and type.
 //!
@@ -85,6 +88,7 @@
 //! - No order reaches a socket without the gate's proof and the journal's.
 
 pub mod account;
+pub mod backtest;
 pub mod book;
 pub mod capture;
 pub mod cli;

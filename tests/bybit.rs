@@ -17,9 +17,11 @@ mod hostile;
 mod limits;
 #[path = "bybit/metadata.rs"]
 mod metadata;
+#[path = "common/pairing.rs"]
+mod pairing;
 #[path = "bybit/preview.rs"]
 mod preview;
-#[path = "common/engine.rs"]
+#[path = "common/run.rs"]
 mod run;
 #[path = "common/dialogue.rs"]
 mod script;

@@ -39,8 +39,13 @@ fn xarb(args: &[&str], key: Option<(&str, &str)>) -> Ran {
 #[test]
 fn help_teaches() {
     for (args, words) in [
-        (&["--help"][..], &["replay", "preview", "Examples:", "Exit codes:"][..]),
+        (&["--help"][..], &["replay", "backtest", "preview", "Examples:", "Exit codes:"][..]),
         (&["replay", "--help"], &["--until-ns", "--depth", "Examples:", "unsynced"]),
+        (&["record", "--help"], &["--rotate-mb", "Examples:", "environment", "lost"]),
+        (&["import", "--help"], &["--compression", "Examples:", "Tardis", "MCAP"]),
+        (&["export", "--help"], &["npz", "parquet", "tardis", "Examples:", "updates  time venue_time"]),
+        (&["stats", "--help"], &["clock offset", "Examples:", "above"]),
+        (&["backtest", "--help"], &["--opportunities", "--ledger", "--example", "Examples:", "net_quote"]),
         (&["instruments", "--help"], &["--venue", "Examples:", "min_notional", "-c FILE"]),
         (&["preview", "--help"], &["order", "sign", "Examples:", "ACME_SECRET"]),
         (&["preview", "order", "--help"], &["--client-id", "--transport", "Examples:"]),
@@ -88,6 +93,10 @@ fn wrong_use_is_refused_by_code_and_in_json() {
         (vec!["replay"], None, 2, "FILE"),
         (vec!["replay", "--depth", "x", "f"], None, 2, "--depth"),
         (vec!["replay", "--json", missing], None, 1, "xarb-no-such-file"),
+        (vec!["record", "--json", "-o", "x.mcap"], None, 2, "-c FILE"),
+        (vec!["import", "--json", missing, "-o", missing], None, 1, "xarb-no-such-file"),
+        (vec!["export", "--json", missing, "-o", missing, "--format", "xml"], None, 2, "--format"),
+        (vec!["stats", "--json", missing], None, 1, "xarb-no-such-file"),
         (vec!["instruments", "--json", "--venue", "mars.spot"], None, 2, "--venue: `mars.spot`"),
         (vec!["instruments", "--json", "-c", missing], None, 2, "xarb-no-such-file"),
         (vec!["instruments", "--json", "--set", "detect.speed=1"], None, 2, "detect.speed"),

@@ -7,7 +7,9 @@ mod dialogue;
 mod engine;
 #[path = "coinbase/hostile.rs"]
 mod hostile;
-#[path = "common/engine.rs"]
+#[path = "common/pairing.rs"]
+mod pairing;
+#[path = "common/run.rs"]
 mod run;
 #[path = "coinbase/world.rs"]
 mod world;

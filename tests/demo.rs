@@ -1,6 +1,9 @@
 //! The whole engine from the command line: simulated exchanges, stepped and over loopback sockets,
 //! and paper trading against endpoints of a configuration.
 
+#[path = "demo/record.rs"]
+mod record;
+
 use std::process::Command;
 
 use serde_json::Value;
@@ -171,6 +174,22 @@ fn nonces_go_on_where_the_last_run_ended() {
     let (fourth, talk) = run();
     assert!(fourth > second && fourth < third && talk.contains("damaged"), "{fourth} {talk}");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Prices in USD and in USDT, as the venues' own metadata tells them.
+#[test]
+fn a_demo_trades_across_quote_assets() {
+    let quotes = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-quotes.toml");
+    let args = ["demo", "-c", quotes, "--stepped", "--seconds", "20", "--seed", "7"];
+    let (code, report, talk) = xarb(&args);
+    check_shape(&report);
+    assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "{report} {talk}");
+    assert!(sum(&report, "fills") > 4, "{report}");
+    let amount = |of: &str, asset: &str| Money::parse(report[of][asset].as_str().unwrap()).unwrap();
+    assert!(amount("net_exposure", "BTC").abs() < Money::parse("0.0001").unwrap(), "{report}");
+    assert_eq!(amount("net_exposure", "USDT"), amount("pnl", "USDT"), "{report}");
+    assert!(amount("pnl_common", "USD") > Money::ZERO, "{report}");
+    assert_eq!(report["journal_sha256"], xarb(&args).1["journal_sha256"]);
 }
 
 /// A start is refused by venue and right, before anything is sent but the question.

@@ -3,6 +3,8 @@
 
 #[path = "detect/merge.rs"]
 mod merge;
+#[path = "detect/quotes.rs"]
+mod quotes;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -46,60 +48,84 @@ fn level(price: i64, milli: i64) -> Level {
     Level::new(price * ONE, milli * ONE / 1_000)
 }
 
+/// A rate as a fraction.
+type Fraction = (i128, i128);
+
+/// What can be taken: quantity, worst ask and bid, value bought and sold in whole units, and whether
+/// the levels ran out.
+type Reference = Result<(i64, i64, i64, i128, i128, bool), Refused>;
+
 /// The rule, unit by unit of quantity: every smallest unit is a slice of its own. Works with small
 /// integers only: scale 0, where price and quantity are whole.
-fn reference(
+fn reference(markets: (&Market, &Market), terms: &Terms, asks: &[Level], bids: &[Level]) -> Reference {
+    reference_at(markets, terms, ((1, 1), (1, 1)), asks, bids).expect("no rate, no rounding")
+}
+
+/// The same with what is sold brought to what is paid with at the first rate, and the cap in what a
+/// unit of the latter is worth by the second. `None` when an edge is so near to the least one that
+/// the thresholds' own rounding may decide.
+fn reference_at(
     (buy, sell): (&Market, &Market),
     terms: &Terms,
+    (rate, cap): (Fraction, Fraction),
     asks: &[Level],
     bids: &[Level],
-) -> Result<(i64, i64, i64, i128, i128, bool), Refused> {
+) -> Option<Reference> {
+    let e8 = i128::from(FeeRate::ONE);
+    let sides = |ask: i128, bid: i128| {
+        let brings = bid * (e8 - i128::from(sell.taker_fee.0)) * 10_000_000_000 * rate.0;
+        let costs =
+            ask * (e8 + i128::from(buy.taker_fee.0)) * (10_000_000_000 + i128::from(terms.min_edge.0));
+        (brings, costs * rate.1)
+    };
+    let pays = |ask: i128, bid: i128| {
+        let (brings, costs) = sides(ask, bid);
+        brings >= costs
+    };
+    let unclear = |ask: i128, bid: i128| {
+        let (brings, costs) = sides(ask, bid);
+        rate != (1, 1) && (brings - costs).abs() <= costs >> 45
+    };
+    let fits = |bought: i128| bought * cap.0 * Money::ONE.0 <= terms.max_notional.0 * cap.1;
     let units = |levels: &[Level]| -> Vec<i128> {
         let offered = |level: &Level| level.qty.0 * terms.haircut.0 / FeeRate::ONE;
         levels.iter().flat_map(|l| std::iter::repeat_n(i128::from(l.price.0), offered(l) as usize)).collect()
     };
     let (asks, bids) = (units(asks), units(bids));
-    let e8 = i128::from(FeeRate::ONE);
     let (mut taken, mut bought, mut limited) = (0usize, 0i128, false);
     loop {
         let (Some(ask), Some(bid)) = (asks.get(taken), bids.get(taken)) else {
             limited = taken > 0;
             break;
         };
-        let sold_net = bid * (e8 - i128::from(sell.taker_fee.0));
-        let cost = ask * (e8 + i128::from(buy.taker_fee.0));
-        // (sold - cost) / cost >= edge, the edge in units of 1e-10.
-        if (sold_net - cost) * 10_000_000_000 < cost * i128::from(terms.min_edge.0) {
-            break;
+        if unclear(*ask, *bid) {
+            return None;
         }
-        if (bought + ask) * Money::ONE.0 > terms.max_notional.0 {
+        if !pays(*ask, *bid) || !fits(bought + ask) {
             break;
         }
         bought += ask;
         taken += 1;
-        if bought * Money::ONE.0 == terms.max_notional.0 {
+        // Not another unit fits, of whatever price.
+        if !fits(bought + 1) {
             break;
         }
     }
     if taken == 0 {
-        let pays = asks.first().zip(bids.first()).is_some_and(|(ask, bid)| {
-            let cost = ask * (e8 + i128::from(buy.taker_fee.0));
-            (bid * (e8 - i128::from(sell.taker_fee.0)) - cost) * 10_000_000_000
-                >= cost * i128::from(terms.min_edge.0)
-        });
-        return Err(if pays { Refused::TooSmall } else { Refused::BelowEdge });
+        let pays = asks.first().zip(bids.first()).is_some_and(|(ask, bid)| pays(*ask, *bid));
+        return Some(Err(if pays { Refused::TooSmall } else { Refused::BelowEdge }));
     }
     let lot = (1..).find(|lot| lot % buy.lot.0 == 0 && lot % sell.lot.0 == 0).unwrap();
     let qty = taken as i64 / lot * lot;
     if qty == 0 || qty < buy.min_qty.0 || qty < sell.min_qty.0 {
-        return Err(Refused::TooSmall);
+        return Some(Err(Refused::TooSmall));
     }
     let n = qty as usize;
     let (bought, sold): (i128, i128) = (asks[..n].iter().sum(), bids[..n].iter().sum());
     if bought * Money::ONE.0 < buy.min_notional.0 || sold * Money::ONE.0 < sell.min_notional.0 {
-        return Err(Refused::TooSmall);
+        return Some(Err(Refused::TooSmall));
     }
-    Ok((qty, asks[n - 1] as i64, bids[n - 1] as i64, bought, sold, limited))
+    Some(Ok((qty, asks[n - 1] as i64, bids[n - 1] as i64, bought, sold, limited)))
 }
 
 fn side(prices: std::ops::Range<i64>) -> impl Strategy<Value = Vec<Level>> {
@@ -273,6 +299,7 @@ impl Desk {
         let watched = |slot, fee| Watched {
             slot: BookSlot(slot),
             market: market(slot as u8, fee, 1_000),
+            quote: Asset::new("USDT").unwrap(),
             max_age: Nanos(MAX_AGE_NS),
         };
         let watch = Watch {

@@ -2,6 +2,8 @@
 
 #[path = "exec/legs.rs"]
 mod legs;
+#[path = "exec/quotes.rs"]
+mod quotes;
 #[path = "exec/world.rs"]
 mod world;
 

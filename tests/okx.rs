@@ -13,9 +13,11 @@ mod dialogue;
 mod engine;
 #[path = "okx/hostile.rs"]
 mod hostile;
+#[path = "common/pairing.rs"]
+mod pairing;
 #[path = "okx/preview.rs"]
 mod preview;
-#[path = "common/engine.rs"]
+#[path = "common/run.rs"]
 mod run;
 #[path = "common/dialogue.rs"]
 mod script;

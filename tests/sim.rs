@@ -8,6 +8,9 @@ use xarb::types::Nanos;
 
 use run::{Run, START};
 
+#[path = "sim/quotes.rs"]
+mod quotes;
+
 #[path = "common/run.rs"]
 mod run;
 

@@ -9,14 +9,23 @@
 //! then holds what was realised: its account is the wallet that the venue reports.
 
 use super::contracts::{Contracts, Row};
-use crate::types::{Asset, InstrumentId, Money, Nanos, Position, Price, Qty, Scale, Side, VenueId};
+use crate::types::{
+    Asset, InstrumentId, Money, Nanos, Position, Price, Qty, Rate, Round, Scale, Side, VenueId,
+};
 
 /// An asset's row in the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AssetId(u8);
 
-/// The most assets a ledger holds: accounts are a flat table made at start.
-const ASSETS_MAX: usize = 64;
+impl AssetId {
+    /// Its place, below [`Ledger::ASSETS_MAX`].
+    #[inline]
+    pub fn row(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+const ASSETS_MAX: usize = Ledger::ASSETS_MAX;
 
 /// Why the ledger refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,14 +87,26 @@ pub struct Fill {
     pub fee_asset: AssetId,
 }
 
-/// What an instrument's fills brought, with the fees paid in its own two assets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// What an instrument's fills brought, with the fees paid in its own assets.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Flow {
     base: Money,
-    quote: Money,
+    /// By what it was paid in: they are never added up without a rate.
+    quotes: Vec<(AssetId, Money)>,
 }
 
-/// Profit and loss of an instrument, in its quote asset.
+impl Flow {
+    /// What came of an asset that it was paid in.
+    fn quote(&mut self, asset: AssetId) -> &mut Money {
+        let at = self.quotes.iter().position(|(own, _)| *own == asset).unwrap_or_else(|| {
+            self.quotes.push((asset, Money::ZERO));
+            self.quotes.len() - 1
+        });
+        &mut self.quotes[at].1
+    }
+}
+
+/// Profit and loss of an instrument, in one asset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Pnl {
     /// Cash flows: sold less bought less fees paid in the quote asset.
@@ -129,6 +150,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// The most assets a ledger holds: accounts are a flat table made at start.
+    pub const ASSETS_MAX: usize = 64;
+
     /// An empty ledger of so many venues and instruments.
     pub fn new(venues: usize, instruments: usize) -> Ledger {
         Ledger {
@@ -215,11 +239,11 @@ impl Ledger {
 
         if let Some(flow) = self.flows.get_mut(usize::from(fill.instrument.0)) {
             flow.base += sign(fill.qty, buys);
-            flow.quote += sign(fill.value, !buys);
+            *flow.quote(fill.quote) += sign(fill.value, !buys);
             if fill.fee_asset == fill.base {
                 flow.base -= fill.fee;
             } else if fill.fee_asset == fill.quote {
-                flow.quote -= fill.fee;
+                *flow.quote(fill.quote) -= fill.fee;
             }
         }
     }
@@ -433,11 +457,28 @@ impl Ledger {
         self.flows.get(usize::from(instrument.0)).map_or(Money::ZERO, |flow| flow.base)
     }
 
-    /// Profit and loss of an instrument with what is left of the base asset marked at `price`.
-    /// `None` when the mark is out of range. Fees paid in a third asset are in [`Ledger::fees`].
-    pub fn pnl(&self, instrument: InstrumentId, price: Price, scale: Scale) -> Option<Pnl> {
-        let flow = self.flows.get(usize::from(instrument.0)).copied().unwrap_or_default();
-        Some(Pnl { cash: flow.quote, residual: flow.base, mark: mark(flow.base, price, scale)? })
+    /// What an instrument's fills brought of each asset that it was paid in, net of fees in it.
+    pub fn cash(&self, instrument: InstrumentId) -> &[(AssetId, Money)] {
+        self.flows.get(usize::from(instrument.0)).map_or(&[], |flow| &flow.quotes)
+    }
+
+    /// Profit and loss of an instrument with what is left of the base asset marked at `price`, which
+    /// is in the asset that `worth` tells of: what a unit of an asset that was paid in is worth.
+    /// `None` where it does not tell, or when something is out of range. Fees paid in a third asset
+    /// are in [`Ledger::fees`].
+    pub fn pnl(
+        &self,
+        instrument: InstrumentId,
+        price: Price,
+        scale: Scale,
+        worth: impl Fn(AssetId) -> Option<Rate>,
+    ) -> Option<Pnl> {
+        let residual = self.residual(instrument);
+        let mut cash = Money::ZERO;
+        for (asset, amount) in self.cash(instrument) {
+            cash = cash.checked_add(worth(*asset)?.money(*amount, Round::Down)?)?;
+        }
+        Some(Pnl { cash, residual, mark: mark(residual, price, scale)? })
     }
 
     /// Whether every account is its start plus fills and funding less fees.
@@ -484,6 +525,10 @@ mod tests {
         Asset::new(name).unwrap()
     }
 
+    fn same(_: AssetId) -> Option<Rate> {
+        Some(Rate::ONE)
+    }
+
     fn opened() -> (Ledger, [AssetId; 3]) {
         let mut ledger = Ledger::new(2, 1);
         let ids = ["BTC", "USDT", "BNB"].map(|name| ledger.asset(asset(name)).unwrap());
@@ -518,7 +563,7 @@ mod tests {
         assert_eq!(ledger.position(VenueId(0), ids[0]), money("1.5"));
         assert_eq!(ledger.position(VenueId(0), ids[1]), money("19970"));
         assert_eq!(ledger.position(VenueId(1), ids[1]), money("80092.5"));
-        let pnl = ledger.pnl(InstrumentId(0), Price(6_000_000_000_000), Scale::DEFAULT).unwrap();
+        let pnl = ledger.pnl(InstrumentId(0), Price(6_000_000_000_000), Scale::DEFAULT, same).unwrap();
         assert_eq!((pnl.cash, pnl.residual, pnl.total()), (money("62.5"), Money::ZERO, money("62.5")));
         let exposure =
             vec![(asset("BNB"), Money::ZERO), (asset("BTC"), Money::ZERO), (asset("USDT"), money("62.5"))];
@@ -528,11 +573,31 @@ mod tests {
     }
 
     #[test]
+    fn what_was_paid_in_two_assets_is_added_up_by_their_rate_alone() {
+        let (mut ledger, ids) = opened();
+        let usd = ledger.asset(asset("USD")).unwrap();
+        ledger.book(&fill(ids, 0, Side::Buy, "0.5", "30000", ("30", 1)));
+        let sold = fill([ids[0], usd, ids[2]], 1, Side::Sell, "0.4", "24000", ("24", 1));
+        ledger.book(&sold);
+        assert_eq!(ledger.cash(InstrumentId(0)), [(ids[1], money("-30030")), (usd, money("23976"))]);
+        let price = Price(6_000_000_000_000);
+        let of = |worth: &dyn Fn(AssetId) -> Option<Rate>| {
+            ledger.pnl(InstrumentId(0), price, Scale::DEFAULT, worth)
+        };
+        assert_eq!(of(&|_| None), None, "without a rate there is no sum");
+        let half = |id: AssetId| Rate::new(1, if id == usd { 1 } else { 2 }, Round::Down);
+        let pnl = of(&half).unwrap();
+        // 23,976 less half of 30,030, and 0.1 at 60,000.
+        assert_eq!((pnl.cash, pnl.mark), (money("8961"), money("6000")));
+        ledger.check().unwrap();
+    }
+
+    #[test]
     fn a_fee_in_the_base_asset_leaves_less_than_was_bought() {
         let (mut ledger, ids) = opened();
         ledger.book(&fill(ids, 0, Side::Buy, "0.5", "30000", ("0.0005", 0)));
         assert_eq!(ledger.residual(InstrumentId(0)), money("0.4995"));
-        let pnl = ledger.pnl(InstrumentId(0), Price(6_000_000_000_000), Scale::DEFAULT).unwrap();
+        let pnl = ledger.pnl(InstrumentId(0), Price(6_000_000_000_000), Scale::DEFAULT, same).unwrap();
         assert_eq!((pnl.mark, pnl.total()), (money("29970"), money("-30")));
         ledger.book(&fill(ids, 0, Side::Sell, "0.1", "6000", ("0.01", 2)));
         assert_eq!(ledger.position(VenueId(0), ids[2]), money("-0.01"));
@@ -714,7 +779,7 @@ mod tests {
                 if fee_asset == 1 { quote -= fee }
             }
             ledger.check().unwrap();
-            let pnl = ledger.pnl(InstrumentId(0), Price(e8.one()), e8).unwrap();
+            let pnl = ledger.pnl(InstrumentId(0), Price(e8.one()), e8, same).unwrap();
             prop_assert_eq!((pnl.cash, pnl.residual, pnl.total()), (quote, base, quote + base));
             let exposure = ledger.net_exposure();
             prop_assert_eq!(exposure[1].1, base);

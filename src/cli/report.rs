@@ -46,6 +46,7 @@ impl Report {
             "intents": run.intents,
             "unknown": run.unknown,
             "pnl": amounts(&run.pnl),
+            "pnl_common": amounts(&run.pnl_common.into_iter().collect()),
             "fees": amounts(&run.fees),
             "net_exposure": amounts(&run.net_exposure),
             "hops": self.hops,
@@ -91,6 +92,9 @@ impl Report {
         }
         let _ = writeln!(text, "\n{}", self.hops);
         line(&mut text, "profit and loss", &run.pnl);
+        if let Some(common) = run.pnl_common {
+            line(&mut text, "all of it in", &[common].into());
+        }
         line(&mut text, "fees paid", &run.fees);
         line(&mut text, "left over", &run.net_exposure);
         let _ = writeln!(text, "{:<16} {} ({} unresolved)", "unknown orders", run.unknown, run.unresolved);
@@ -132,13 +136,15 @@ fn connections(all: &[ConnectionReport]) -> Table {
     table
 }
 
-fn line(text: &mut String, name: &str, amounts: &std::collections::BTreeMap<Asset, Money>) {
+/// A line of amounts by asset, for people.
+pub fn line(text: &mut String, name: &str, amounts: &std::collections::BTreeMap<Asset, Money>) {
     let amounts: Vec<_> = amounts.iter().map(|(asset, amount)| format!("{amount} {asset}")).collect();
     let amounts = if amounts.is_empty() { "nothing".to_owned() } else { amounts.join(", ") };
     let _ = writeln!(text, "{name:<16} {amounts}");
 }
 
-fn amounts(amounts: &std::collections::BTreeMap<Asset, Money>) -> Value {
+/// Amounts by asset, for programs.
+pub fn amounts(amounts: &std::collections::BTreeMap<Asset, Money>) -> Value {
     let rows = amounts.iter().map(|(asset, amount)| (asset.to_string(), Value::from(amount.to_string())));
     Value::Object(rows.collect::<Map<_, _>>())
 }

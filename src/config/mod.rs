@@ -6,16 +6,19 @@
 //! - A venue id has a dot, so its table may be written `[venue."x.spot"]` or `[venue.x.spot]`.
 //! - `--set a.b=c` replaces or adds one key before anything is checked.
 
+mod delay;
 mod error;
 mod node;
 mod parts;
+mod quote;
 mod read;
 mod section;
 
+pub use delay::DelayConfig;
 pub use error::ConfigError;
 pub use parts::{
-    DetectConfig, ExecConfig, HedgePolicy, InstrumentConfig, LatencyConfig, Listing, Mode, RiskConfig, Roles,
-    Rules, Run, SimConfig, TopSource, VenueConfig, Waiting,
+    Delays, DetectConfig, ExecConfig, HedgePolicy, InstrumentConfig, LatencyConfig, Listing, Mode,
+    QuoteConfig, RateConfig, RiskConfig, Roles, Rules, Run, SimConfig, TopSource, VenueConfig, Waiting,
 };
 
 use node::{Node, Table, Value};
@@ -38,6 +41,8 @@ pub struct Config {
     pub venues: Vec<VenueConfig>,
     /// The instruments; `InstrumentId(i)` is `instruments[i]`. Sorted by name.
     pub instruments: Vec<InstrumentConfig>,
+    /// How prices in several assets compare; without it each instrument has prices in one.
+    pub quote: Option<QuoteConfig>,
     /// What is worth taking.
     pub detect: DetectConfig,
     /// What may be sent.
@@ -141,7 +146,15 @@ impl Config {
                 .collect();
         }
         self.instruments.retain(|instrument| !instrument.listings.is_empty());
+        if let Some(quote) = &mut self.quote {
+            let rates = std::mem::take(&mut quote.rates).into_iter();
+            quote.rates = rates
+                .filter_map(|rate| Some(RateConfig { venue: renumbered(rate.venue)?, ..rate }))
+                .collect();
+        }
         self.venues.retain(|venue| ids.contains(&venue.id.as_str()));
+        let mut kept = kept.iter();
+        self.latency.venues.retain(|_| kept.next().copied().unwrap_or(false));
         Ok(())
     }
 }
@@ -176,6 +189,12 @@ fn parse_with(
 /// `venue` and under an instrument's `symbols` and `rules`.
 fn join_ids(root: &mut Table) {
     if let Some(Value::Table(venues)) = root.get_mut("venue").map(|node| &mut node.value) {
+        join(venues, |inner| matches!(inner, Value::Table(_)));
+    }
+    let latency = root.get_mut("latency").map(|node| &mut node.value);
+    if let Some(Value::Table(latency)) = latency
+        && let Some(Value::Table(venues)) = latency.get_mut("venue").map(|node| &mut node.value)
+    {
         join(venues, |inner| matches!(inner, Value::Table(_)));
     }
     if let Some(Value::Table(instruments)) = root.get_mut("instrument").map(|node| &mut node.value) {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::DelayConfig;
 use crate::types::{
     Asset, Bps, Contract, ContractKind, Endpoint, Environment, FeeRate, InstrumentSpec, KeyRights, Money,
     Nanos, Price, Qty, Scale, SpecError, Symbol, Text, VenueId,
@@ -132,6 +133,8 @@ pub struct Rules {
     pub min_notional: Money,
     /// What trades there, where the instrument's name does not tell.
     pub contract: Option<ContractKind>,
+    /// What prices are in there, where that is not what the instrument's name tells.
+    pub quote: Option<Asset>,
 }
 
 impl InstrumentConfig {
@@ -145,12 +148,13 @@ impl InstrumentConfig {
             })
         };
         let kind = rules.contract.unwrap_or(self.kind);
-        let settle = if kind == ContractKind::Inverse { self.base } else { self.quote };
+        let quote = rules.quote.unwrap_or(self.quote);
+        let settle = if kind == ContractKind::Inverse { self.base } else { quote };
         Some(InstrumentSpec {
             name: self.name,
             symbol: listing.symbol,
             base: self.base,
-            quote: self.quote,
+            quote,
             scale: self.scale,
             tick: rules.tick,
             lot: rules.lot,
@@ -170,6 +174,29 @@ impl InstrumentConfig {
     }
 }
 
+/// `[quote]`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuoteConfig {
+    /// What limits and totals are in.
+    pub common: Asset,
+    /// The books that tell what assets are worth in each other; of several ways the shortest is taken,
+    /// and of those the first.
+    pub rates: Vec<RateConfig>,
+}
+
+/// `[quote.rates.<instrument>]`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RateConfig {
+    /// Whose book it is: its base asset in its quote asset.
+    pub instrument: Text<31>,
+    /// Where the book is.
+    pub venue: VenueId,
+    /// Taken off whatever is converted, in units of 1e-8.
+    pub haircut: FeeRate,
+    /// An older rate is not traded by.
+    pub max_age: Nanos,
+}
+
 /// `[detect]`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DetectConfig {
@@ -177,16 +204,19 @@ pub struct DetectConfig {
     pub min_edge: Bps,
     /// Share of a level's quantity that is counted on, in units of 1e-8.
     pub haircut: i64,
-    /// Most value of one opportunity, in the quote asset.
+    /// Most value of one opportunity, in the quote asset; with `[quote]`, in the common one.
     pub max_notional: Money,
     /// An instrument on more than two venues is walked as one market, and not pair by pair.
     pub merge: bool,
+    /// Edges are measured against the mean difference between the mids, whose past weighs half after
+    /// this; zero: outright.
+    pub basis_half_life: Nanos,
 }
 
 /// `[risk]`
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RiskConfig {
-    /// Most value of one order, in the quote asset.
+    /// Most value of one order, in the quote asset; with `[quote]`, in the common one.
     pub max_order_notional: Money,
     /// Most orders in any second, on each venue.
     pub max_orders_per_s: u32,
@@ -196,9 +226,9 @@ pub struct RiskConfig {
     pub price_band: Bps,
     /// Least time between intents of one instrument and direction.
     pub cooldown: Nanos,
-    /// What an instrument's exposure may be worth in the worst case, in the quote asset.
+    /// What an instrument's exposure may be worth in the worst case, in the same asset.
     pub max_exposure: Money,
-    /// Trading stops when this much of the quote asset is lost; zero = no such limit.
+    /// An instrument that lost this much stops, in the same asset; zero = no such limit.
     pub max_loss: Money,
 }
 
@@ -269,8 +299,10 @@ pub struct SimConfig {
     pub disconnect_ppm: u32,
     /// Updates lost at random, of a million.
     pub gap_ppm: u32,
-    /// The fair price at the start.
+    /// The fair price at the start, of instruments that are not in `prices`.
     pub price: Money,
+    /// The fair prices at the start, by instrument.
+    pub prices: Vec<(Text<31>, Money)>,
     /// How far the fair price wanders in a second, typically.
     pub volatility: Bps,
     /// How far a venue's own price strays from the fair one, typically.
@@ -288,8 +320,21 @@ pub struct SimConfig {
 }
 
 /// `[latency]`
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LatencyConfig {
     /// Ask the kernel when it had the bytes.
     pub kernel_stamps: bool,
+    /// In a backtest, by venue: what messages and orders took on their way.
+    pub venues: Vec<Delays>,
+}
+
+/// What a backtest supposes of the way to a venue and back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delays {
+    /// From a change of the venue's book to our receiving it.
+    pub feed: DelayConfig,
+    /// From our sending of an order to its meeting the book.
+    pub entry: DelayConfig,
+    /// From the venue's answer to our receiving it.
+    pub response: DelayConfig,
 }

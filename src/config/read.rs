@@ -2,7 +2,7 @@
 
 use super::parts::*;
 use super::section::Section;
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, DelayConfig, delay};
 use crate::types::{
     Asset, Bps, ContractKind, Endpoint, Environment, FeeRate, KeyRights, Money, Nanos, Price, Qty, Scale,
     Symbol, Text, VenueId,
@@ -39,14 +39,15 @@ pub(super) fn config(root: Section<'_>, known: &dyn Fn(&str) -> bool) -> Result<
     let run = run(root.section("run")?)?;
     let venues = venues(&root, known)?;
     let instruments = instruments(&root, &venues)?;
+    let quote = super::quote::read(root.section("quote")?, &instruments, &venues)?;
     let risk = risk(root.section("risk")?)?;
     let detect = detect(root.section("detect")?, &risk)?;
     let exec = exec(root.section("exec")?)?;
     let roles = roles(root.section("roles")?)?;
-    let sim = sim(root.section("sim")?)?;
-    let latency = latency(root.section("latency")?)?;
+    let sim = sim(root.section("sim")?, &instruments)?;
+    let latency = latency(root.section("latency")?, &venues)?;
     root.finish()?;
-    Ok(Config { run, venues, instruments, detect, risk, exec, roles, sim, latency })
+    Ok(Config { run, venues, instruments, quote, detect, risk, exec, roles, sim, latency })
 }
 
 fn run(s: Section<'_>) -> Result<Run, ConfigError> {
@@ -325,10 +326,6 @@ fn instrument(name: &str, s: Section<'_>, venues: &[VenueConfig]) -> Result<Inst
         (None, Some(pair)) => (pair, ContractKind::Linear),
         (None, None) => (name, ContractKind::Spot),
     };
-    let asset = |text: &str| {
-        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-        Asset::new(text).filter(|_| plain)
-    };
     let (base, quote) = pair.split_once('-').ok_or_else(bad_name)?;
     let (base, quote) = (asset(base).ok_or_else(bad_name)?, asset(quote).ok_or_else(bad_name)?);
     let full_name = Text::new(name).ok_or_else(bad_name)?;
@@ -367,6 +364,12 @@ fn instrument(name: &str, s: Section<'_>, venues: &[VenueConfig]) -> Result<Inst
     Ok(InstrumentConfig { name: full_name, base, quote, kind, scale, listings })
 }
 
+/// The name of an asset: capital letters and digits.
+pub(super) fn asset(text: &str) -> Option<Asset> {
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    Asset::new(text).filter(|_| plain)
+}
+
 /// What trades at a venue, where the instrument's name does not tell.
 const CONTRACTS: [(&str, Option<ContractKind>); 3] = [
     ("spot", Some(ContractKind::Spot)),
@@ -389,6 +392,7 @@ fn rules(s: Section<'_>, scale: Scale) -> Result<Rules, ConfigError> {
     let min_qty = read("min_qty")?.unwrap_or(lot);
     let max_qty = read("max_qty")?.unwrap_or(0);
     let contract = s.choice("contract", &CONTRACTS, Some(None))?;
+    let quote = super::quote::asset_of(&s, "quote")?;
     let rules = Rules {
         tick: Price(tick),
         lot: Qty(lot),
@@ -396,6 +400,7 @@ fn rules(s: Section<'_>, scale: Scale) -> Result<Rules, ConfigError> {
         max_qty: Qty(max_qty),
         min_notional: s.money("min_notional", "a decimal, not negative")?.unwrap_or_default(),
         contract,
+        quote,
     };
     if max_qty != 0 && max_qty < min_qty {
         return Err(s.refuse_key("max_qty", "no less than min_qty"));
@@ -424,6 +429,7 @@ fn detect(s: Section<'_>, risk: &RiskConfig) -> Result<DetectConfig, ConfigError
         haircut: s.share("haircut", FeeRate::ONE)?,
         max_notional: capped(&s, "max_notional", whole(1_000))?,
         merge: s.flag("merge", true)?,
+        basis_half_life: millis(s.int("basis_half_life_ms", 0..=24 * HOUR_MS, 0)?),
     };
     if detect.haircut == 0 {
         return Err(s.refuse_key("haircut", "more than zero: the share of a level that is counted on"));
@@ -485,7 +491,7 @@ fn roles(s: Section<'_>) -> Result<Roles, ConfigError> {
     Ok(roles)
 }
 
-fn sim(s: Section<'_>) -> Result<SimConfig, ConfigError> {
+fn sim(s: Section<'_>, instruments: &[InstrumentConfig]) -> Result<SimConfig, ConfigError> {
     let ppm = |key| Ok::<u32, ConfigError>(narrow(s.int(key, 0..=1_000_000, 0)?));
     let sim = SimConfig {
         balances: s.amounts("balances")?,
@@ -496,6 +502,7 @@ fn sim(s: Section<'_>) -> Result<SimConfig, ConfigError> {
         disconnect_ppm: ppm("disconnect_ppm")?,
         gap_ppm: ppm("gap_ppm")?,
         price: s.money("price", "a price")?.unwrap_or(whole(60_000)),
+        prices: prices(&s, instruments)?,
         volatility: s.bps("volatility_bps", 0, 1_000, Bps(Bps::ONE))?,
         offset: s.bps("offset_bps", 0, 1_000, Bps(20 * Bps::ONE))?,
         offset_half_life: millis(s.int("offset_half_life_ms", 1..=HOUR_MS, 1_000)?),
@@ -537,8 +544,44 @@ fn key_rights(s: &Section<'_>) -> Result<KeyRights, ConfigError> {
     })
 }
 
-fn latency(s: Section<'_>) -> Result<LatencyConfig, ConfigError> {
-    let latency = LatencyConfig { kernel_stamps: s.flag("kernel_stamps", true)? };
+fn prices(s: &Section<'_>, instruments: &[InstrumentConfig]) -> Result<Vec<(Text<31>, Money)>, ConfigError> {
+    let price = |(name, price): (&str, Money)| {
+        let own = instruments.iter().find(|instrument| instrument.name.as_str() == name);
+        match own {
+            Some(own) if price > Money::ZERO => Ok((own.name, price)),
+            Some(_) => Err(s.refuse_key("prices", &format!("a price above zero for {name}"))),
+            None => Err(s.refuse_key("prices", &format!("instruments that the file has, not {name:?}"))),
+        }
+    };
+    s.money_table("prices", "a table such as { BTC-USDT = \"60000\" }")?.into_iter().map(price).collect()
+}
+
+/// What nobody measured is supposed to take this long, one way.
+const DELAY_DEFAULT: DelayConfig = DelayConfig::Constant(Nanos::from_micros(500));
+
+fn latency(s: Section<'_>, venues: &[VenueConfig]) -> Result<LatencyConfig, ConfigError> {
+    let delays = |s: &Section<'_>, default: &Delays| {
+        let delay = |key, default: &DelayConfig| match s.plain(key)? {
+            None => Ok(default.clone()),
+            Some(text) => DelayConfig::parse(text).ok_or_else(|| s.refuse_key(key, delay::EXPECTED)),
+        };
+        Ok::<_, ConfigError>(Delays {
+            feed: delay("feed", &default.feed)?,
+            entry: delay("entry", &default.entry)?,
+            response: delay("response", &default.response)?,
+        })
+    };
+    let usual = Delays { feed: DELAY_DEFAULT, entry: DELAY_DEFAULT, response: DELAY_DEFAULT };
+    let usual = delays(&s, &usual)?;
+    let kernel_stamps = s.flag("kernel_stamps", true)?;
+    let mut latency = LatencyConfig { kernel_stamps, venues: vec![usual.clone(); venues.len()] };
+    for (id, section) in s.named("venue")? {
+        let Some(at) = venues.iter().position(|venue| venue.id == id) else {
+            return Err(s.refuse_key("venue", &format!("venues that the file has, not {id:?}")));
+        };
+        latency.venues[at] = delays(&section, &usual)?;
+        section.finish()?;
+    }
     s.finish()?;
     Ok(latency)
 }

@@ -101,6 +101,15 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A string or a number, as it is written.
+    pub fn plain(&self, key: &'static str) -> Result<Option<&'a str>, ConfigError> {
+        match self.node(key) {
+            None => Ok(None),
+            Some(Node { value: Value::Text(text) | Value::Number(text), .. }) => Ok(Some(text)),
+            node => Err(self.refuse(key, node, "a string or a number")),
+        }
+    }
+
     /// `true` or `false`.
     pub fn flag(&self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
         match self.node(key) {
@@ -170,6 +179,12 @@ impl<'a> Section<'a> {
         Ok(self.decimal(key, 4, -1_000_000..=1_000_000, what)?.map(FeeRate::from_bps_e4))
     }
 
+    /// A part of an amount in basis points, to four decimals and up to 10 %.
+    pub fn part(&self, key: &'static str) -> Result<Option<FeeRate>, ConfigError> {
+        let what = "a decimal in basis points";
+        Ok(self.decimal(key, 4, 0..=10_000_000, what)?.map(FeeRate::from_bps_e4))
+    }
+
     /// A share from 0 to 1, in units of 1e-8.
     pub fn share(&self, key: &'static str, default: i64) -> Result<i64, ConfigError> {
         Ok(self.decimal(key, 8, 0..=100_000_000, "a share")?.unwrap_or(default))
@@ -193,21 +208,35 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A table of amounts by name.
+    /// A table of amounts by asset.
     pub fn amounts(&self, key: &'static str) -> Result<Vec<(types::Asset, Money)>, ConfigError> {
-        let Some(node) = self.node(key) else { return Ok(Vec::new()) };
-        let Value::Table(table) = &node.value else {
-            return Err(self.refuse(key, Some(node), "a table such as { BTC = \"1.5\" }"));
+        let named = |(name, amount): (&str, Money)| {
+            let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());
+            match types::Asset::new(name).filter(|_| plain) {
+                Some(asset) => Ok((asset, amount)),
+                None => {
+                    let node = self.table.and_then(|table| table.get(key));
+                    Err(self.refuse(&format!("{key}.{name}"), node, "the name of an asset, such as BTC"))
+                }
+            }
         };
-        let mut amounts = Vec::new();
-        for (name, node) in table {
+        self.money_table(key, "a table such as { BTC = \"1.5\" }")?.into_iter().map(named).collect()
+    }
+
+    /// A table of amounts by name; `what` says what it looks like.
+    pub fn money_table(&self, key: &'static str, what: &str) -> Result<Vec<(&'a str, Money)>, ConfigError> {
+        let Some(node) = self.node(key) else { return Ok(Vec::new()) };
+        let Value::Table(table) = &node.value else { return Err(self.refuse(key, Some(node), what)) };
+        let amount = |(name, node): (&'a String, &Node)| {
             let path = format!("{key}.{name}");
-            let asset = types::Asset::new(name)
-                .filter(|_| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric()))
-                .ok_or_else(|| self.refuse(&path, Some(node), "the name of an asset, such as BTC"))?;
-            amounts.push((asset, self.money_of(&path, node, "an amount, not negative, as \"1.5\"")?));
-        }
-        Ok(amounts)
+            Ok((name.as_str(), self.money_of(&path, node, "an amount, not negative, as \"1.5\"")?))
+        };
+        table.iter().map(amount).collect()
+    }
+
+    /// Whether the file has this table.
+    pub fn is_there(&self) -> bool {
+        self.table.is_some()
     }
 
     /// One of several words.

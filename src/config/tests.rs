@@ -53,6 +53,7 @@ fn the_other_files_are_read_too() {
         (include_str!("../../configs/sandbox-bybit.toml"), Environment::Sandbox),
         (include_str!("../../configs/sandbox-okx.toml"), Environment::Sandbox),
         (include_str!("../../configs/demo-perp.toml"), Environment::Sim),
+        (QUOTES, Environment::Sim),
         (include_str!("../../configs/kraken-validate.toml"), Environment::Live),
     ] {
         assert_eq!(read(text, &[]).unwrap().environment(), environment);
@@ -74,6 +75,82 @@ fn a_venue_may_trade_another_kind_of_contract_than_the_name_says() {
     assert!(error.to_string().contains("one of \"spot\", \"linear\", \"inverse\""), "{error}");
     let error = read(perp, &["sim.leverage=126"]).unwrap_err();
     assert!(error.to_string().contains("sim.leverage"), "{error}");
+}
+
+const QUOTES: &str = include_str!("../../configs/demo-quotes.toml");
+
+#[test]
+fn rate_books_and_a_listings_own_quote_are_read() {
+    let mut config = read(QUOTES, &[]).unwrap();
+    let quote = config.quote.clone().unwrap();
+    let [rate] = quote.rates.as_slice() else { panic!("{quote:?}") };
+    assert_eq!(
+        (quote.common.as_str(), rate.instrument.as_str(), rate.venue),
+        ("USD", "USDT-USD", VenueId(1))
+    );
+    assert_eq!((rate.haircut, rate.max_age), (FeeRate(10_000), Nanos::from_secs(2)));
+    let quotes = |config: &Config| -> Vec<_> {
+        let btc = &config.instruments[0];
+        btc.listings.iter().map(|listing| btc.spec(listing).unwrap().quote.to_string()).collect()
+    };
+    assert_eq!(quotes(&config), ["USDT", "USD"]);
+    assert_eq!(config.sim.prices.len(), 2);
+    assert_eq!(read(DEMO, &[]).unwrap().quote, None);
+    let alone = read(QUOTES, &["quote.rates.USDT-USD={haircut_bps=0.5}"]).unwrap();
+    assert_eq!(alone.quote.unwrap().rates[0].venue, VenueId(1), "the only one there is");
+    config.keep_venues(&["kraken.spot"]).unwrap();
+    assert_eq!(config.quote.unwrap().rates[0].venue, VenueId(0));
+
+    for (change, want) in [
+        (
+            "quote.common=usd",
+            "`quote.common` is \"usd\": expected the name of an asset in capitals, such as \"USDT\"",
+        ),
+        ("quote.rate=1", "`quote.rate` is unknown: expected one of the keys common, rates"),
+        (
+            "quote.rates.EUR-USD.haircut_bps=1",
+            "`quote.rates.EUR-USD` is \"EUR-USD\": expected a spot instrument that the file has, such as USDT-USD",
+        ),
+        (
+            "quote.rates.BTC-USD.haircut_bps=1",
+            "`quote.rates.BTC-USD.venue`: expected one of the venues that BTC-USD is listed on: binance.spot, kraken.spot; it is missing",
+        ),
+        (
+            "quote.rates.USDT-USD.venue=binance.spot",
+            "`quote.rates.USDT-USD.venue` is \"binance.spot\": expected one of the venues that USDT-USD is listed on: kraken.spot",
+        ),
+        (
+            "quote.rates.USDT-USD.haircut_bps=-1",
+            "`quote.rates.USDT-USD.haircut_bps` is -1: expected a decimal in basis points from 0 to 1000",
+        ),
+        (
+            "quote.rates.USDT-USD={}",
+            "`quote.rates.USDT-USD.haircut_bps`: expected what a conversion may cost beyond the touch, in basis points (0 to 1000); it is missing",
+        ),
+        (
+            "quote.rates.USDT-USD.max_age_ms=0",
+            "`quote.rates.USDT-USD.max_age_ms` is 0: expected a whole number from 1 to 3600000",
+        ),
+        (
+            "quote.rates.USDT-USD.depth=1",
+            "`quote.rates.USDT-USD.depth` is unknown: expected one of the keys haircut_bps, max_age_ms, venue",
+        ),
+        (
+            "instrument.BTC-USD.rules.binance.spot.quote=5",
+            "`instrument.BTC-USD.rules.binance.spot.quote` is 5: expected a string",
+        ),
+        (
+            "sim.prices.EUR-USD=1",
+            "`sim.prices` is a table: expected instruments that the file has, not \"EUR-USD\"",
+        ),
+        ("sim.prices.USDT-USD=0", "`sim.prices` is a table: expected a price above zero for USDT-USD"),
+    ] {
+        let error = read(QUOTES, &[change]).expect_err(change).to_string();
+        assert!(error.ends_with(want), "{change}: {error}");
+    }
+    let none = QUOTES.replace("common = \"USD\" ", "# ");
+    let error = read(&none, &[]).unwrap_err().to_string();
+    assert!(error.contains("`quote.common`: expected the asset that limits and totals are in"), "{error}");
 }
 
 #[test]
@@ -121,7 +198,7 @@ fn refusals_name_key_value_and_expectation() {
         ),
         (
             "detekt.x=1",
-            "t.toml: `detekt` is unknown: expected one of the keys detect, exec, instrument, latency, risk, roles, run, sim, venue",
+            "t.toml: `detekt` is unknown: expected one of the keys detect, exec, instrument, latency, quote, risk, roles, run, sim, venue",
         ),
         (
             "run.mode=fast",

@@ -8,13 +8,14 @@
 //! minimum. Value, fees and profit are those of the rounded size, each fee rounded up to 1e-8.
 //!
 //! All in integers: edges are compared across (no division), and what does not fit is refused.
-//! Where the two quotes differ one day, the rate between them multiplies the sell side: into the
-//! factor of [`Pair::pays`] and into the value sold, and nowhere else.
+//! Where the two quotes differ, the rate between them multiplies the sell side: into the factor of
+//! [`Pair::pays`] ([`Pair::converted`]), so that the walk is the same, and into the value sold once
+//! all is found.
 
 use super::{Leg, Opportunity, Refused, Sums};
 use crate::types::{
-    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Scale, Side,
-    VenueId, times,
+    Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Rate, Round, Scale,
+    Side, VenueId, times,
 };
 
 /// A venue's side of a trade.
@@ -41,7 +42,8 @@ pub struct Terms {
     pub contract: Contract,
     /// The least marginal edge of a slice, net of fees.
     pub min_edge: Bps,
-    /// The most to buy at once, in value before fees.
+    /// The most to buy at once, in value before fees: of the quote asset, or, where there are rates, of
+    /// their common one.
     pub max_notional: Money,
     /// The share of a level that is taken to be really there, in units of 1e-8.
     pub haircut: FeeRate,
@@ -185,6 +187,30 @@ impl Pair {
             per_raw,
             over,
             lot,
+        })
+    }
+
+    /// Asks for another edge from here on, cut to what [`Pair::new`] takes.
+    #[inline]
+    pub fn require(&mut self, min_edge: Bps) {
+        let min_edge = min_edge.0.clamp(1 - WHOLE, WHOLE);
+        self.buy_factor = (FeeRate::ONE + self.buy.taker_fee.0) * (WHOLE + min_edge);
+    }
+
+    /// The same pair with what is sold brought to the asset that is paid by `sold`, and the cap given
+    /// in an asset in which a unit of the latter is worth `cap`. Values stay each in its own asset.
+    /// The threshold is rounded against us, by less than one part in 2^60 times the rate; `None`
+    /// when a rate is beyond all sense.
+    pub fn converted(&self, sold: Rate, cap: Rate) -> Option<Pair> {
+        let wide = |factor: i64, by: u64| u128::from(factor.unsigned_abs()) * u128::from(by);
+        let (sell, buy) = (wide(self.sell_factor, sold.num()), wide(self.buy_factor, sold.den()));
+        let shift = (128 - (sell | buy).leading_zeros()).saturating_sub(62);
+        let max_raw = cap.inverse().of(self.max_raw, Round::Down)?;
+        Some(Pair {
+            sell_factor: i64::try_from(sell >> shift).ok()?,
+            buy_factor: i64::try_from(shifted_up(buy, shift)).ok()?,
+            max_raw,
+            ..self.clone()
         })
     }
 
@@ -366,6 +392,11 @@ impl Taken {
         let sums = Sums { bought, buy_fees: self.buy_fee, sold, sell_fees: self.sell_fee };
         Opportunity::new(instrument, at, &legs, sums, self.depth_limited)
     }
+}
+
+/// `value / 2^by`, rounded up.
+pub(super) fn shifted_up(value: u128, by: u32) -> u128 {
+    (value >> by) + u128::from(value.trailing_zeros() < by)
 }
 
 fn greatest_divisor(a: u64, b: u64) -> u64 {

@@ -9,10 +9,14 @@
 //! left pays against any of the other side, since the margin did. A leg that comes out below its
 //! venue's minimum is given up, and all is walked again without it. A venue is never bought and
 //! sold on at once. Equals are taken in the order of the venues.
+//!
+//! Where the venues' prices are in several assets, all are brought to one of them first: asks by
+//! what that asset costs, bids by what it brings ([`ByRate`]). So two venues of the same other asset
+//! are judged as if both were converted: whoever wants them as they are takes that asset as the one.
 
-use super::edge::{Market, Pair, PairError, Terms, common_multiple};
+use super::edge::{Market, Pair, PairError, Terms, common_multiple, shifted_up};
 use super::{Leg, Opportunity, Refused, Sums};
-use crate::types::{InstrumentId, Level, Money, Nanos, Price, Qty, Side};
+use crate::types::{Asset, InstrumentId, Level, Money, Nanos, Price, Qty, Rate, Round, Side, Sides};
 
 /// The most venues that are walked as one.
 const SEATS: usize = 16;
@@ -26,6 +30,9 @@ pub enum MergeError {
     /// Two of them cannot be traded against each other.
     #[error(transparent)]
     Pair(#[from] PairError),
+    /// Their prices are in assets that no rate book leads between.
+    #[error("no rate leads from {0} to {1}")]
+    NoRate(Asset, Asset),
 }
 
 /// The venues of an instrument as one market.
@@ -79,6 +86,73 @@ struct Walked {
 const BUY: usize = Side::Buy as usize;
 const SELL: usize = Side::Sell as usize;
 
+/// What the seats' values are in one asset: chosen when this is compiled, so that where there is but
+/// one asset nothing is asked.
+pub(super) trait Valued {
+    /// A sum of price times quantity that is paid at a seat, rounded up.
+    fn cost(&self, seat: usize, raw: i128) -> Option<i128>;
+    /// What may be paid at a seat of such a sum, rounded down.
+    fn room(&self, seat: usize, raw: i128) -> Option<i128>;
+    /// The value of a leg and its fee, each rounded against us.
+    fn leg(&self, seat: usize, side: Side, value: Money, fee: Money) -> Option<(Money, Money)>;
+}
+
+/// All seats' prices are in the same asset.
+pub(super) struct AsItIs;
+
+impl Valued for AsItIs {
+    #[inline]
+    fn cost(&self, _: usize, raw: i128) -> Option<i128> {
+        Some(raw)
+    }
+
+    #[inline]
+    fn room(&self, _: usize, raw: i128) -> Option<i128> {
+        Some(raw)
+    }
+
+    #[inline]
+    fn leg(&self, _: usize, _: Side, value: Money, fee: Money) -> Option<(Money, Money)> {
+        Some((value, fee))
+    }
+}
+
+/// The seats' prices in one asset of them, and that one's worth in the asset of the cap.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ByRate {
+    /// What a unit of each seat's asset brings and costs in the one; `None` where that is not known,
+    /// and the seat is not to be walked.
+    pub seats: Vec<Option<Sides>>,
+    /// What a unit of the one is worth in what cap and sums are in.
+    pub common: Rate,
+}
+
+/// A leg's value and fee brought to one asset by the side that is worse for us, and from there to the
+/// common one at `common`; each rounded against us.
+pub(super) fn brought(side: Side, sides: Sides, common: Rate, of: (Money, Money)) -> Option<(Money, Money)> {
+    let (rate, round) = match side {
+        Side::Buy => (sides.high, Round::Up),
+        Side::Sell => (sides.low, Round::Down),
+    };
+    let value = common.money(rate.money(of.0, round)?, round)?;
+    let fee = common.money(rate.money(of.1, Round::Up)?, Round::Up)?;
+    Some((value, fee))
+}
+
+impl Valued for ByRate {
+    fn cost(&self, seat: usize, raw: i128) -> Option<i128> {
+        self.seats[seat]?.high.of(raw, Round::Up)
+    }
+
+    fn room(&self, seat: usize, raw: i128) -> Option<i128> {
+        self.seats[seat]?.high.inverse().of(raw, Round::Down)
+    }
+
+    fn leg(&self, seat: usize, side: Side, value: Money, fee: Money) -> Option<(Money, Money)> {
+        brought(side, self.seats[seat]?, self.common, (value, fee))
+    }
+}
+
 impl Merge {
     /// Works out the thresholds.
     ///
@@ -96,6 +170,39 @@ impl Merge {
             Ok::<_, PairError>(Seat { market: *market, buy_factor, sell_factor })
         };
         Ok(Merge { seats: markets.iter().map(seat).collect::<Result<_, _>>()?, common })
+    }
+
+    /// The same venues with their prices brought to one asset. Each factor is rounded against us, by
+    /// less than one part in 2^60 times the furthest rate. `None` when a rate is beyond all sense.
+    pub fn converted(&self, rates: &ByRate) -> Option<Merge> {
+        let mut converted = self.clone();
+        self.convert(rates, &mut converted)?;
+        Some(converted)
+    }
+
+    /// [`Merge::converted`] into one that is there already: it allocates nothing. When `None`, that one
+    /// is not to be used.
+    pub(super) fn convert(&self, rates: &ByRate, into: &mut Merge) -> Option<()> {
+        // So much finer that no rate between assets anybody trades in leaves nothing of a factor.
+        const FINER: u32 = 30;
+        let brought = |factor: i64, rate: Rate, round| {
+            rate.of(i128::from(factor) << FINER, round).map(i128::unsigned_abs)
+        };
+        let (mut factors, mut all) = ([[0; 2]; SEATS], 0);
+        for (own, (seat, sides)) in factors.iter_mut().zip(self.seats.iter().zip(&rates.seats)) {
+            let sides = sides.unwrap_or(Sides::ONE);
+            let buy = brought(seat.buy_factor, sides.high, Round::Up)?;
+            let sell = brought(seat.sell_factor, sides.low, Round::Down)?;
+            *own = [buy, sell];
+            all |= buy | sell;
+        }
+        let shift = (128 - all.leading_zeros()).saturating_sub(62);
+        for (seat, [buy, sell]) in into.seats.iter_mut().zip(factors) {
+            seat.buy_factor = i64::try_from(shifted_up(buy, shift)).ok()?;
+            seat.sell_factor = i64::try_from(sell >> shift).ok()?;
+        }
+        into.common = self.common.converted(Rate::ONE, rates.common)?;
+        Some(())
     }
 
     /// The market of a seat.
@@ -123,13 +230,36 @@ impl Merge {
         I: Iterator<Item = Level>,
         F: Fn(usize, Side) -> I,
     {
+        self.take_valued(open, levels, &AsItIs)
+    }
+
+    /// The same for what [`Merge::converted`] made by these rates: legs are each in its own asset,
+    /// sums in that of the cap.
+    ///
+    /// # Errors
+    /// As [`Merge::take`].
+    pub fn take_converted<I, F>(&self, open: u32, levels: F, rates: &ByRate) -> Result<Merged, Refused>
+    where
+        I: Iterator<Item = Level>,
+        F: Fn(usize, Side) -> I,
+    {
+        self.take_valued(open, levels, rates)
+    }
+
+    #[inline]
+    pub(super) fn take_valued<I, F, V>(&self, open: u32, levels: F, valued: &V) -> Result<Merged, Refused>
+    where
+        I: Iterator<Item = Level>,
+        F: Fn(usize, Side) -> I,
+        V: Valued,
+    {
         let mut open = [open; 2];
         let mut short = Refused::BelowEdge;
         // Each round without a result closes one side of one venue.
         for _ in 0..=2 * self.seats.len() {
-            let walked = self.walk(&open, &levels)?;
+            let walked = self.walk(&open, &levels, valued)?;
             let Some(walked) = walked else { return Err(short) };
-            match self.fit(&walked, &levels)? {
+            match self.fit(&walked, &levels, valued)? {
                 Ok(merged) => return Ok(merged),
                 Err((side, seat)) => {
                     open[side] &= !(1 << seat);
@@ -141,10 +271,11 @@ impl Merge {
     }
 
     /// Takes slices while they pay; `None` when not even the first does.
-    fn walk<I, F>(&self, open: &[u32; 2], levels: &F) -> Result<Option<Walked>, Refused>
+    fn walk<I, F, V>(&self, open: &[u32; 2], levels: &F, valued: &V) -> Result<Option<Walked>, Refused>
     where
         I: Iterator<Item = Level>,
         F: Fn(usize, Side) -> I,
+        V: Valued,
     {
         let count = self.seats.len();
         let mut sides = Side::BOTH.map(|side| {
@@ -199,14 +330,19 @@ impl Merge {
             let at = [ask, bid];
             let (Some((buy, _)), Some((sell, _))) = (&sides[BUY][ask], &sides[SELL][bid]) else { break };
             let (prices, slice) = ([buy.price, sell.price], buy.qty.0.min(sell.qty.0));
-            let cost = i128::from(slice) * i128::from(prices[BUY].0);
-            let fits = bought.checked_add(cost).filter(|sum| *sum <= self.common.max_raw);
+            let cost = |qty: i64| valued.cost(ask, i128::from(qty) * i128::from(prices[BUY].0));
+            let fits = cost(slice).and_then(|cost| bought.checked_add(cost));
+            let fits = fits.filter(|sum| *sum <= self.common.max_raw);
             // The last slice is cut to fit. What is left of the cap and the price are positive.
-            let taken = fits.map_or_else(
-                || ((self.common.max_raw - bought) / i128::from(prices[BUY].0)) as i64,
-                |_| slice,
-            );
-            bought += i128::from(taken) * i128::from(prices[BUY].0);
+            let taken = match fits {
+                Some(_) => slice,
+                None => {
+                    let room = valued.room(ask, self.common.max_raw - bought).ok_or(Refused::Risk)?;
+                    // What does not fit is less than the slice.
+                    i64::try_from(room / i128::from(prices[BUY].0)).map_or(slice, |room| room.min(slice))
+                }
+            };
+            bought += cost(taken).ok_or(Refused::Risk)?;
             total = total.checked_add(taken).ok_or(Refused::Risk)?;
             for side in [BUY, SELL] {
                 let (own, taken_here) = (&mut sides[side][at[side]], &mut walked.qty[side][at[side]]);
@@ -242,10 +378,16 @@ impl Merge {
     }
 
     /// Makes legs that the venues take, or names the side and seat of one that cannot be.
-    fn fit<I, F>(&self, walked: &Walked, levels: &F) -> Result<Result<Merged, (usize, usize)>, Refused>
+    fn fit<I, F, V>(
+        &self,
+        walked: &Walked,
+        levels: &F,
+        valued: &V,
+    ) -> Result<Result<Merged, (usize, usize)>, Refused>
     where
         I: Iterator<Item = Level>,
         F: Fn(usize, Side) -> I,
+        V: Valued,
     {
         let used = |side: usize| (0..self.seats.len()).filter(move |at| walked.qty[side][*at] > 0);
         let mut lot = 1;
@@ -285,13 +427,14 @@ impl Merge {
                 if size == 0 {
                     continue;
                 }
-                let valued = self.common.value(levels(at, side), size);
+                let worth = self.common.value(levels(at, side), size);
                 let (value, price) =
-                    valued.filter(|(value, _)| value.0 <= i128::MAX / 64).ok_or(Refused::Risk)?;
+                    worth.filter(|(value, _)| value.0 <= i128::MAX / 64).ok_or(Refused::Risk)?;
                 if size < market.min_qty.0 || value < market.min_notional {
                     low[side as usize] |= 1 << at;
                 }
                 let fee = value.fee_up(market.taker_fee);
+                let (value, fee) = valued.leg(at, side, value, fee).ok_or(Refused::Risk)?;
                 let (values, fees) = match side {
                     Side::Buy => (&mut totals.bought, &mut totals.buy_fees),
                     Side::Sell => (&mut totals.sold, &mut totals.sell_fees),

@@ -23,7 +23,7 @@ impl Leg {
 }
 
 /// What the legs of an opportunity are worth together, at the prices of the levels taken, in the
-/// quote asset.
+/// quote asset; where rates are configured, in their common one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sums {
     /// Value bought, before fees.
@@ -134,11 +134,15 @@ pub enum Refused {
     QueueFull,
     /// A venue's session is not ready to take orders.
     NotReady,
+    /// A rate between the assets that prices are in is older than its bound.
+    RateStale,
+    /// There is no rate: its book is not live, is crossed, or has an empty side.
+    RateUnsynced,
 }
 
 impl Refused {
     /// All reasons.
-    pub const ALL: [Refused; 11] = [
+    pub const ALL: [Refused; 13] = [
         Refused::Stale,
         Refused::Unsynced,
         Refused::Crossed,
@@ -150,6 +154,8 @@ impl Refused {
         Refused::Cooldown,
         Refused::QueueFull,
         Refused::NotReady,
+        Refused::RateStale,
+        Refused::RateUnsynced,
     ];
 
     /// Its name in reports.
@@ -166,6 +172,8 @@ impl Refused {
             Refused::Cooldown => "cooldown",
             Refused::QueueFull => "queue_full",
             Refused::NotReady => "not_ready",
+            Refused::RateStale => "rate_stale",
+            Refused::RateUnsynced => "rate_unsynced",
         }
     }
 }

@@ -6,12 +6,13 @@
 //! when that pays are the levels read and walked. Every refusal is counted by its reason with the
 //! best edge that was given up. Nothing is allocated after `new`.
 
+use super::crossing::Crossings;
 use super::edge::{Market, Pair, PairError, Taken, Terms};
 use super::ledger::{Entry, RefusalLedger};
-use super::merge::{Merge, MergeError};
-use super::{Opportunity, Refused};
+use super::merge::{AsItIs, Merge, MergeError, Valued};
+use super::{Opportunity, RatePlan, Refused};
 use crate::book::{Book, BookLevels, Glance, LEVELS, Reader, Trust};
-use crate::types::{InstrumentId, Level, Nanos, Price, Side, VenueId};
+use crate::types::{Asset, Bps, InstrumentId, Level, Nanos, Price, Side, VenueId};
 
 /// A book, by its place among the books that a detector looks at.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -37,6 +38,8 @@ pub struct Watched {
     pub slot: BookSlot,
     /// The venue's terms.
     pub market: Market,
+    /// What its prices are in; only looked at where there are rates.
+    pub quote: Asset,
     /// Oldest it may be, from the local receive time of its last message; zero = any age.
     pub max_age: Nanos,
 }
@@ -133,13 +136,15 @@ impl Books for Own<'_> {
 
 /// Finds what is worth taking.
 pub struct Detector {
-    directions: Vec<Direction>,
+    pub(super) directions: Vec<Direction>,
     /// For each slot, the books to compare it with.
     neighbours: Vec<Vec<Neighbour>>,
     merges: Vec<Merging>,
     /// For each slot, the merge that it belongs to, and its seat there; empty without merges.
     merged: Vec<Option<(usize, usize)>>,
-    evaluations: u64,
+    /// What is looked at by rates; empty without any.
+    pub(super) crossings: Crossings,
+    pub(super) evaluations: u64,
 }
 
 /// The books of an instrument that are walked as one.
@@ -151,13 +156,13 @@ struct Merging {
 }
 
 /// Buy on one book, sell on another.
-struct Direction {
-    instrument: InstrumentId,
-    pair: Pair,
+pub(super) struct Direction {
+    pub(super) instrument: InstrumentId,
+    pub(super) pair: Pair,
     buy: BookSlot,
     sell: BookSlot,
-    opportunities: u64,
-    depth_limited: u64,
+    pub(super) opportunities: u64,
+    pub(super) depth_limited: u64,
     refused: [Given; Refused::ALL.len()],
 }
 
@@ -196,21 +201,34 @@ pub struct DirectionReport {
 }
 
 impl Detector {
-    /// A detector for these instruments.
+    /// A detector for these instruments, each priced in one asset.
     ///
     /// # Errors
     /// [`MergeError`] for terms that cannot be worked with.
     pub fn new(watches: &[Watch]) -> Result<Detector, MergeError> {
+        Detector::across(watches, None)
+    }
+
+    /// A detector for instruments that are priced in several assets, with the books that tell what
+    /// these are worth in each other. What is priced in the common one is looked at as without rates.
+    ///
+    /// # Errors
+    /// [`MergeError`] for terms that cannot be worked with, and for assets that no rate joins.
+    pub fn across(watches: &[Watch], rates: Option<&RatePlan>) -> Result<Detector, MergeError> {
         let mut detector = Detector {
             directions: Vec::new(),
             neighbours: Vec::new(),
             merges: Vec::new(),
             merged: Vec::new(),
+            crossings: Crossings::new(rates, watches),
             evaluations: 0,
         };
         for watch in watches {
             if watch.merge && watch.books.len() > 2 {
-                detector.add_merge(watch)?;
+                match detector.crossings.is_plain(watch) {
+                    true => detector.add_merge(watch)?,
+                    false => detector.add_crossed_merge(watch)?,
+                }
                 continue;
             }
             for (at, one) in watch.books.iter().enumerate() {
@@ -223,23 +241,30 @@ impl Detector {
     }
 
     fn add_merge(&mut self, watch: &Watch) -> Result<(), MergeError> {
-        let markets: Vec<_> = watch.books.iter().map(|book| book.market).collect();
-        let merge = Merge::new(&markets, &watch.terms)?;
-        let mut directions = Vec::new();
-        for (seat, buy) in watch.books.iter().enumerate() {
-            let slot = usize::from(buy.slot.0);
+        let merge = Merge::new(&markets(watch), &watch.terms)?;
+        for (seat, book) in watch.books.iter().enumerate() {
+            let slot = usize::from(book.slot.0);
             if self.merged.len() <= slot {
                 self.merged.resize(slot + 1, None);
             }
             self.merged[slot] = Some((self.merges.len(), seat));
+        }
+        let directions = self.add_directions(watch)?;
+        self.merges.push(Merging { merge, seats: watch.books.clone(), directions });
+        Ok(())
+    }
+
+    /// A direction from each book to each, row by row.
+    pub(super) fn add_directions(&mut self, watch: &Watch) -> Result<Vec<usize>, PairError> {
+        let mut directions = Vec::new();
+        for buy in &watch.books {
             for sell in &watch.books {
                 // The diagonal is there to keep rows whole: nothing is ever found on it.
                 directions.push(self.directions.len());
                 self.add_direction(watch, buy, sell)?;
             }
         }
-        self.merges.push(Merging { merge, seats: watch.books.clone(), directions });
-        Ok(())
+        Ok(directions)
     }
 
     fn add_direction(&mut self, watch: &Watch, buy: &Watched, sell: &Watched) -> Result<(), PairError> {
@@ -255,12 +280,20 @@ impl Detector {
         Ok(())
     }
 
-    fn add_pair(&mut self, watch: &Watch, one: &Watched, two: &Watched) -> Result<(), PairError> {
+    fn add_pair(&mut self, watch: &Watch, one: &Watched, two: &Watched) -> Result<(), MergeError> {
         let directions = [self.directions.len(), self.directions.len() + 1];
         for (buy, sell) in [(one, two), (two, one)] {
             self.add_direction(watch, buy, sell)?;
         }
-        for (moved, other) in [(one, two), (two, one)] {
+        let crossed = [one, two].map(|book| self.crossings.is_crossed(book.slot));
+        if crossed != [false; 2] {
+            let pairs = directions.map(|at| self.directions[at].pair.clone());
+            self.crossings.add([one, two], crossed, directions, pairs)?;
+        }
+        for ((moved, other), crossed) in [(one, two), (two, one)].into_iter().zip(crossed) {
+            if crossed {
+                continue;
+            }
             let slot = usize::from(moved.slot.0);
             if self.neighbours.len() <= slot {
                 self.neighbours.resize_with(slot + 1, Vec::new);
@@ -283,7 +316,10 @@ impl Detector {
         let neighbours = self.neighbours.get(usize::from(moved.0)).map_or(&[][..], Vec::as_slice);
         if neighbours.is_empty() {
             if let Some(Some((at, seat))) = self.merged.get(usize::from(moved.0)).copied() {
-                self.evaluate_merged(books, at, seat, now, out);
+                self.evaluate_merged(books, at, seat, now, &mut out);
+            }
+            if !self.crossings.is_empty() {
+                self.evaluate_crossed(books, moved, now, &mut out);
             }
             return;
         }
@@ -368,13 +404,25 @@ impl Detector {
             own.refuse(Refused::BelowEdge, touch);
             return;
         }
-        match take_merged(merge, seats, own.instrument, open, books, now) {
+        match take_merged(merge, seats, own.instrument, open, books, now, &AsItIs) {
             Ok(found) => {
                 own.opportunities += 1;
                 own.depth_limited += u64::from(found.depth_limited);
                 out(found);
             }
             Err(reason) => own.refuse(reason, touch),
+        }
+    }
+
+    /// Asks for another edge between two books from here on, one of which is bought and the other sold.
+    /// Books that are walked as one keep theirs.
+    #[inline]
+    pub fn require(&mut self, buy: BookSlot, sell: BookSlot, min_edge: Bps) {
+        let neighbours = self.neighbours.get(usize::from(buy.0)).map_or(&[][..], Vec::as_slice);
+        for at in neighbours.iter().filter(|one| one.other == sell).flat_map(|one| one.directions) {
+            if let Some(direction) = self.directions.get_mut(at).filter(|own| own.buy == buy) {
+                direction.pair.require(min_edge);
+            }
         }
     }
 
@@ -408,7 +456,7 @@ impl Detector {
 
 /// Whether two books may be used, and the first reason why not.
 #[inline]
-fn usable(books: [Option<&Glance>; 2], max_age: [Nanos; 2], now: Nanos) -> Result<(), Refused> {
+pub(super) fn usable(books: [Option<&Glance>; 2], max_age: [Nanos; 2], now: Nanos) -> Result<(), Refused> {
     let [Some(one), Some(two)] = books else { return Err(Refused::Unsynced) };
     if one.trust != Trust::Live || two.trust != Trust::Live {
         return Err(Refused::Unsynced);
@@ -425,31 +473,31 @@ fn usable(books: [Option<&Glance>; 2], max_age: [Nanos; 2], now: Nanos) -> Resul
 }
 
 /// Whether a book may be used, and the first reason why not.
-fn fit(book: Option<&Glance>, max_age: Nanos, now: Nanos) -> Result<(), Refused> {
+pub(super) fn fit(book: Option<&Glance>, max_age: Nanos, now: Nanos) -> Result<(), Refused> {
     usable([book, book], [max_age; 2], now)
 }
 
 /// A best price of a seat.
 #[derive(Clone, Copy)]
-struct Best {
-    seat: usize,
-    weight: i128,
-    price: Price,
+pub(super) struct Best {
+    pub(super) seat: usize,
+    pub(super) weight: i128,
+    pub(super) price: Price,
 }
 
 /// The two best seats of each side.
 #[derive(Default)]
-struct Tops {
+pub(super) struct Tops {
     asks: [Option<Best>; 2],
     bids: [Option<Best>; 2],
 }
 
 impl Tops {
-    fn ask(&mut self, seat: usize, weight: i128, price: Price) {
+    pub(super) fn ask(&mut self, seat: usize, weight: i128, price: Price) {
         Tops::place(&mut self.asks, Best { seat, weight, price }, |new, old| new < old);
     }
 
-    fn bid(&mut self, seat: usize, weight: i128, price: Price) {
+    pub(super) fn bid(&mut self, seat: usize, weight: i128, price: Price) {
         Tops::place(&mut self.bids, Best { seat, weight, price }, |new, old| new > old);
     }
 
@@ -462,7 +510,7 @@ impl Tops {
     }
 
     /// The best ask and the best bid of two different seats.
-    fn best(&self) -> Option<(Best, Best)> {
+    pub(super) fn best(&self) -> Option<(Best, Best)> {
         let (ask, bid) = (self.asks[0]?, self.bids[0]?);
         if ask.seat != bid.seat {
             return Some((ask, bid));
@@ -486,13 +534,14 @@ impl Tops {
 /// Reads the levels of all books of a merge and walks them; they may be newer than what was glanced
 /// at, so each is judged again.
 #[cold]
-fn take_merged<B: Books>(
+pub(super) fn take_merged<B: Books, V: Valued>(
     merge: &Merge,
     seats: &[Watched],
     instrument: InstrumentId,
     mut open: u32,
     books: &mut B,
     now: Nanos,
+    valued: &V,
 ) -> Result<Opportunity, Refused> {
     let mut versions = [[0; 32]; 2];
     for (seat, watched) in seats.iter().enumerate() {
@@ -509,20 +558,25 @@ fn take_merged<B: Books>(
         }
     }
     let books = &*books;
-    let taken = merge.take(open, |seat, side| books.levels(seats[seat].slot, side.opposite()))?;
+    let levels = |seat: usize, side: Side| books.levels(seats[seat].slot, side.opposite());
+    let taken = merge.take_valued(open, levels, valued)?;
     taken.opportunity(merge, instrument, now, |seat, side| versions[side as usize][seat]).ok_or(Refused::Risk)
+}
+
+pub(super) fn markets(watch: &Watch) -> Vec<Market> {
+    watch.books.iter().map(|book| book.market).collect()
 }
 
 /// Best ask to buy at, best bid to sell at.
 #[inline]
-fn touch(buy: &Option<Glance>, sell: &Option<Glance>) -> Option<(Price, Price)> {
+pub(super) fn touch(buy: &Option<Glance>, sell: &Option<Glance>) -> Option<(Price, Price)> {
     Some((buy.as_ref()?.ask?.price, sell.as_ref()?.bid?.price))
 }
 
 impl Direction {
     /// Reads the levels and walks them; they may be newer than what was glanced at.
     #[cold]
-    fn take<B: Books>(
+    pub(super) fn take<B: Books>(
         &mut self,
         books: &mut B,
         max_age: [Nanos; 2],
@@ -540,7 +594,7 @@ impl Direction {
     }
 
     #[inline]
-    fn refuse(&mut self, reason: Refused, touch: Option<(Price, Price)>) {
+    pub(super) fn refuse(&mut self, reason: Refused, touch: Option<(Price, Price)>) {
         let given = &mut self.refused[reason as usize];
         given.count += 1;
         if let Some((ask, bid)) = touch {

@@ -6,7 +6,7 @@ use super::journey::JourneyCell;
 use super::role::Role;
 use super::signal::{Control, Signal};
 use crate::book::Reader;
-use crate::detect::{BookSlot, Cells, Detector, RefusalLedger, Refused, Taker};
+use crate::detect::{Bases, BookSlot, Cells, Detector, RefusalLedger, Refused, Taker};
 use crate::sync::Arc;
 use crate::telemetry::{Hop, HopRecorder};
 use crate::types::{Nanos, Stopwatch};
@@ -19,6 +19,8 @@ pub struct DetectStage {
     taker: Taker,
     detector: Detector,
     cells: Cells,
+    /// What edges are measured against, where not outright.
+    bases: Option<Bases>,
     journeys: Vec<Arc<JourneyCell>>,
     queue: Sender<Signal>,
     hops: HopRecorder,
@@ -41,6 +43,7 @@ impl DetectStage {
             taker,
             detector,
             cells: Cells::new(readers),
+            bases: None,
             journeys,
             queue,
             hops: HopRecorder::new(),
@@ -50,16 +53,32 @@ impl DetectStage {
         }
     }
 
-    /// Takes one book that moved; false when none did. What is worth taking goes to the queue; a
-    /// full queue holds older news than this, so this is dropped and counted.
+    /// Measures edges against these from here on.
+    pub fn with_bases(mut self, bases: Option<Bases>) -> DetectStage {
+        self.bases = bases;
+        self
+    }
+
+    /// Takes one book that moved, or, when none did, what the move of a rate left over; false when
+    /// there is neither. What is worth taking goes to the queue; a full queue holds older news than
+    /// this, so this is dropped and counted.
     #[inline]
     pub fn turn(&mut self, now: Nanos, watch: &impl Stopwatch) -> bool {
-        let Some(book) = self.taker.take() else { return false };
+        let (book, rest) = match self.taker.take() {
+            Some(book) => (book, false),
+            None => match self.detector.due() {
+                Some(slot) => (slot.0, true),
+                None => return false,
+            },
+        };
         let began = watch.ticks();
         let stamps = self.journeys.get(usize::from(book)).map(|cell| cell.load()).unwrap_or_default();
+        if let Some(bases) = &mut self.bases {
+            bases.follow(&mut self.cells, BookSlot(book), now, &mut self.detector);
+        }
         let (queue, opportunities, dropped) = (&self.queue, &mut self.opportunities, &mut self.dropped);
         let mut ended = 0;
-        self.detector.evaluate(&mut self.cells, BookSlot(book), now, |opportunity| {
+        let found = |opportunity| {
             let mut stamps = stamps;
             ended = watch.ticks();
             stamps.mark(Hop::Detect, ended);
@@ -69,7 +88,11 @@ impl DetectStage {
             {
                 dropped.count(Refused::QueueFull, Some(signal.opportunity.sums.net_bps()));
             }
-        });
+        };
+        match rest {
+            false => self.detector.evaluate(&mut self.cells, BookSlot(book), now, found),
+            true => self.detector.resume(&mut self.cells, BookSlot(book), now, found),
+        }
         if ended == 0 {
             ended = watch.ticks();
         }

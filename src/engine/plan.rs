@@ -1,9 +1,13 @@
 //! What a run consists of, checked before any stage exists: the configuration joined with the
 //! venues' rules and addresses.
 
-use crate::config::{Config, TopSource, VenueConfig};
-use crate::detect::{BookSlot, Market, MergeError, Terms, Watch, Watched};
-use crate::types::{Asset, Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Symbol, VenueId};
+use crate::config::{Config, RateConfig, TopSource, VenueConfig};
+use crate::detect::{
+    Bases, BookSlot, Detector, Market, MergeError, RateBook, RatePlan, Rates, Terms, Watch, Watched,
+};
+use crate::types::{
+    Asset, Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Nanos, Symbol, VenueId,
+};
 use crate::venue::{SimProfile, Venue};
 
 /// Where a venue's parts are.
@@ -73,6 +77,8 @@ pub struct Plan {
     pub venues: Vec<PlannedVenue>,
     /// How many books there are; their slots are `0..books`.
     pub books: u16,
+    /// The rates between the assets that prices are in; `None` where each instrument has one of its own.
+    pub rates: Option<RatePlan>,
 }
 
 /// Why there is no plan.
@@ -111,9 +117,11 @@ pub enum PlanError {
         /// The configured scale.
         scale: u8,
     },
-    /// Prices on the venue are in another asset than the instrument's: they are not comparable.
+    /// Prices on the venue are in another asset than the instrument's, and there is no `[quote]`: they
+    /// are not comparable.
     #[error(
-        "instrument.{instrument}: {venue} prices `{symbol}` in {quote}, and the instrument is priced in {wanted}"
+        "instrument.{instrument}: {venue} prices `{symbol}` in {quote}, and the instrument is priced in {wanted}: \
+         without [quote] there is no rate between them"
     )]
     Quote {
         /// The instrument.
@@ -127,6 +135,21 @@ pub enum PlanError {
         /// What the instrument's name says.
         wanted: Asset,
     },
+    /// No rate book leads from an asset that prices are in to the common one.
+    #[error(
+        "quote.rates: no books lead from {quote}, which instrument.{instrument} has prices in, to {common}"
+    )]
+    NoRate {
+        /// The instrument.
+        instrument: String,
+        /// What its prices are in, somewhere.
+        quote: Asset,
+        /// What limits and totals are in.
+        common: Asset,
+    },
+    /// A rate's book is on a venue that this run does not have.
+    #[error("quote.rates.{0}: its venue does not list it in this run")]
+    NoRateBook(String),
     /// What is traded on two venues cannot be compared.
     #[error("instrument.{instrument}: {error}")]
     Pair {
@@ -167,7 +190,7 @@ impl Plan {
                     if !spec.open {
                         return Err(PlanError::NotOpen { instrument: name, venue, symbol });
                     }
-                    if spec.quote != instrument.quote {
+                    if spec.quote != instrument.quote && config.quote.is_none() {
                         let (quote, wanted) = (spec.quote, instrument.quote);
                         return Err(PlanError::Quote { instrument: name, venue, symbol, quote, wanted });
                     }
@@ -183,14 +206,49 @@ impl Plan {
             let (config, endpoints) = (venue.clone(), endpoints.clone());
             venues.push(PlannedVenue { id, row, config, endpoints, instruments });
         }
-        let plan = Plan { config: config.clone(), venues, books };
+        let plan = Plan { config: config.clone(), venues, books, rates: None };
+        let rates = plan.find_rates()?;
         for watch in plan.watches() {
-            crate::detect::Detector::new(std::slice::from_ref(&watch)).map_err(|error| PlanError::Pair {
-                instrument: config.instruments[usize::from(watch.instrument.0)].name.to_string(),
-                error,
-            })?;
+            let instrument = config.instruments[usize::from(watch.instrument.0)].name.to_string();
+            let quotes = watch.books.iter().map(|book| book.quote);
+            if let Some(plan) = &rates
+                && let rates = Rates::new(plan)
+                && let Some(quote) =
+                    quotes.into_iter().find(|quote| rates.needs(*quote, plan.common).is_none())
+            {
+                return Err(PlanError::NoRate { instrument, quote, common: plan.common });
+            }
+            Detector::across(std::slice::from_ref(&watch), rates.as_ref())
+                .map_err(|error| PlanError::Pair { instrument, error })?;
         }
-        Ok(plan)
+        Ok(Plan { rates, ..plan })
+    }
+
+    /// The rate books of the configuration.
+    fn find_rates(&self) -> Result<Option<RatePlan>, PlanError> {
+        let Some(quote) = &self.config.quote else { return Ok(None) };
+        let book = |rate: &RateConfig| {
+            let venue = self.venues.iter().find(|venue| venue.id == rate.venue);
+            let book = venue.and_then(|venue| {
+                venue.instruments.iter().find(|book| {
+                    let config = self.config.instruments.get(usize::from(book.instrument.0));
+                    config.is_some_and(|config| config.name == rate.instrument)
+                })
+            });
+            let book = book.ok_or_else(|| PlanError::NoRateBook(rate.instrument.to_string()))?;
+            Ok(RateBook {
+                base: book.spec.base,
+                quote: book.spec.quote,
+                scale: book.spec.scale,
+                haircut: rate.haircut,
+                max_age: rate.max_age,
+                slot: book.slot,
+                venue: rate.venue,
+                instrument: book.instrument,
+            })
+        };
+        let books = quote.rates.iter().map(book).collect::<Result<_, _>>()?;
+        Ok(Some(RatePlan { common: quote.common, books }))
     }
 
     /// The books of an instrument, each with its venue.
@@ -199,6 +257,13 @@ impl Plan {
             let own = venue.instruments.iter().filter(move |book| book.instrument == instrument);
             own.map(move |book| (venue, book))
         })
+    }
+
+    /// The bases that edges are measured against; `None` where they are taken outright.
+    pub fn bases(&self) -> Option<Bases> {
+        let detect = &self.config.detect;
+        let half_life = detect.basis_half_life;
+        (half_life > Nanos::ZERO).then(|| Bases::new(&self.watches(), half_life, detect.min_edge))
     }
 
     /// What the detector looks at.
@@ -218,6 +283,7 @@ impl Plan {
                         min_qty: book.spec.min_qty,
                         min_notional: book.spec.min_notional,
                     },
+                    quote: book.spec.quote,
                     max_age: venue.config.max_age,
                 });
                 Watch {
@@ -230,7 +296,8 @@ impl Plan {
                         haircut: FeeRate(detect.haircut),
                     },
                     books: books.collect(),
-                    merge: detect.merge,
+                    // Pairs have a basis each.
+                    merge: detect.merge && detect.basis_half_life == Nanos::ZERO,
                 }
             })
             .collect()

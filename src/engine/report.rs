@@ -57,9 +57,12 @@ pub struct RunReport {
     pub unresolved: u64,
     /// Profit and loss by asset: cash flows after fees.
     pub pnl: BTreeMap<Asset, Money>,
+    /// All of it in the common asset at the fair rates of the end; `None` without rates.
+    pub pnl_common: Option<(Asset, Money)>,
     /// Fees paid by asset.
     pub fees: BTreeMap<Asset, Money>,
-    /// End minus start by asset, but for the assets that prices are in.
+    /// End minus start by asset, but for the assets that prices are in; with rates, but for the common
+    /// one.
     pub net_exposure: BTreeMap<Asset, Money>,
     /// SHA-256 over the journal's records, in hex.
     pub journal_sha256: String,

@@ -3,6 +3,7 @@
 use super::Patience;
 use super::hedge::{HedgeRuleError, HedgeRules};
 use crate::account::{Inventory, MarketError};
+use crate::detect::RatePlan;
 use crate::risk::{LimitError, Limits};
 use crate::types::{Environment, FeeRate, InstrumentId, InstrumentSpec, Money, Nanos, VenueId};
 
@@ -21,6 +22,9 @@ pub struct ExecutorConfig {
     pub tag_key: [u8; 32],
     /// Risk limits.
     pub limits: Limits,
+    /// The rates between the assets that prices are in, where instruments have prices in several:
+    /// limits are then in their common one.
+    pub rates: Option<RatePlan>,
     /// Bounds of hedging.
     pub hedge: HedgeRules,
     /// How long silence is borne.

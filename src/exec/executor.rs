@@ -10,16 +10,17 @@ use super::hedge::is_dust;
 use super::journal::{Entry, Kind};
 use super::plan::Intents;
 use super::presign::{Outgoing, Presign, Ready, send};
-use super::stats::{Counts, ExecReport, VenueCounts};
+use super::rates::QuoteRates;
+use super::stats::{Counts, VenueCounts};
 use super::{
     Alert, Context, ExecutorConfig, ExecutorError, Ids, Journal, Misconduct, Orders, Recorded, SendOutcome,
     VenueClock,
 };
-use crate::account::{Ledger, LedgerError, Markets, mark};
+use crate::account::{Ledger, LedgerError, Markets};
 use crate::detect::{Opportunity, Refused};
 use crate::risk::{
     Admitted, AdmittedIntent, Caps, Detail, Direction, Exposure, Gate, GateView, Kill, Limits, Quote,
-    Refusal, Standing, Stopped, consolidated_mid,
+    RateView, Refusal, Standing, Stopped,
 };
 use crate::types::{Asset, ClientId, Draft, InstrumentId, Money, Nanos, Price, Qty, Report, Side, VenueId};
 use crate::venue::{Form, Urgency};
@@ -80,6 +81,7 @@ pub struct Executor {
     pub(super) ledger: Ledger,
     pub(super) gate: Gate,
     pub(super) caps: Caps,
+    pub(super) rates: Option<QuoteRates>,
     pub(super) ids: Ids,
     pub(super) orders: Orders,
     pub(super) intents: Intents,
@@ -132,12 +134,15 @@ impl Executor {
         let markets = Markets::new(venues, &config.markets, &mut ledger)?;
         let orders = Orders::new(config.orders_kept, venues, instruments, config.patience);
         let intents = config.limits.open_intents_max as usize + instruments;
+        let mut caps = Caps::new(&config.limits, kill);
+        let rates = config.rates.as_ref().map(|plan| QuoteRates::new(plan, &markets, &ledger, &mut caps));
         let spare = 4 * Opportunity::MAX_LEGS + intents;
         let ids = Ids::new(config.environment, config.run, &config.tag_key);
         config.tag_key.zeroize();
         Ok(Executor {
             gate: Gate::new(config.limits.clone(), venues, instruments),
-            caps: Caps::new(&config.limits, kill),
+            caps,
+            rates,
             ids,
             held: vec![Money::ZERO; orders.capacity()],
             scratch: Vec::with_capacity(orders.capacity()),
@@ -202,7 +207,7 @@ impl Executor {
         }
         self.look(opportunity.instrument, now, ctx);
         let exposure = self.exposure(opportunity.instrument);
-        let Executor { gate, caps, ids, presign, orders, .. } = self;
+        let Executor { gate, caps, ids, presign, orders, rates, .. } = self;
         let view = view(
             &self.markets,
             &self.ledger,
@@ -211,6 +216,7 @@ impl Executor {
             &self.standing,
             exposure,
             &self.halted,
+            rates.as_ref().and_then(|rates| rates.view(opportunity.instrument)),
             opportunity.instrument,
         );
         gate.admit(opportunity, &view, caps, now, &mut |draft, leg| {
@@ -512,6 +518,9 @@ impl Executor {
 
     /// Reads the instrument's books and the venues' standing.
     pub(super) fn look(&mut self, instrument: InstrumentId, now: Nanos, ctx: &mut dyn Context) {
+        if let Some(rates) = &mut self.rates {
+            rates.look(instrument, now, ctx, self.gate.limits(), &mut self.caps);
+        }
         // Venues that do not trade this instrument must not lend it another one's prices.
         self.quotes.fill(None);
         for market in self.markets.of(instrument) {
@@ -540,13 +549,14 @@ impl Executor {
             &self.standing,
             self.exposure(instrument),
             &self.halted,
+            self.rates.as_ref().and_then(|rates| rates.view(instrument)),
             instrument,
         )
     }
 
     /// The consolidated mid after [`Executor::look`].
-    pub(super) fn mid(&self) -> Option<Price> {
-        consolidated_mid(&self.quotes)
+    pub(super) fn mid(&self, instrument: InstrumentId) -> Option<Price> {
+        self.view(instrument).mid(instrument)
     }
 
     /// Sends one hedge of an intent, already admitted. True when its bytes left.
@@ -629,6 +639,11 @@ impl Executor {
         self.gate.limits()
     }
 
+    /// The caps of the last function before the socket.
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
     /// The kill flag, for whoever may set it.
     pub fn kill(&self) -> &Kill {
         self.caps.kill()
@@ -665,7 +680,8 @@ impl Executor {
                     return true;
                 }
                 self.look(instrument, now, ctx);
-                self.mid().is_some_and(|mid| is_dust(&self.view(instrument), instrument, amount, mid))
+                self.mid(instrument)
+                    .is_some_and(|mid| is_dust(&self.view(instrument), instrument, amount, mid))
             })
     }
 
@@ -679,67 +695,12 @@ impl Executor {
         self.ids.origin(client)
     }
 
-    /// All that a report on the run needs; marks are at the mids of now.
-    pub fn report(&mut self, ctx: &mut dyn Context, now: Nanos) -> ExecReport {
-        let mut pnl: Vec<(Asset, Money)> = Vec::new();
-        let mut dust: Vec<(Asset, Money)> = Vec::new();
-        for at in 0..self.markets.instruments() {
-            let instrument = InstrumentId(at as u16);
-            self.look(instrument, now, ctx);
-            let Some(spec) = self.markets.of(instrument).next().map(|market| market.spec.clone()) else {
-                continue;
-            };
-            let mid = self.mid().unwrap_or_default();
-            let own = self.ledger.pnl(instrument, mid, spec.scale).unwrap_or_default();
-            for (list, asset, amount) in
-                [(&mut pnl, spec.quote, own.total()), (&mut dust, spec.base, self.loose[at])]
-            {
-                match list.iter_mut().find(|row| row.0 == asset) {
-                    Some(row) => row.1 += amount,
-                    None => list.push((asset, amount)),
-                }
-            }
-        }
-        pnl.sort_unstable();
-        dust.sort_unstable();
-        let refused = Refused::ALL.iter().map(|reason| {
-            let (count, edge) = self.gate.refusals().of(*reason);
-            (*reason, count, edge)
-        });
-        let refused = refused.filter(|row| row.1 > 0).collect();
-        ExecReport {
-            counts: Counts { duplicates: self.orders.duplicates(), ..self.counts.clone() },
-            refused,
-            unknown: self.orders.unknown(),
-            open_orders: self.orders.live().count(),
-            open_intents: self.intents.iter().count(),
-            pnl,
-            fees: self.ledger.fees(),
-            net_exposure: self.ledger.net_exposure(),
-            dust,
-            pool: self.presign.counts(),
-            journal_records: self.journal.count(),
-            journal_sha256: self.journal.digest(),
-        }
-    }
-
-    /// Profit and loss of an instrument at a price; `None` when it is out of range.
-    pub fn pnl(&self, instrument: InstrumentId, price: Price) -> Option<Money> {
-        let scale = self.markets.of(instrument).next()?.spec.scale;
-        self.ledger.pnl(instrument, price, scale).map(|pnl| pnl.total())
-    }
-
     /// Whether the ledger adds up.
     ///
     /// # Errors
     /// [`LedgerError::Unbalanced`] names the first account that does not.
     pub fn check(&self) -> Result<(), LedgerError> {
         self.ledger.check()
-    }
-
-    /// What an amount of an instrument's base asset is worth at a price.
-    pub fn worth(&self, instrument: InstrumentId, amount: Money, price: Price) -> Option<Money> {
-        mark(amount, price, self.markets.of(instrument).next()?.spec.scale)
     }
 }
 
@@ -774,6 +735,7 @@ pub(super) fn view<'a>(
     standing: &'a [Standing],
     exposure: Exposure,
     halted: &[bool],
+    rates: Option<RateView<'a>>,
     instrument: InstrumentId,
 ) -> GateView<'a> {
     let at = usize::from(instrument.0);
@@ -785,5 +747,6 @@ pub(super) fn view<'a>(
         standing,
         exposure,
         halted: halted.get(at).copied().unwrap_or(true),
+        rates,
     }
 }

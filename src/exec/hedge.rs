@@ -38,7 +38,7 @@ pub struct HedgeRules {
     pub retry_after: Nanos,
     /// An intent that has not ended after so long halts its instrument.
     pub life: Nanos,
-    /// What [`Policy::Keep`] keeps, in the quote asset.
+    /// What [`Policy::Keep`] keeps, in the quote asset, or in the common one.
     pub keep_max: Money,
 }
 
@@ -64,7 +64,7 @@ pub struct Residual {
     pub instrument: InstrumentId,
     /// How much is left of the base asset, signed.
     pub amount: Money,
-    /// The mid that slippage is measured from.
+    /// The mid that slippage is measured from; in the common asset where there are rates.
     pub reference: Price,
     /// The venues of the legs, when it was left by some.
     pub direction: Option<Direction>,
@@ -100,7 +100,7 @@ fn is_dust_at(
 ) -> bool {
     view.markets.of(instrument).filter(|market| venues >> market.venue.0 & 1 == 1).all(|market| {
         let qty = whole_lots(market, amount);
-        let worth = market.value(price, qty);
+        let worth = view.price_at(market, price).and_then(|price| market.value(price, qty));
         qty.0 == 0 || qty < market.spec.min_qty || worth.is_some_and(|worth| worth < market.spec.min_notional)
     })
 }
@@ -136,7 +136,6 @@ pub fn decide(
     let too_small = is_dust_at(venues, view, instrument, amount, reference);
     let venues = if too_small { u32::MAX } else { venues };
 
-    let furthest = worse(reference, side, rules.slippage_max);
     let mut best: Option<(i128, Draft)> = None;
     let mut out_of_bounds = false;
     for market in view.markets.of(instrument).filter(|market| venues >> market.venue.0 & 1 == 1) {
@@ -148,7 +147,10 @@ pub fn decide(
             Side::Buy => (quote.ask.price, 100_000_000 + market.taker.0),
             Side::Sell => (quote.bid.price, -(100_000_000 - market.taker.0)),
         };
-        let cost = i128::from(touch.0) * i128::from(cost);
+        let prices = view.price_of(market, touch).zip(view.price_at(market, reference));
+        let Some((compared, reference)) = prices else { continue };
+        let cost = i128::from(compared.0) * i128::from(cost);
+        let furthest = worse(reference, side, rules.slippage_max);
         let limit = worse(touch, side, rules.bound);
         let limit = match side {
             Side::Buy => market.spec.round_passive(side, limit.min(furthest)),
@@ -162,7 +164,9 @@ pub fn decide(
             out_of_bounds = true;
             continue;
         }
-        let Some(qty) = affordable(market, side, limit, whole_lots(market, amount), limits, view) else {
+        let order_max = view.limit_at(market, limits.order_notional_max);
+        let qty = whole_lots(market, amount);
+        let Some(qty) = affordable(market, side, limit, qty, order_max, view) else {
             continue;
         };
         if best.is_none_or(|(least, _)| cost < least) {
@@ -184,7 +188,7 @@ fn affordable(
     side: Side,
     limit: Price,
     qty: Qty,
-    limits: &Limits,
+    order_max: Money,
     view: &GateView<'_>,
 ) -> Option<Qty> {
     let unit = market.value(limit, Qty(1)).filter(|unit| unit.0 > 0)?;
@@ -194,7 +198,7 @@ fn affordable(
         false => market.amount(Qty(1)),
     };
     let free = most(market.budget(view.ledger, side, limit), each);
-    let qty = qty.min(free).min(most(limits.order_notional_max, unit)).floor_to(market.spec.lot);
+    let qty = qty.min(free).min(most(order_max, unit)).floor_to(market.spec.lot);
     match market.spec.check(limit, qty) {
         Ok(_) => Some(qty),
         Err(SpecError::AboveMaxQty) => Some(market.spec.max_qty.floor_to(market.spec.lot)),

@@ -24,6 +24,8 @@ mod order;
 mod orders;
 mod plan;
 mod presign;
+mod rates;
+mod report;
 mod stats;
 mod upkeep;
 

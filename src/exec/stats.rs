@@ -49,7 +49,7 @@ pub struct Counts {
 pub struct ExecReport {
     /// The counts.
     pub counts: Counts,
-    /// Refusals: reason, how often, edge given up in the quote asset.
+    /// Refusals: reason, how often, edge given up in the quote asset, or in the common one.
     pub refused: Vec<(Refused, u64, Money)>,
     /// Orders that are Unknown now.
     pub unknown: usize,
@@ -57,8 +57,12 @@ pub struct ExecReport {
     pub open_orders: usize,
     /// Intents that have not ended.
     pub open_intents: usize,
-    /// Profit and loss by quote asset: cash flows, and the residual marked at the mid.
+    /// Profit and loss by quote asset: cash flows, and the residual marked at the mid, which is in the
+    /// common asset where there are rates.
     pub pnl: Vec<(Asset, Money)>,
+    /// All of that in the common asset at the fair rates of now; `None` without rates, and while one of
+    /// them was never told.
+    pub pnl_common: Option<(Asset, Money)>,
     /// Fees by asset.
     pub fees: Vec<(Asset, Money)>,
     /// End minus start, by asset.

@@ -219,6 +219,7 @@ impl Executor {
             &self.standing,
             exposure,
             &self.halted,
+            self.rates.as_ref().and_then(|rates| rates.view(draft.instrument)),
             draft.instrument,
         );
         let admitted = self.gate.admit_hedge(draft, residual, &view, &mut self.caps, now);
@@ -297,7 +298,7 @@ impl Executor {
                 continue;
             }
             self.look(instrument, now, ctx);
-            let Some(mid) = self.mid() else { continue };
+            let Some(mid) = self.mid(instrument) else { continue };
             if is_dust(&self.view(instrument), instrument, amount, mid) {
                 continue;
             }
@@ -316,7 +317,8 @@ impl Executor {
                 continue;
             }
             self.look(instrument, now, ctx);
-            let Some(pnl) = self.mid().and_then(|mid| self.pnl(instrument, mid)) else { continue };
+            let mid = self.mid(instrument);
+            let Some(pnl) = mid.and_then(|mid| self.pnl(instrument, mid)) else { continue };
             if pnl < -self.gate.limits().loss_max {
                 ctx.alert(Alert::Loss { instrument, pnl });
                 self.halt(instrument, now);
@@ -383,7 +385,7 @@ impl Executor {
         let Some(quote) = ctx.quote(venue, instrument).filter(|quote| quote.live) else { return 0 };
         // The likeliest orders take the touch, or a few ticks beyond it, in the sizes of before.
         let most = market.value(quote.ask.price, Qty(1)).filter(|unit| unit.0 > 0).map(|unit| {
-            let most = self.config.limits.order_notional_max.0 / unit.0;
+            let most = self.caps.order_max(market).0 / unit.0;
             Qty(i64::try_from(most).unwrap_or(i64::MAX)).floor_to(market.spec.lot)
         });
         let mut sizes = self.recent[usize::from(instrument.0)];

@@ -3,7 +3,7 @@
 //! It counts what it lets pass, and needs no answer from any venue to hold its bounds.
 
 use super::{Kill, Limits};
-use crate::account::Market;
+use crate::account::{AssetId, Ledger, Market};
 use crate::types::{Bps, Draft, Money, Nanos, Price, Side};
 
 /// Why an order was stopped at the last moment.
@@ -73,7 +73,8 @@ impl Bucket {
 /// The caps of the last function before the socket.
 #[derive(Debug)]
 pub struct Caps {
-    order_notional_max: Money,
+    /// By what prices are in: the ledger's rows.
+    order_notional_max: Vec<Money>,
     price_band: Bps,
     hedge_reserve: u32,
     bucket: Bucket,
@@ -86,7 +87,7 @@ impl Caps {
     /// The caps of these limits.
     pub fn new(limits: &Limits, kill: Kill) -> Caps {
         Caps {
-            order_notional_max: limits.order_notional_max,
+            order_notional_max: vec![limits.order_notional_max; Ledger::ASSETS_MAX],
             price_band: limits.price_band,
             hedge_reserve: limits.hedge_reserve,
             bucket: Bucket::new(limits.orders_per_second, limits.orders_burst),
@@ -109,9 +110,23 @@ impl Caps {
         mid.0 > 0 && worse * WHOLE <= i128::from(mid.0) * i128::from(self.price_band.0)
     }
 
-    /// Whether one order may be worth this.
-    pub fn in_notional(&self, value: Money) -> bool {
-        value > Money::ZERO && value <= self.order_notional_max
+    /// The most that one order on a market may be worth, in what its prices are in.
+    #[inline]
+    pub fn order_max(&self, market: &Market) -> Money {
+        self.order_notional_max.get(market.quote.row()).copied().unwrap_or_default()
+    }
+
+    /// Sets that for all prices in an asset; nothing passes when it is zero.
+    pub fn set_order_max(&mut self, asset: AssetId, most: Money) {
+        if let Some(own) = self.order_notional_max.get_mut(asset.row()) {
+            *own = most;
+        }
+    }
+
+    /// Whether one order on a market may be worth this.
+    #[inline]
+    pub fn in_notional(&self, market: &Market, value: Money) -> bool {
+        value > Money::ZERO && value <= self.order_max(market)
     }
 
     /// Lets one order pass, and counts it. The kill flag is read last.
@@ -130,7 +145,7 @@ impl Caps {
     fn judge(&mut self, order: &Draft, market: &Market, mid: Price, now: Nanos) -> Result<(), Stopped> {
         let positive = order.price.0 > 0 && order.qty.0 > 0;
         let value = market.value(order.price, order.qty).filter(|_| positive).ok_or(Stopped::Notional)?;
-        if !self.in_notional(value) {
+        if !self.in_notional(market, value) {
             return Err(Stopped::Notional);
         }
         if !self.in_band(order.side, order.price, mid) {

@@ -5,7 +5,7 @@
 //! stale, broke, or moved away since is reason enough to let it go. Hedges pass the same gate, with
 //! one rule more (they must reduce the exposure) and some less (no cooldown, no edge).
 
-use super::{Caps, Detail, GateView, Limits, Refusal, Refusals, consolidated_mid};
+use super::{Caps, Detail, GateView, Limits, Refusal, Refusals};
 use crate::account::{Inventory, Ledger, Market};
 use crate::detect::{Leg, Opportunity, Refused};
 use crate::types::{
@@ -39,7 +39,7 @@ impl Admitted {
         &self.draft
     }
 
-    /// The consolidated mid that it was admitted at.
+    /// The consolidated mid that it was admitted at, in what its price is in.
     pub fn mid(&self) -> Price {
         self.mid
     }
@@ -60,7 +60,7 @@ pub struct AdmittedIntent {
     pub direction: Direction,
     /// The consolidated mid at admission.
     pub mid: Price,
-    /// The edge of the opportunity as detected, in the quote asset.
+    /// The edge of the opportunity as detected, as in its sums.
     pub net_quote: Money,
     /// The orders, buys before sells.
     pub legs: Vec<Admitted>,
@@ -220,7 +220,10 @@ impl Gate {
                 return refuse(Refused::Cooldown, Detail::Resting);
             }
         }
-        let Some(mid) = consolidated_mid(view.quotes) else {
+        if let Some(rates) = &view.rates {
+            rates.admit(opportunity, view.markets, self.limits.min_edge)?;
+        }
+        let Some(mid) = view.mid(instrument) else {
             return refuse(Refused::Unsynced, Detail::NoBook);
         };
 
@@ -236,7 +239,7 @@ impl Gate {
         }
         let legs = || markets.iter().flatten().zip(opportunity.legs());
         for (size, (market, leg)) in sizes.iter_mut().zip(legs()) {
-            let (allowed, why) = self.headroom(leg, market, view.ledger);
+            let (allowed, why) = self.headroom(leg, market, view.ledger, caps.order_max(market));
             cut = why.unwrap_or(cut);
             *size = allowed.0 - allowed.0 % lot;
             sums[leg.side as usize] += *size;
@@ -268,7 +271,7 @@ impl Gate {
         // All or nothing: nothing is made before every leg has passed the venue's filters.
         for (size, (market, leg)) in sizes.iter().zip(legs()).filter(|(size, _)| **size > 0) {
             match market.spec.check(leg.price, Qty(*size)) {
-                Ok(value) if caps.in_notional(value) => {}
+                Ok(value) if caps.in_notional(market, value) => {}
                 Ok(_) => return Err(Refusal::at(Refused::Risk, Detail::Notional, leg.venue)),
                 Err(SpecError::BelowMinQty | SpecError::BelowMinNotional) => {
                     let reason = if cut == Detail::Balance { Refused::NoBalance } else { Refused::TooSmall };
@@ -278,7 +281,8 @@ impl Gate {
             }
         }
         let mut admitted = std::mem::take(&mut self.room);
-        for (size, leg) in sizes.iter().zip(opportunity.legs()).filter(|(size, _)| **size > 0) {
+        for (size, (market, leg)) in sizes.iter().zip(legs()).filter(|(size, _)| **size > 0) {
+            let mid = view.price_at(market, mid).unwrap_or_default();
             let mut draft = ioc(leg.venue, instrument, leg.side, leg.price, Qty(*size));
             draft.client = id(&draft, admitted.len() as u8);
             admitted.push(Admitted { draft, mid, hedge: false });
@@ -288,7 +292,6 @@ impl Gate {
 
     /// Whether a leg may be sent at all; its market.
     #[inline]
-
     fn check_leg<'a>(
         &self,
         leg: &Leg,
@@ -310,7 +313,8 @@ impl Gate {
         if !fills {
             return refuse(Refused::BelowEdge, Detail::Moved);
         }
-        if !caps.in_band(leg.side, leg.price, mid) {
+        let mid = view.price_at(market, mid);
+        if !mid.is_some_and(|mid| caps.in_band(leg.side, leg.price, mid)) {
             return refuse(Refused::Risk, Detail::Band);
         }
         Ok(market)
@@ -318,14 +322,20 @@ impl Gate {
 
     /// How much of a leg balance and notional allow, and which of them cut it.
     #[inline]
-    fn headroom(&self, leg: &Leg, market: &Market, ledger: &Ledger) -> (Qty, Option<Detail>) {
+    fn headroom(
+        &self,
+        leg: &Leg,
+        market: &Market,
+        ledger: &Ledger,
+        order_max: Money,
+    ) -> (Qty, Option<Detail>) {
         let (mut qty, mut why) = (leg.qty, None);
         // Divisions only happen when something is to be cut. One unit is worth something.
         let unit = || market.value(leg.price, Qty(1)).unwrap_or(Money(i128::MAX));
         let most = |budget: Money, each: Money| Qty(i64::try_from(budget.0 / each.0).unwrap_or(i64::MAX));
         let mut value = market.value(leg.price, qty);
-        if value.is_none_or(|value| value > self.limits.order_notional_max) {
-            qty = qty.min(most(self.limits.order_notional_max, unit()));
+        if value.is_none_or(|value| value > order_max) {
+            qty = qty.min(most(order_max, unit()));
             value = market.value(leg.price, qty);
             why = Some(Detail::Notional);
         }
@@ -389,14 +399,15 @@ impl Gate {
         if !reduces {
             return refuse(Refused::Risk, Detail::NotReducing);
         }
-        let Some(mid) = consolidated_mid(view.quotes) else {
+        let mid = view.mid(draft.instrument).and_then(|mid| view.price_at(market, mid));
+        let Some(mid) = mid else {
             return refuse(Refused::Unsynced, Detail::NoBook);
         };
         if !caps.in_band(draft.side, draft.price, mid) {
             return refuse(Refused::Risk, Detail::Band);
         }
         match market.spec.check(draft.price, draft.qty) {
-            Ok(value) if caps.in_notional(value) => {}
+            Ok(value) if caps.in_notional(market, value) => {}
             Ok(_) => return refuse(Refused::Risk, Detail::Notional),
             Err(error) => return refuse(Refused::Risk, Detail::Filter(error)),
         }
@@ -541,6 +552,7 @@ mod tests {
                 standing: &self.standing,
                 exposure: self.exposure,
                 halted: self.halted,
+                rates: None,
             };
             let ids = &mut self.ids;
             self.gate.admit(opportunity, &view, &mut self.caps, now, &mut |_, _| {
@@ -738,6 +750,7 @@ mod tests {
             standing: &world.standing,
             exposure: Exposure::default(),
             halted: true,
+            rates: None,
         };
         let now = Nanos::from_secs(100);
         for (side, qty, residual, want) in [

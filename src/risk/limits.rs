@@ -2,7 +2,8 @@
 
 use crate::types::{Bps, Money, Nanos};
 
-/// The risk limits of a run. Amounts are in the instrument's quote asset.
+/// The risk limits of a run. Amounts are in the instrument's quote asset, or, where there are rates, in
+/// their common one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// The most that one order may be worth.

@@ -11,6 +11,7 @@ mod limits;
 mod refusal;
 mod rights;
 mod view;
+mod worth;
 
 pub use caps::{Bucket, Caps, Stopped};
 pub use gate::{Admitted, AdmittedIntent, Direction, Gate, ioc};
@@ -19,3 +20,4 @@ pub use limits::{Exposure, LimitError, Limits};
 pub use refusal::{Detail, Refusal, Refusals};
 pub use rights::{BadKey, Concern, judge};
 pub use view::{GateView, Quote, Standing, consolidated_mid};
+pub use worth::{RateView, Worth};

@@ -62,6 +62,8 @@ pub enum Detail {
     Encode,
     /// The order would break a rate limit of the venue.
     RateLimit,
+    /// What prices are in cannot be converted or valued now.
+    QuoteRate,
 }
 
 /// A refusal of an opportunity or a hedge.
@@ -102,7 +104,8 @@ impl Refusals {
         row.1 = row.1.checked_add(edge).unwrap_or(row.1);
     }
 
-    /// How many there were for a reason, and the edge given up, in the quote asset.
+    /// How many there were for a reason, and the edge given up, in the quote asset; in the common one
+    /// where there are rates.
     pub fn of(&self, reason: Refused) -> (u64, Money) {
         self.rows[reason as usize]
     }

@@ -1,9 +1,9 @@
 //! What the gate looks at: books, balances, and whether orders may go somewhere at all.
 
-use super::{Detail, Exposure, Refusal};
+use super::{Detail, Exposure, RateView, Refusal};
 use crate::account::{Inventory, Ledger, Market, Markets};
 use crate::detect::Refused;
-use crate::types::{InstrumentId, Level, Nanos, Price, VenueId};
+use crate::types::{InstrumentId, Level, Money, Nanos, Price, VenueId};
 
 /// A venue's best prices as last published.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +51,8 @@ pub struct GateView<'a> {
     pub exposure: Exposure,
     /// The instrument is halted.
     pub halted: bool,
+    /// The rates of an instrument that has prices in other assets than the common one.
+    pub rates: Option<RateView<'a>>,
 }
 
 impl<'a> GateView<'a> {
@@ -99,6 +101,38 @@ impl<'a> GateView<'a> {
             return refuse(Refused::Stale, Detail::BookAge);
         }
         Ok((market, quote))
+    }
+
+    /// The consolidated mid of an instrument: of its own quote asset, or in the common one.
+    #[inline]
+    pub fn mid(&self, instrument: InstrumentId) -> Option<Price> {
+        match &self.rates {
+            None => consolidated_mid(self.quotes),
+            Some(rates) => rates.mid(self.markets, instrument, self.quotes),
+        }
+    }
+
+    /// Such a price in what the prices of a market are in.
+    #[inline]
+    pub fn price_at(&self, market: &Market, price: Price) -> Option<Price> {
+        match &self.rates {
+            None => Some(price),
+            Some(rates) => rates.at(market, price),
+        }
+    }
+
+    /// The other way round: a market's price in what the instrument is valued in.
+    #[inline]
+    pub fn price_of(&self, market: &Market, price: Price) -> Option<Price> {
+        match &self.rates {
+            None => Some(price),
+            Some(rates) => rates.in_common(market, price),
+        }
+    }
+
+    /// A limit in what the prices of a market are in.
+    pub fn limit_at(&self, market: &Market, limit: Money) -> Money {
+        self.rates.map_or(limit, |rates| rates.worth.in_asset(limit, market.quote))
     }
 }
 

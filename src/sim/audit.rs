@@ -8,7 +8,8 @@ use crate::types::{ContractKind, Price};
 /// What an executor with a kept journal says that it did.
 pub fn engine_view(plan: &Plan, executor: &mut Executor) -> EngineView {
     executor.journal().catch_up();
-    let mut view = EngineView { settled: executor.is_idle(), ..EngineView::default() };
+    let mut view =
+        EngineView { settled: executor.is_idle(), worths: executor.worths(), ..EngineView::default() };
     for record in Record::all(executor.journal().kept().unwrap_or_default()) {
         let venue = usize::from(record.venue().0);
         let Some(side) = record.side() else { continue };

@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 
 use super::exchange::SimExchange;
 use super::venue::{Sim, Trader};
-use crate::types::{Asset, Bps, ClientId, ContractKind, Money, Nanos, Position, Price, Qty, Side};
+use crate::types::{
+    Asset, Bps, ClientId, ContractKind, Money, Nanos, Position, Price, Qty, Rate, Round, Side,
+};
 use crate::venue::{Exchange, FillView, OrderView};
 
 /// An order that the engine handed to a link.
@@ -90,6 +92,9 @@ pub struct EngineView {
     pub positions: Vec<EnginePosition>,
     /// Its positions in contracts; those it leaves out are not checked.
     pub contracts: Vec<EngineContract>,
+    /// What units of the assets that prices are in are worth in what limits are in; those it leaves out
+    /// are that one.
+    pub worths: Vec<(Asset, Rate)>,
     /// Nothing is open or under way: both sides must agree to the last unit.
     pub settled: bool,
 }
@@ -294,6 +299,14 @@ fn is_contract(exchange: &SimExchange, instrument: usize) -> bool {
 }
 
 impl EngineView {
+    /// What a value is worth in what limits are in, at the least. The rate of the order's own time is
+    /// not known here: the last one stands in for it, with 2 % of room for what it moved since.
+    fn worth_at_least(&self, quote: Asset, value: Money) -> Money {
+        let rate = self.worths.iter().find(|(asset, rate)| *asset == quote && *rate != Rate::ONE);
+        let Some((_, rate)) = rate else { return value };
+        rate.money(value, Round::Down).map_or(Money(i128::MAX), |worth| Money(worth.0 / 102 * 100))
+    }
+
     /// What the engine's positions at a venue cost, of the asset that they settle in.
     fn tied_up(&self, seen: &Seen<'_>, asset: Asset) -> Money {
         let own = self.contracts.iter().filter(|own| {
@@ -371,7 +384,7 @@ fn orders_keep_their_caps(venues: &[Seen<'_>], engine: &EngineView, caps: &Order
         };
         match spec.check(order.price, order.qty) {
             Err(error) => found.add("I16", format!("{}: {}: {error}", seen.name, order.client)),
-            Ok(value) if value > caps.notional_max => {
+            Ok(value) if engine.worth_at_least(spec.quote, value) > caps.notional_max => {
                 found.add("I16", format!("{}: {} is worth {value}", seen.name, order.client));
             }
             Ok(_) => {}
@@ -466,6 +479,7 @@ mod tests {
             fills: vec![EngineFill { venue: 0, client, side, price, qty, fee, fee_asset }],
             positions,
             contracts: contracts.collect(),
+            worths: Vec::new(),
             settled: true,
         };
         (sim, engine)

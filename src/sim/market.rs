@@ -1,7 +1,8 @@
 //! A seeded market over any number of exchanges: something to arbitrage.
 //!
 //! Each traded asset has one fair price, which walks at random, and on each exchange a maker who
-//! quotes a ladder around the fair price plus an offset of that exchange's own. Offsets jump now and
+//! quotes a ladder around the fair price, brought to what the listing is quoted in, plus an offset of
+//! that exchange's own. Offsets jump now and
 //! then and decay; what takers take from a maker moves its offset against them, so arbitrage closes
 //! the very spread it lives on. A level that was eaten comes back 50 to 200 ms later; the rest of the
 //! ladder follows the price, and some of it moves anyway, every 20 to 50 ms.
@@ -12,7 +13,7 @@
 use oorandom::Rand64;
 
 use super::exchange::{AccountKind, HouseFill, SimExchange};
-use crate::types::{InstrumentSpec, Kind, Money, Nanos, Price, Qty, Side, Tif};
+use crate::types::{InstrumentSpec, Kind, Money, Nanos, Price, Qty, Scale, Side, Tif};
 use crate::venue::{AccountId, Exchange, NewOrder, OrderRef};
 
 /// A share in units of 1e-8: one basis point is 10,000.
@@ -32,6 +33,8 @@ pub struct MarketConfig {
 pub struct FairConfig {
     /// Where the fair price starts.
     pub start: Price,
+    /// Its decimals.
+    pub scale: Scale,
     /// How far it moves at most in 10 ms, either way.
     pub step: Share,
     /// Where it is quoted.
@@ -45,6 +48,9 @@ pub struct ListingConfig {
     pub venue: usize,
     /// Which of its instruments.
     pub instrument: usize,
+    /// Where it is quoted in another asset than the fair price: the fair prices that lead there, and
+    /// whether each is the price of the asset to go to (so that it divides) or of the one to leave.
+    pub through: Vec<(usize, bool)>,
     /// Levels a side.
     pub levels: usize,
     /// From the centre to the first level.
@@ -76,6 +82,7 @@ impl ListingConfig {
         ListingConfig {
             venue,
             instrument,
+            through: Vec::new(),
             levels: 25,
             half_spread: 3_000,
             gap: 3_000,
@@ -120,6 +127,7 @@ struct Listing {
 
 struct Fair {
     price: i64,
+    scale: Scale,
     start: i64,
     step: Share,
     rng: Rand64,
@@ -147,7 +155,7 @@ impl Market {
         };
         for (at, asset) in config.assets.iter().enumerate() {
             let start = asset.start.0;
-            fairs.push(Fair { price: start, start, step: asset.step, rng: rng() });
+            fairs.push(Fair { price: start, scale: asset.scale, start, step: asset.step, rng: rng() });
             for listing in &asset.listings {
                 let Some(exchange) = exchanges.get_mut(listing.venue) else { continue };
                 let Some(spec) = exchange.instruments().get(listing.instrument).cloned() else { continue };
@@ -211,7 +219,7 @@ impl Market {
             }
             for listing in &mut self.listings {
                 if listing.next_look == due {
-                    let fair = self.fairs[listing.fair].price;
+                    let fair = priced(&self.fairs, listing.fair, &listing.config.through);
                     listing.look(fair, due, &mut exchanges[listing.config.venue]);
                 }
             }
@@ -361,6 +369,16 @@ impl Listing {
             self.slots[side as usize][at].quote = Some((view.id, view.order.price));
         }
     }
+}
+
+/// A fair price in another asset than its own.
+fn priced(fairs: &[Fair], of: usize, through: &[(usize, bool)]) -> i64 {
+    let through = through.iter().filter_map(|(at, divides)| Some((fairs.get(*at)?, *divides)));
+    through.fold(fairs[of].price, |price, (rate, divides)| {
+        let (rate, one) = (i128::from(rate.price.max(1)), i128::from(rate.scale.one()));
+        let (by, over) = if divides { (one, rate) } else { (rate, one) };
+        i64::try_from(i128::from(price) * by / over).unwrap_or(i64::MAX / 4).max(1)
+    })
 }
 
 /// A share of a price, in its units.

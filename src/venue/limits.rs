@@ -322,8 +322,17 @@ struct Window {
 impl Window {
     fn new(length: Nanos, rolls: bool) -> Window {
         let step = (length.0 / SLOTS).max(1);
-        let (slot, here, ends, window) = (0, 0, i64::MIN, i64::MIN);
-        Window { step, slot, here, ends, ring: [0; KEPT], sum: 0, venue: 0, window, rolls }
+        Window {
+            step,
+            slot: 0,
+            here: 0,
+            ends: i64::MIN,
+            ring: [0; KEPT],
+            sum: 0,
+            venue: 0,
+            window: i64::MIN,
+            rolls,
+        }
     }
 
     #[inline]

@@ -1,34 +1,30 @@
 //! The whole engine in the stepped world, each of Bybit's markets against another venue.
 
-use crate::run::{Pairing, fair, one_journal_a_seed, storm};
+use crate::pairing::{Listed, Pairing, fair_wind, listed, one_seed_one_journal, storm};
 
-const WITH_BINANCE: Pairing = [
-    ("bybit.spot", "BTCUSDT", "ws", "0.000001", "spot"),
-    ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot"),
-];
-const OVER_REST: Pairing = [
-    ("bybit.spot", "BTCUSDT", "rest", "0.000001", "spot"),
-    ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot"),
-];
+const SPOT: Listed = listed("bybit.spot", "BTCUSDT", "0.000001");
+const BINANCE: Listed = listed("binance.spot", "BTCUSDT", "0.00001");
+const WITH_BINANCE: Pairing = [SPOT, BINANCE];
+const OVER_REST: Pairing = [Listed { transport: "rest", ..SPOT }, BINANCE];
 /// What is bought on spot is sold short as a contract.
 const AS_CONTRACT: Pairing = [
-    ("bybit.linear", "BTCUSDT", "ws", "0.001", "linear"),
-    ("kraken.spot", "BTC/USDT", "ws", "0.00000001", "spot"),
+    Listed { contract: "linear", ..listed("bybit.linear", "BTCUSDT", "0.001") },
+    listed("kraken.spot", "BTC/USDT", "0.00000001"),
 ];
 
 #[test]
 fn spot_trades_against_another_venue() {
-    fair(&WITH_BINANCE);
+    fair_wind(&WITH_BINANCE);
 }
 
 #[test]
 fn spot_trades_by_signed_requests() {
-    fair(&OVER_REST);
+    fair_wind(&OVER_REST);
 }
 
 #[test]
 fn contracts_trade_against_spot() {
-    fair(&AS_CONTRACT);
+    fair_wind(&AS_CONTRACT);
 }
 
 #[test]
@@ -43,7 +39,6 @@ fn no_storm_makes_contracts_and_the_engine_disagree() {
 
 #[test]
 fn one_seed_gives_one_journal() {
-    for pairing in [&WITH_BINANCE, &AS_CONTRACT] {
-        one_journal_a_seed(pairing);
-    }
+    one_seed_one_journal(&WITH_BINANCE);
+    one_seed_one_journal(&AS_CONTRACT);
 }

@@ -2,25 +2,25 @@
 
 use xarb::config::Config;
 
-use crate::run::{Pairing, fair, one_journal_a_seed, storm};
+use crate::pairing::{Listed, Pairing, fair_wind, listed, one_seed_one_journal, storm};
 
-const WITH_BINANCE: Pairing = [
-    ("coinbase.advanced", "BTC-USDT", "rest", "0.00001", "spot"),
-    ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot"),
-];
-const WITH_KRAKEN: Pairing = [
-    ("coinbase.exchange", "BTC-USDT", "rest", "0.00001", "spot"),
-    ("kraken.spot", "BTC/USDT", "ws", "0.00001", "spot"),
-];
+const fn small(venue: &'static str, symbol: &'static str, transport: &'static str) -> Listed {
+    Listed { transport, min_qty: "0.00005", min_notional: "1", ..listed(venue, symbol, "0.00001") }
+}
+
+const WITH_BINANCE: Pairing =
+    [small("coinbase.advanced", "BTC-USDT", "rest"), small("binance.spot", "BTCUSDT", "ws")];
+const WITH_KRAKEN: Pairing =
+    [small("coinbase.exchange", "BTC-USDT", "rest"), small("kraken.spot", "BTC/USDT", "ws")];
 
 #[test]
 fn advanced_trades_against_binance() {
-    fair(&WITH_BINANCE);
+    fair_wind(&WITH_BINANCE);
 }
 
 #[test]
 fn exchange_trades_against_kraken() {
-    fair(&WITH_KRAKEN);
+    fair_wind(&WITH_KRAKEN);
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn no_storm_makes_exchange_and_the_engine_disagree() {
 
 #[test]
 fn one_seed_gives_one_journal() {
-    one_journal_a_seed(&WITH_BINANCE);
-    one_journal_a_seed(&WITH_KRAKEN);
+    one_seed_one_journal(&WITH_BINANCE);
+    one_seed_one_journal(&WITH_KRAKEN);
 }
 
 /// The file that a user copies is read by the real reader, and its hosts are the sandbox's.

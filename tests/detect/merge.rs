@@ -291,6 +291,7 @@ impl Three {
         let watched = |slot| Watched {
             slot: BookSlot(slot),
             market: market(slot as u8, 100_000, 1_000),
+            quote: Asset::new("USDT").unwrap(),
             max_age: Nanos(MAX_AGE_NS),
         };
         let books = (0..3).map(watched).collect();

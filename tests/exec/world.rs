@@ -56,6 +56,8 @@ pub struct FakeVenue {
     /// Fee on each fill, and whether it is taken from what is received.
     pub fee: FeeRate,
     pub fee_in_base: bool,
+    /// What its prices are in.
+    pub paid_in: &'static str,
     pub balances: BTreeMap<Asset, Money>,
     pub placed: BTreeMap<ClientId, Placed>,
     pub news: Vec<Report>,
@@ -88,9 +90,9 @@ impl FakeVenue {
         let buys = draft.side == Side::Buy;
         let in_base = self.fee_in_base && buys;
         let (fee, fee_asset) =
-            if in_base { (amount.fee_up(self.fee), "BTC") } else { (value.fee_up(self.fee), "USDT") };
+            if in_base { (amount.fee_up(self.fee), "BTC") } else { (value.fee_up(self.fee), self.paid_in) };
         self.change("BTC", if buys { amount } else { -amount });
-        self.change("USDT", if buys { -value } else { value });
+        self.change(self.paid_in, if buys { -value } else { value });
         self.change(fee_asset, -fee);
         Report::Filled {
             client: draft.client,
@@ -314,6 +316,7 @@ pub fn config_of(venues: usize) -> ExecutorConfig {
             min_edge: bps(1),
             loss_max: money("5000"),
         },
+        rates: None,
         hedge: HedgeRules {
             policy: Policy::Flatten,
             bound: bps(10),
@@ -360,6 +363,7 @@ pub fn world_of(config: ExecutorConfig) -> World {
         outcome: SendOutcome::Sent,
         fee: FeeRate(100_000),
         fee_in_base: false,
+        paid_in: "USDT",
         balances: [(asset("BTC"), money("10")), (asset("USDT"), money("500000"))].into(),
         placed: BTreeMap::new(),
         news: vec![Report::Ready, Report::Streaming],

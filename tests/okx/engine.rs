@@ -2,23 +2,21 @@
 
 use xarb::config::Config;
 
-use crate::run::{Pairing, fair, one_journal_a_seed, storm};
+use crate::pairing::{Listed, Pairing, fair_wind, listed, one_seed_one_journal, storm};
 
-const WITH_BINANCE: Pairing =
-    [("okx.spot", "BTC-USDT", "ws", "0.00001", "spot"), ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot")];
-const OVER_REST: Pairing = [
-    ("okx.spot", "BTC-USDT", "rest", "0.00001", "spot"),
-    ("kraken.spot", "BTC/USDT", "ws", "0.00000001", "spot"),
-];
+const SPOT: Listed = listed("okx.spot", "BTC-USDT", "0.00001");
+const WITH_BINANCE: Pairing = [SPOT, listed("binance.spot", "BTCUSDT", "0.00001")];
+const OVER_REST: Pairing =
+    [Listed { transport: "rest", ..SPOT }, listed("kraken.spot", "BTC/USDT", "0.00000001")];
 
 #[test]
 fn spot_trades_against_another_venue() {
-    fair(&WITH_BINANCE);
+    fair_wind(&WITH_BINANCE);
 }
 
 #[test]
 fn spot_trades_by_signed_requests() {
-    fair(&OVER_REST);
+    fair_wind(&OVER_REST);
 }
 
 #[test]
@@ -33,7 +31,7 @@ fn no_storm_makes_signed_requests_and_the_engine_disagree() {
 
 #[test]
 fn one_seed_gives_one_journal() {
-    one_journal_a_seed(&WITH_BINANCE);
+    one_seed_one_journal(&WITH_BINANCE);
 }
 
 /// The file that a user copies is read by the real reader, and its hosts are the sandbox's.

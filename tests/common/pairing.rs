@@ -1,32 +1,46 @@
-//! The whole engine in the stepped world on two venues: in a fair wind and in a storm, what the engine
-//! says that it did must be what the venues say.
+//! Two venues against each other, in a fair wind and in a storm: what the engine says that it did must
+//! be what the venues say.
 
 use xarb::config::{Config, DEMO};
 use xarb::sim::net::Path;
 use xarb::types::Nanos;
 
-use stepped::Run;
+use crate::run::Run;
 
-#[path = "run.rs"]
-mod stepped;
+/// BTC against USDT on one venue of a pairing.
+pub struct Listed {
+    pub venue: &'static str,
+    pub symbol: &'static str,
+    /// How orders travel: `ws` or `rest`.
+    pub transport: &'static str,
+    pub contract: &'static str,
+    pub lot: &'static str,
+    pub min_qty: &'static str,
+    pub min_notional: &'static str,
+}
 
-/// The two of a pairing: venue, symbol, how orders travel, least lot, kind of contract.
-pub type Pairing = [(&'static str, &'static str, &'static str, &'static str, &'static str); 2];
+pub type Pairing = [Listed; 2];
+
+/// What is not said of a venue; its lot is the least quantity.
+pub const fn listed(venue: &'static str, symbol: &'static str, lot: &'static str) -> Listed {
+    Listed { venue, symbol, transport: "ws", contract: "spot", lot, min_qty: lot, min_notional: "5" }
+}
 
 fn config(pairing: &Pairing, seed: u64, changes: &[&str]) -> Config {
-    let mut text = String::from("[run]\nmode = \"stepped\"\nseed = 1\nseconds = 20\n");
-    for (venue, _, transport, ..) in pairing {
+    let mut text = String::from("[run]\nmode = \"stepped\"\nseconds = 20\n");
+    for Listed { venue, transport, .. } in pairing {
         text += &format!(
             "[venue.\"{venue}\"]\nenvironment = \"sim\"\nchannels = [\"depth\"]\nlevels = 100\ntaker_bps = 10\nmaker_bps = 8\n\
              max_age_ms = 2000\nwindow_ms = 1000\ntransport = \"{transport}\"\n"
         );
     }
-    let symbols: Vec<String> =
-        pairing.iter().map(|(venue, symbol, ..)| format!("\"{venue}\" = \"{symbol}\"")).collect();
+    let symbols: Vec<_> =
+        pairing.iter().map(|own| format!("\"{}\" = \"{}\"", own.venue, own.symbol)).collect();
     text += &format!("[instrument.BTC-USDT]\nscale = 8\nsymbols = {{ {} }}\n", symbols.join(", "));
-    for (venue, _, _, lot, kind) in pairing {
+    for Listed { venue, contract, lot, min_qty, min_notional, .. } in pairing {
         text += &format!(
-            "[instrument.BTC-USDT.rules.\"{venue}\"]\ncontract = \"{kind}\"\ntick = \"0.1\"\nlot = \"{lot}\"\nmin_qty = \"{lot}\"\nmin_notional = \"5\"\n"
+            "[instrument.BTC-USDT.rules.\"{venue}\"]\ncontract = \"{contract}\"\ntick = \"0.1\"\nlot = \"{lot}\"\n\
+             min_qty = \"{min_qty}\"\nmin_notional = \"{min_notional}\"\n"
         );
     }
     text += &DEMO[DEMO.find("[detect]").unwrap()..];
@@ -36,7 +50,7 @@ fn config(pairing: &Pairing, seed: u64, changes: &[&str]) -> Config {
 }
 
 /// Nothing goes wrong: both venues trade, and nothing is lost.
-pub fn fair(pairing: &Pairing) {
+pub fn fair_wind(pairing: &Pairing) {
     let path = Path { latency: Nanos::from_micros(500), ..Path::default() };
     for seed in 0..2 {
         let mut run = Run::of(&config(pairing, seed, &["sim.offset_bps=40"]), path);
@@ -86,7 +100,7 @@ pub fn storm(pairing: &Pairing, gap_ppm: u32, seeds: std::ops::Range<u64>) {
 }
 
 /// The same seed gives the same journal, another one another.
-pub fn one_journal_a_seed(pairing: &Pairing) {
+pub fn one_seed_one_journal(pairing: &Pairing) {
     let path = Path { jitter: Nanos::from_millis(2), chop: true, ..Path::default() };
     let report = |seed| {
         let changes = ["sim.gap_ppm=10000", "sim.partial_ppm=300000", "sim.offset_bps=40"];
