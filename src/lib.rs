@@ -52,8 +52,9 @@
 //! | `config` | `types` `venue` |
 //! | `engine` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `config` |
 //! | `sim` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `config` `engine` |
+//! | `backtest` | `types` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `capture` `config` `engine` `sim` |
 //! | `host` | `types` `sync` `wire` `venue` `telemetry` `config` `engine` `sim` |
-//! | `cli` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `capture` `config` `engine` `sim` `host` |
+//! | `cli` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `capture` `config` `engine` `sim` `backtest` `host` |
 //!
 //! # The map
 //!
@@ -70,6 +71,7 @@
 //! - [`telemetry`]: histograms of hops. [`capture`]: captured feeds: the container,
 //!   recording, import, replay, statistics, export.
 //! - [`sim`]: simulated exchanges, their market and network, and the stepped world.
+//! - [`backtest`]: captured messages through the engine, and the account of what came of them.
 //! - [`host`]: threads, sockets, TLS and clocks; nothing else opens, sleeps, spawns or asks the time.
 //! - [`config`], [`cli`]: what people write and type.
 //!
@@ -87,6 +89,7 @@
 //! - No order reaches a socket without the gate's proof and the journal's.
 
 pub mod account;
+pub mod backtest;
 pub mod book;
 pub mod capture;
 pub mod cli;

@@ -39,12 +39,13 @@ fn xarb(args: &[&str], key: Option<(&str, &str)>) -> Ran {
 #[test]
 fn help_teaches() {
     for (args, words) in [
-        (&["--help"][..], &["replay", "preview", "Examples:", "Exit codes:"][..]),
+        (&["--help"][..], &["replay", "backtest", "preview", "Examples:", "Exit codes:"][..]),
         (&["replay", "--help"], &["--until-ns", "--depth", "Examples:", "unsynced"]),
         (&["record", "--help"], &["--rotate-mb", "Examples:", "environment", "lost"]),
         (&["import", "--help"], &["--compression", "Examples:", "Tardis", "MCAP"]),
         (&["export", "--help"], &["npz", "parquet", "tardis", "Examples:", "updates  time venue_time"]),
         (&["stats", "--help"], &["offset", "Examples:", "above"]),
+        (&["backtest", "--help"], &["--opportunities", "--ledger", "--example", "Examples:", "net_quote"]),
         (&["instruments", "--help"], &["--venue", "Examples:", "min_notional", "-c FILE"]),
         (&["preview", "--help"], &["order", "sign", "Examples:", "ACME_SECRET"]),
         (&["preview", "order", "--help"], &["--client-id", "--transport", "Examples:"]),

@@ -160,6 +160,11 @@ impl<'a> Capture<'a> {
         &self.connections
     }
 
+    /// Whether a connection's name is the one symbol that it carries, in the venue's small letters.
+    pub fn connections_are_symbols(&self) -> bool {
+        matches!(self.body, Body::Lines { format: LineFormat::Stamped, .. })
+    }
+
     /// Bytes of the file that were used so far.
     pub fn position(&self) -> u64 {
         match &self.body {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod backtest;
 mod config;
 mod demo;
 mod export;
@@ -77,6 +78,7 @@ const AFTER_HELP: &str = "\
 Examples:
   xarb demo --seconds 20
   xarb replay --depth 5 captures/btcusdt_20240808.gz captures/btcusdt_20240809.gz
+  xarb backtest -c configs/reference-spot-usdm.toml --opportunities found.csv spot.gz usdm.gz
   xarb instruments
   xarb preview order --help
 
@@ -108,6 +110,7 @@ enum Command {
     Export(export::Args),
     /// Show what captures are like: rates, gaps, delays, crossings between venues
     Stats(stats::Args),
+    Backtest(backtest::Args),
     /// Show the exact bytes of an order or a signature, and send nothing
     Preview(preview::Args),
 }
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(args, cli.json),
         Command::Export(args) => export::run(args, cli.json),
         Command::Stats(args) => stats::run(args, cli.json),
+        Command::Backtest(args) => backtest::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };
     let exit = outcome.unwrap_or_else(|failure| {

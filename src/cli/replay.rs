@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::progress::Bar;
 use super::{Exit, Failure, out};
-use crate::capture::{BookReport, Capture, Observer, Outcome, Replay, State};
+use crate::capture::{BookReport, Capture, FileReport, Observer, Outcome, Replay, State};
 use crate::telemetry::{Table, table::count};
 use crate::types::Nanos;
 use crate::venue::VENUES;
@@ -73,7 +73,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
             count(messages_per_s)
         ));
     }
-    complain(&outcome);
+    complain(&outcome.files);
     Ok(if outcome.is_sound() { Exit::Done } else { Exit::Integrity })
 }
 
@@ -103,8 +103,8 @@ pub fn open(path: &Path) -> Result<(Capture<'static>, u64), Failure> {
 }
 
 /// Says on stderr what was wrong with the files.
-pub fn complain(outcome: &Outcome) {
-    for file in &outcome.files {
+pub fn complain(files: &[FileReport]) {
+    for file in files {
         for error in &file.errors {
             eprintln!("xarb: {}: {error}", file.path);
         }
@@ -118,7 +118,8 @@ pub fn complain(outcome: &Outcome) {
     }
 }
 
-fn per_second(messages: u64, wall: Duration) -> u64 {
+/// Messages a second, rounded down.
+pub fn per_second(messages: u64, wall: Duration) -> u64 {
     let rate = u128::from(messages) * 1_000_000_000 / wall.as_nanos().max(1);
     u64::try_from(rate).unwrap_or(u64::MAX)
 }

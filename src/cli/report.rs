@@ -136,13 +136,15 @@ fn connections(all: &[ConnectionReport]) -> Table {
     table
 }
 
-fn line(text: &mut String, name: &str, amounts: &std::collections::BTreeMap<Asset, Money>) {
+/// A line of amounts by asset, for people.
+pub fn line(text: &mut String, name: &str, amounts: &std::collections::BTreeMap<Asset, Money>) {
     let amounts: Vec<_> = amounts.iter().map(|(asset, amount)| format!("{amount} {asset}")).collect();
     let amounts = if amounts.is_empty() { "nothing".to_owned() } else { amounts.join(", ") };
     let _ = writeln!(text, "{name:<16} {amounts}");
 }
 
-fn amounts(amounts: &std::collections::BTreeMap<Asset, Money>) -> Value {
+/// Amounts by asset, for programs.
+pub fn amounts(amounts: &std::collections::BTreeMap<Asset, Money>) -> Value {
     let rows = amounts.iter().map(|(asset, amount)| (asset.to_string(), Value::from(amount.to_string())));
     Value::Object(rows.collect::<Map<_, _>>())
 }

@@ -71,7 +71,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     } else {
         out::line(&text(&stats, &outcome));
     }
-    complain(&outcome);
+    complain(&outcome.files);
     Ok(if outcome.is_sound() { Exit::Done } else { Exit::Integrity })
 }
 

@@ -6,6 +6,7 @@
 //! - A venue id has a dot, so its table may be written `[venue."x.spot"]` or `[venue.x.spot]`.
 //! - `--set a.b=c` replaces or adds one key before anything is checked.
 
+mod delay;
 mod error;
 mod node;
 mod parts;
@@ -13,10 +14,11 @@ mod quote;
 mod read;
 mod section;
 
+pub use delay::DelayConfig;
 pub use error::ConfigError;
 pub use parts::{
-    DetectConfig, ExecConfig, HedgePolicy, InstrumentConfig, LatencyConfig, Listing, Mode, QuoteConfig,
-    RateConfig, RiskConfig, Roles, Rules, Run, SimConfig, TopSource, VenueConfig, Waiting,
+    Delays, DetectConfig, ExecConfig, HedgePolicy, InstrumentConfig, LatencyConfig, Listing, Mode,
+    QuoteConfig, RateConfig, RiskConfig, Roles, Rules, Run, SimConfig, TopSource, VenueConfig, Waiting,
 };
 
 use node::{Node, Table, Value};
@@ -151,6 +153,8 @@ impl Config {
                 .collect();
         }
         self.venues.retain(|venue| ids.contains(&venue.id.as_str()));
+        let mut kept = kept.iter();
+        self.latency.venues.retain(|_| kept.next().copied().unwrap_or(false));
         Ok(())
     }
 }
@@ -185,6 +189,12 @@ fn parse_with(
 /// `venue` and under an instrument's `symbols` and `rules`.
 fn join_ids(root: &mut Table) {
     if let Some(Value::Table(venues)) = root.get_mut("venue").map(|node| &mut node.value) {
+        join(venues, |inner| matches!(inner, Value::Table(_)));
+    }
+    let latency = root.get_mut("latency").map(|node| &mut node.value);
+    if let Some(Value::Table(latency)) = latency
+        && let Some(Value::Table(venues)) = latency.get_mut("venue").map(|node| &mut node.value)
+    {
         join(venues, |inner| matches!(inner, Value::Table(_)));
     }
     if let Some(Value::Table(instruments)) = root.get_mut("instrument").map(|node| &mut node.value) {

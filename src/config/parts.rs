@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::DelayConfig;
 use crate::types::{
     Asset, Bps, Contract, ContractKind, Endpoint, Environment, FeeRate, InstrumentSpec, KeyRights, Money,
     Nanos, Price, Qty, Scale, SpecError, Symbol, Text, VenueId,
@@ -204,6 +205,9 @@ pub struct DetectConfig {
     pub max_notional: Money,
     /// An instrument on more than two venues is walked as one market, and not pair by pair.
     pub merge: bool,
+    /// Edges are measured against the mean difference between the mids, whose past weighs half after
+    /// this; zero: outright.
+    pub basis_half_life: Nanos,
 }
 
 /// `[risk]`
@@ -313,8 +317,21 @@ pub struct SimConfig {
 }
 
 /// `[latency]`
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LatencyConfig {
     /// Ask the kernel when it had the bytes.
     pub kernel_stamps: bool,
+    /// In a backtest, by venue: what messages and orders took on their way.
+    pub venues: Vec<Delays>,
+}
+
+/// What a backtest supposes of the way to a venue and back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delays {
+    /// From a change of the venue's book to our receiving it.
+    pub feed: DelayConfig,
+    /// From our sending of an order to its meeting the book.
+    pub entry: DelayConfig,
+    /// From the venue's answer to our receiving it.
+    pub response: DelayConfig,
 }

@@ -2,7 +2,7 @@
 
 use super::parts::*;
 use super::section::Section;
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, DelayConfig, delay};
 use crate::types::{
     Asset, Bps, ContractKind, Endpoint, Environment, FeeRate, KeyRights, Money, Nanos, Price, Qty, Scale,
     Symbol, Text, VenueId,
@@ -45,7 +45,7 @@ pub(super) fn config(root: Section<'_>, known: &dyn Fn(&str) -> bool) -> Result<
     let exec = exec(root.section("exec")?)?;
     let roles = roles(root.section("roles")?)?;
     let sim = sim(root.section("sim")?, &instruments)?;
-    let latency = latency(root.section("latency")?)?;
+    let latency = latency(root.section("latency")?, &venues)?;
     root.finish()?;
     Ok(Config { run, venues, instruments, quote, detect, risk, exec, roles, sim, latency })
 }
@@ -425,6 +425,7 @@ fn detect(s: Section<'_>, risk: &RiskConfig) -> Result<DetectConfig, ConfigError
         haircut: s.share("haircut", FeeRate::ONE)?,
         max_notional: capped(&s, "max_notional", whole(1_000))?,
         merge: s.flag("merge", true)?,
+        basis_half_life: millis(s.int("basis_half_life_ms", 0..=24 * HOUR_MS, 0)?),
     };
     if detect.haircut == 0 {
         return Err(s.refuse_key("haircut", "more than zero: the share of a level that is counted on"));
@@ -551,8 +552,32 @@ fn prices(s: &Section<'_>, instruments: &[InstrumentConfig]) -> Result<Vec<(Text
     s.money_table("prices", "a table such as { BTC-USDT = \"60000\" }")?.into_iter().map(price).collect()
 }
 
-fn latency(s: Section<'_>) -> Result<LatencyConfig, ConfigError> {
-    let latency = LatencyConfig { kernel_stamps: s.flag("kernel_stamps", true)? };
+/// What nobody measured is supposed to take this long, one way.
+const DELAY_DEFAULT: DelayConfig = DelayConfig::Constant(Nanos::from_micros(500));
+
+fn latency(s: Section<'_>, venues: &[VenueConfig]) -> Result<LatencyConfig, ConfigError> {
+    let delays = |s: &Section<'_>, default: &Delays| {
+        let delay = |key, default: &DelayConfig| match s.plain(key)? {
+            None => Ok(default.clone()),
+            Some(text) => DelayConfig::parse(text).ok_or_else(|| s.refuse_key(key, delay::EXPECTED)),
+        };
+        Ok::<_, ConfigError>(Delays {
+            feed: delay("feed", &default.feed)?,
+            entry: delay("entry", &default.entry)?,
+            response: delay("response", &default.response)?,
+        })
+    };
+    let usual = Delays { feed: DELAY_DEFAULT, entry: DELAY_DEFAULT, response: DELAY_DEFAULT };
+    let usual = delays(&s, &usual)?;
+    let kernel_stamps = s.flag("kernel_stamps", true)?;
+    let mut latency = LatencyConfig { kernel_stamps, venues: vec![usual.clone(); venues.len()] };
+    for (id, section) in s.named("venue")? {
+        let Some(at) = venues.iter().position(|venue| venue.id == id) else {
+            return Err(s.refuse_key("venue", &format!("venues that the file has, not {id:?}")));
+        };
+        latency.venues[at] = delays(&section, &usual)?;
+        section.finish()?;
+    }
     s.finish()?;
     Ok(latency)
 }

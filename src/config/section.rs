@@ -101,6 +101,15 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A string or a number, as it is written.
+    pub fn plain(&self, key: &'static str) -> Result<Option<&'a str>, ConfigError> {
+        match self.node(key) {
+            None => Ok(None),
+            Some(Node { value: Value::Text(text) | Value::Number(text), .. }) => Ok(Some(text)),
+            node => Err(self.refuse(key, node, "a string or a number")),
+        }
+    }
+
     /// `true` or `false`.
     pub fn flag(&self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
         match self.node(key) {

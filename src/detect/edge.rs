@@ -190,6 +190,13 @@ impl Pair {
         })
     }
 
+    /// Asks for another edge from here on, cut to what [`Pair::new`] takes.
+    #[inline]
+    pub fn require(&mut self, min_edge: Bps) {
+        let min_edge = min_edge.0.clamp(1 - WHOLE, WHOLE);
+        self.buy_factor = (FeeRate::ONE + self.buy.taker_fee.0) * (WHOLE + min_edge);
+    }
+
     /// The same pair with what is sold brought to the asset that is paid by `sold`, and the cap given
     /// in an asset in which a unit of the latter is worth `cap`. Values stay each in its own asset.
     /// The threshold is rounded against us, by less than one part in 2^60 times the rate; `None`

@@ -1,6 +1,7 @@
 //! What is worth taking: the net edge of a size over two books, or over many walked as one, in one
 //! quote asset or across several, and what to look at when a book moved.
 
+mod basis;
 mod crossing;
 mod edge;
 mod ledger;
@@ -10,6 +11,7 @@ mod rates;
 mod ring;
 mod scan;
 
+pub use basis::{Bases, Basis};
 pub use edge::{Market, Pair, PairError, Taken, Terms};
 pub use ledger::{Entry, RefusalLedger};
 pub use merge::{ByRate, Merge, MergeError, Merged, MergedLeg};

@@ -12,7 +12,7 @@ use super::ledger::{Entry, RefusalLedger};
 use super::merge::{AsItIs, Merge, MergeError, Valued};
 use super::{Opportunity, RatePlan, Refused};
 use crate::book::{Book, BookLevels, Glance, LEVELS, Reader, Trust};
-use crate::types::{Asset, InstrumentId, Level, Nanos, Price, Side, VenueId};
+use crate::types::{Asset, Bps, InstrumentId, Level, Nanos, Price, Side, VenueId};
 
 /// A book, by its place among the books that a detector looks at.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -411,6 +411,18 @@ impl Detector {
                 out(found);
             }
             Err(reason) => own.refuse(reason, touch),
+        }
+    }
+
+    /// Asks for another edge between two books from here on, one of which is bought and the other sold.
+    /// Books that are walked as one keep theirs.
+    #[inline]
+    pub fn require(&mut self, buy: BookSlot, sell: BookSlot, min_edge: Bps) {
+        let neighbours = self.neighbours.get(usize::from(buy.0)).map_or(&[][..], Vec::as_slice);
+        for at in neighbours.iter().filter(|one| one.other == sell).flat_map(|one| one.directions) {
+            if let Some(direction) = self.directions.get_mut(at).filter(|own| own.buy == buy) {
+                direction.pair.require(min_edge);
+            }
         }
     }
 

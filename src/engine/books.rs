@@ -8,7 +8,7 @@ use super::journey::JourneyCell;
 use super::plan::{Plan, PlannedVenue};
 use super::signal::Signal;
 use crate::book::{BookConfig, LadderConfig, Reader, cell};
-use crate::detect::{Detector, MergeError, Notifier, Taker, ring};
+use crate::detect::{BookSlot, Detector, MergeError, Notifier, Taker, ring};
 use crate::sync::Arc;
 use crate::types::{InstrumentId, VenueId};
 use crate::venue::{BookConfig as FeedBookConfig, FeedConfig};
@@ -33,9 +33,9 @@ impl Books {
         Books { readers, journeys, writers, notifier, taker: Some(taker) }
     }
 
-    /// The stage of a venue's feed. Each venue's is made once.
-    pub fn feed_stage(&mut self, venue: &PlannedVenue) -> FeedStage {
-        let config = FeedConfig {
+    /// What the feeds of a venue are made from.
+    pub fn feed_config(venue: &PlannedVenue) -> FeedConfig {
+        FeedConfig {
             books: venue
                 .instruments
                 .iter()
@@ -46,16 +46,33 @@ impl Books {
             encoding: venue.config.encoding,
             stream: venue.endpoints.stream.clone(),
             rest: venue.endpoints.rest.clone(),
-        };
-        let feed = || (venue.row.feed)(&config);
+        }
+    }
+
+    /// The books of a venue, in the order of its feed. Each venue's are made once.
+    pub fn feed_books(&mut self, venue: &PlannedVenue) -> Vec<(FeedBook, BookSlot)> {
         let (overlay, ticker_only) = venue.top();
         let books = venue.instruments.iter().filter_map(|book| {
             let slot = usize::from(book.slot.0);
             let writer = self.writers.get_mut(slot)?.take()?;
             let ladder = LadderConfig { tick: Some(book.spec.tick), ..LadderConfig::default() };
             let config = BookConfig { ladder, ticker_only };
-            Some(FeedBook::new(config, overlay, writer, Arc::clone(&self.journeys[slot]), book.slot.0))
+            let journey = Arc::clone(&self.journeys[slot]);
+            Some((FeedBook::new(config, overlay, writer, journey, book.slot.0), book.slot))
         });
+        books.collect()
+    }
+
+    /// What tells the detector that a book moved.
+    pub fn notifier(&self) -> Notifier {
+        self.notifier.clone()
+    }
+
+    /// The stage of a venue's feed. Each venue's is made once.
+    pub fn feed_stage(&mut self, venue: &PlannedVenue) -> FeedStage {
+        let config = Books::feed_config(venue);
+        let feed = || (venue.row.feed)(&config);
+        let books = self.feed_books(venue).into_iter().map(|(book, _)| book);
         let more = (1..venue.config.connections).map(|_| feed()).collect();
         FeedStage::new(feed(), books.collect(), self.notifier.clone()).with_more(more)
     }
@@ -69,7 +86,8 @@ impl Books {
         let (sender, receiver) = bounded(plan.config.exec.queue.max(1));
         let taker = self.taker.take().unwrap_or_else(|| ring(0).1);
         let (readers, journeys) = (self.readers.clone(), self.journeys.clone());
-        Ok((DetectStage::new(detector, taker, readers, journeys, sender), receiver))
+        let stage = DetectStage::new(detector, taker, readers, journeys, sender);
+        Ok((stage.with_bases(plan.bases()), receiver))
     }
 
     /// Where each venue's books of each instrument are published, by venue and instrument.

@@ -9,13 +9,14 @@ use super::connection::ConnectionConfig;
 use super::detect::DetectRole;
 use super::exec::ExecStage;
 use super::exec_role::ExecRole;
+use super::feed::FeedCounters;
 use super::feed_role::{FeedRole, FeedRoleParts};
 use super::lanes::Lanes;
 use super::paper::{PaperConfig, PaperGateway, PaperMarket};
 use super::plan::{Plan, PlannedVenue};
 use super::report::{ConnectionReport, RunReport, VenueReport};
 use super::role::Role;
-use super::signal::{Control, Status};
+use super::signal::{Control, Signal, Status};
 use super::tap::Tap;
 use crate::config::HedgePolicy;
 use crate::detect::MergeError;
@@ -145,10 +146,30 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         let (stage, queue) = books.detect_stage(plan)?;
         let detect = DetectRole::new(stage, detect_orders, watch.clone());
 
+        let (exec, mut helm) = Crew::exec_role(plan, credentials, identity, dial, watch, &books, queue)?;
+        helm.control.insert(0, detect_control);
+        Ok((Crew { feeds, detect, exec }, helm))
+    }
+
+    /// The role that trades, alone: for whoever detects by hand. Opportunities reach it over `queue`,
+    /// or by its stage.
+    ///
+    /// # Errors
+    /// As [`Crew::new`].
+    pub fn exec_role(
+        plan: &Plan,
+        credentials: &[Credentials],
+        identity: &Identity,
+        dial: &mut MakeDial<'_>,
+        watch: &W,
+        books: &Books,
+        queue: Receiver<Signal>,
+    ) -> Result<(ExecRole<W>, Helm), CrewError> {
+        let connection = ConnectionConfig::DEFAULT;
         let mut lanes = Vec::new();
         for (number, venue) in plan.venues.iter().enumerate() {
             let gateway: Box<dyn Gateway> = if venue.config.environment == Environment::Paper {
-                Box::new(paper(plan, venue, &books))
+                Box::new(paper(plan, venue, books))
             } else {
                 let credentials = credentials.get(number);
                 let credentials = credentials.ok_or_else(|| CrewError::NoKey(venue.config.id.clone()))?;
@@ -163,8 +184,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         let (exec_control, exec_orders) = bounded(4);
         let (status_out, status) = bounded(16);
         let exec = ExecRole::new(stage, queue, exec_orders, status_out);
-        let helm = Helm { control: vec![detect_control, exec_control], status, kill };
-        Ok((Crew { feeds, detect, exec }, helm))
+        Ok((exec, Helm { control: vec![exec_control], status, kill }))
     }
 
     /// Shows every input of every stage to a tap, one for each thread that there may be.
@@ -204,12 +224,43 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
 
     /// What the run did, and how long its hops took.
     pub fn report(&mut self, plan: &Plan, now: Nanos) -> (RunReport, HopRecorder) {
-        let exec = self.exec.stage().report(now);
         let mut hops = HopRecorder::new();
-        let mut report = RunReport::default();
+        let counters: Vec<_> = self.feeds.iter().map(|feed| feed.stage().counters()).collect();
+        let mut report = self.exec.report(plan, &counters, now, &mut hops);
+        let mut alerts = Vec::new();
         for (venue, feed) in plan.venues.iter().zip(&self.feeds) {
             hops.merge(feed.stage().hops());
-            let counters = feed.stage().counters();
+            report.connections.extend(feed.stage().copies().iter().enumerate().map(|(at, counters)| {
+                ConnectionReport { venue: venue.config.id.clone(), connection: at + 1, counters: *counters }
+            }));
+            alerts.extend_from_slice(feed.alerts());
+        }
+        alerts.append(&mut report.alerts);
+        report.alerts = alerts;
+        let detect = self.detect.stage();
+        hops.merge(detect.hops());
+        report.opportunities = detect.opportunities();
+        for (reason, entry) in detect.refused().iter() {
+            report.refuse(reason, entry.count);
+        }
+        (report, hops)
+    }
+}
+
+impl<W: Stopwatch> ExecRole<W> {
+    /// The private side's share of a report: all but what was detected. `counters[i]` is what venue
+    /// `i`'s public side did.
+    pub fn report(
+        &mut self,
+        plan: &Plan,
+        counters: &[FeedCounters],
+        now: Nanos,
+        hops: &mut HopRecorder,
+    ) -> RunReport {
+        let stage = self.stage();
+        let exec = stage.report(now);
+        let mut report = RunReport::default();
+        for (venue, counters) in plan.venues.iter().zip(counters) {
             let counts = exec.counts.venues.get(usize::from(venue.id.0)).copied().unwrap_or_default();
             report.unknown += counts.unknown;
             report.venues.push(VenueReport {
@@ -222,16 +273,6 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
                 fills: counts.fills,
                 rejects: counts.rejects,
             });
-            report.connections.extend(feed.stage().copies().iter().enumerate().map(|(at, counters)| {
-                ConnectionReport { venue: venue.config.id.clone(), connection: at + 1, counters: *counters }
-            }));
-            report.alerts.extend_from_slice(feed.alerts());
-        }
-        let detect = self.detect.stage();
-        hops.merge(detect.hops());
-        report.opportunities = detect.opportunities();
-        for (reason, entry) in detect.refused().iter() {
-            report.refuse(reason, entry.count);
         }
         for (reason, count, _) in &exec.refused {
             report.refuse(*reason, *count);
@@ -248,11 +289,10 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         };
         let exposed = exec.net_exposure.iter().filter(|(asset, _)| !counted.contains(asset));
         report.net_exposure = exposed.copied().collect();
-        let stage = self.exec.stage();
         report.journal_sha256 = const_hex::encode(stage.executor().journal().digest());
         report.alerts.extend(stage.alerts().cloned());
         hops.merge(stage.hops());
-        (report, hops)
+        report
     }
 }
 

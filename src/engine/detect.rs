@@ -6,7 +6,7 @@ use super::journey::JourneyCell;
 use super::role::Role;
 use super::signal::{Control, Signal};
 use crate::book::Reader;
-use crate::detect::{BookSlot, Cells, Detector, RefusalLedger, Refused, Taker};
+use crate::detect::{Bases, BookSlot, Cells, Detector, RefusalLedger, Refused, Taker};
 use crate::sync::Arc;
 use crate::telemetry::{Hop, HopRecorder};
 use crate::types::{Nanos, Stopwatch};
@@ -19,6 +19,8 @@ pub struct DetectStage {
     taker: Taker,
     detector: Detector,
     cells: Cells,
+    /// What edges are measured against, where not outright.
+    bases: Option<Bases>,
     journeys: Vec<Arc<JourneyCell>>,
     queue: Sender<Signal>,
     hops: HopRecorder,
@@ -41,6 +43,7 @@ impl DetectStage {
             taker,
             detector,
             cells: Cells::new(readers),
+            bases: None,
             journeys,
             queue,
             hops: HopRecorder::new(),
@@ -48,6 +51,12 @@ impl DetectStage {
             opportunities: 0,
             dropped: RefusalLedger::default(),
         }
+    }
+
+    /// Measures edges against these from here on.
+    pub fn with_bases(mut self, bases: Option<Bases>) -> DetectStage {
+        self.bases = bases;
+        self
     }
 
     /// Takes one book that moved, or, when none did, what the move of a rate left over; false when
@@ -64,6 +73,9 @@ impl DetectStage {
         };
         let began = watch.ticks();
         let stamps = self.journeys.get(usize::from(book)).map(|cell| cell.load()).unwrap_or_default();
+        if let Some(bases) = &mut self.bases {
+            bases.follow(&mut self.cells, BookSlot(book), now, &mut self.detector);
+        }
         let (queue, opportunities, dropped) = (&self.queue, &mut self.opportunities, &mut self.dropped);
         let mut ended = 0;
         let found = |opportunity| {

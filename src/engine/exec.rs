@@ -5,7 +5,7 @@ use super::signal::Signal;
 use super::tap::Tap;
 use crate::book::{Reader, Trust};
 use crate::exec::{Alert, Context, ExecReport, Executor, Prepared, SendOutcome};
-use crate::risk::Quote;
+use crate::risk::{Quote, Refusal};
 use crate::telemetry::{Hop, HopRecorder, Stamps};
 use crate::types::{ClientId, InstrumentId, Nanos, Report, Stopwatch, VenueId};
 use crate::venue::{Command, Gateway, Lane};
@@ -77,27 +77,42 @@ impl<W: Stopwatch> ExecStage<W> {
     /// Takes one signal the whole way: admit, encode, send. True when orders left.
     #[inline]
     pub fn on_signal(&mut self, signal: &Signal, now: Nanos) -> bool {
+        self.take(signal, now).is_ok_and(|(_, left)| left > 0)
+    }
+
+    /// As [`ExecStage::on_signal`]; the number of the intent, and how many orders left.
+    ///
+    /// # Errors
+    /// [`Refusal`], counted.
+    #[inline]
+    pub fn take(&mut self, signal: &Signal, now: Nanos) -> Result<(u64, usize), Refusal> {
         let mut stamps = signal.stamps;
-        let Some(prepared) = self.prepare(signal, &mut stamps, now) else { return false };
+        let prepared = self.try_prepare(signal, &mut stamps, now)?;
+        let intent = prepared.intent();
         let left = self.executor.send(prepared, now, &mut self.outside);
         stamps.mark(Hop::Send, self.outside.watch.ticks());
         self.hops.record_rest(&stamps, Hop::Queue, &self.outside.watch);
-        left > 0
+        Ok((intent, left))
     }
 
     /// The first part of it: the bytes of all legs are ready and recorded afterwards, and nothing
     /// has left.
     #[inline]
     pub fn prepare(&mut self, signal: &Signal, stamps: &mut Stamps, now: Nanos) -> Option<Prepared> {
+        // Refusals are counted by the gate; there is nothing to do about them.
+        self.try_prepare(signal, stamps, now).ok()
+    }
+
+    #[inline]
+    fn try_prepare(&mut self, signal: &Signal, stamps: &mut Stamps, now: Nanos) -> Result<Prepared, Refusal> {
         let (executor, outside) = (&mut self.executor, &mut self.outside);
         outside.now = now;
         stamps.mark(Hop::Queue, outside.watch.ticks());
-        // Refusals are counted by the gate; there is nothing to do about them.
-        let admitted = executor.admit(&signal.opportunity, now, outside).ok()?;
+        let admitted = executor.admit(&signal.opportunity, now, outside)?;
         stamps.mark(Hop::Admit, outside.watch.ticks());
-        let encoded = executor.encode(admitted, now, outside).ok()?;
+        let encoded = executor.encode(admitted, now, outside)?;
         stamps.mark(Hop::Encode, outside.watch.ticks());
-        executor.enter(encoded, now, outside).ok()
+        executor.enter(encoded, now, outside)
     }
 
     /// Lets go of what was prepared: nothing has left, and nothing will.

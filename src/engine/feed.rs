@@ -66,6 +66,14 @@ impl FeedBook {
     ) -> FeedBook {
         FeedBook { book: Book::new(config), config, writer, journey, slot, overlay }
     }
+
+    /// The book is not to be trusted from here on, and whoever reads it is told.
+    pub(super) fn withdraw(&mut self, loss: Loss, notifier: &Notifier) {
+        self.book.lost(loss);
+        if self.writer.withdraw(Trust::Lost) {
+            notifier.moved(self.slot);
+        }
+    }
 }
 
 /// A venue's feed with the books that it carries. Owned by one thread; allocates nothing once its
@@ -200,10 +208,7 @@ impl FeedStage {
     fn withdraw(&mut self, index: usize, loss: Loss) {
         let Some(own) = self.books.get_mut(index) else { return };
         self.counters.resyncs += u64::from(own.book.trust() == Trust::Live);
-        own.book.lost(loss);
-        if own.writer.withdraw(Trust::Lost) {
-            self.notifier.moved(own.slot);
-        }
+        own.withdraw(loss, &self.notifier);
     }
 
     /// The feed behind the stage: the first connection's, where there are several.

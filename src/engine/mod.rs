@@ -1,6 +1,7 @@
 //! The stages feed, detect and exec, each with a `turn`; and how roles are wired together.
 
 mod books;
+mod captured;
 pub mod connection;
 mod crew;
 mod detect;
@@ -22,6 +23,7 @@ mod tap;
 mod venue_time;
 
 pub use books::Books;
+pub use captured::{CapturedChange, CapturedStage};
 pub use crew::{Crew, CrewError, Helm, Identity, MakeDial};
 pub use detect::{DetectRole, DetectStage};
 pub use exec::ExecStage;

@@ -3,9 +3,11 @@
 
 use crate::config::{Config, RateConfig, TopSource, VenueConfig};
 use crate::detect::{
-    BookSlot, Detector, Market, MergeError, RateBook, RatePlan, Rates, Terms, Watch, Watched,
+    Bases, BookSlot, Detector, Market, MergeError, RateBook, RatePlan, Rates, Terms, Watch, Watched,
 };
-use crate::types::{Asset, Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Symbol, VenueId};
+use crate::types::{
+    Asset, Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Nanos, Symbol, VenueId,
+};
 use crate::venue::{SimProfile, Venue};
 
 /// Where a venue's parts are.
@@ -257,6 +259,13 @@ impl Plan {
         })
     }
 
+    /// The bases that edges are measured against; `None` where they are taken outright.
+    pub fn bases(&self) -> Option<Bases> {
+        let detect = &self.config.detect;
+        let half_life = detect.basis_half_life;
+        (half_life > Nanos::ZERO).then(|| Bases::new(&self.watches(), half_life, detect.min_edge))
+    }
+
     /// What the detector looks at.
     pub fn watches(&self) -> Vec<Watch> {
         let detect = &self.config.detect;
@@ -287,7 +296,8 @@ impl Plan {
                         haircut: FeeRate(detect.haircut),
                     },
                     books: books.collect(),
-                    merge: detect.merge,
+                    // Pairs have a basis each.
+                    merge: detect.merge && detect.basis_half_life == Nanos::ZERO,
                 }
             })
             .collect()

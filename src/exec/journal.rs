@@ -348,6 +348,12 @@ impl Journal {
         self.stalls
     }
 
+    /// Gives out the records that were kept since the last call, as [`Journal::kept`] has them, and
+    /// keeps them no longer.
+    pub fn take_kept(&mut self) -> Vec<u8> {
+        self.kept.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// All records' bytes, where they are kept; those not yet hashed are left out.
     pub fn kept(&self) -> Option<&[u8]> {
         self.kept.as_deref()
@@ -390,6 +396,16 @@ impl<'a> Record<'a> {
     /// The code; its meaning depends on the kind.
     pub fn code(&self) -> u8 {
         self.0[3]
+    }
+
+    /// Flags; see [`Entry::HEDGE`] and its neighbours.
+    pub fn flags(&self) -> u8 {
+        self.0[7]
+    }
+
+    /// When it was written.
+    pub fn at(&self) -> Nanos {
+        Nanos(i64::from_le_bytes(self.word(16)))
     }
 
     /// The instrument; 65535 = none.

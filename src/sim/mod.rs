@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod checks;
+pub mod delay;
 pub mod exchange;
 #[cfg(test)]
 mod fixture;

@@ -5,7 +5,7 @@ use super::market::{FairConfig, ListingConfig, MarketConfig};
 use super::venue::{Faults, Sim, TraderSetup, VenueSetup};
 use crate::config::{Config, InstrumentConfig, SimConfig};
 use crate::detect::{BookSlot, RateBook, RatePlan, Rates as AssetRates};
-use crate::types::{Asset, Bps, InstrumentId, Nanos, Price};
+use crate::types::{Asset, Bps, InstrumentId, InstrumentSpec, Nanos, Price};
 use crate::venue::{Credentials, Transport};
 
 /// Why a configuration cannot be simulated.
@@ -55,8 +55,6 @@ pub enum SetupError {
 /// # Errors
 /// [`SetupError`], which names the key of the configuration.
 pub fn simulate(config: &Config, now: Nanos) -> Result<(Sim, Vec<Credentials>), SetupError> {
-    let seed = config.run.seed;
-    let mut setups = Vec::new();
     let mut fairs: Vec<FairConfig> = Vec::new();
     let rates = simulated_rates(config)?;
     for instrument in &config.instruments {
@@ -71,29 +69,68 @@ pub fn simulate(config: &Config, now: Nanos) -> Result<(Sim, Vec<Credentials>), 
         fairs.push(FairConfig { start, scale, step, listings: Vec::new() });
     }
     for (index, venue) in config.venues.iter().enumerate() {
-        let row = crate::venue::find(&venue.id).ok_or_else(|| SetupError::NoServer(venue.id.clone()))?;
-        let server = row.server.ok_or_else(|| SetupError::NoServer(venue.id.clone()))?;
-        let mut instruments = Vec::new();
-        for (number, instrument) in config.instruments.iter().enumerate() {
-            for listing in instrument.listings.iter().filter(|l| usize::from(l.venue.0) == index) {
-                let spec = instrument.spec(listing).ok_or_else(|| SetupError::NoRules {
+        for (at, (number, spec)) in listed(config, index)?.into_iter().enumerate() {
+            let instrument = &config.instruments[number];
+            let mut quoted = quoted(&config.sim, index, at);
+            let calm = calm(config, instrument);
+            quoted.jump = (quoted.jump.0 / calm, quoted.jump.1 / calm);
+            quoted.through =
+                rates.through(instrument.quote, spec.quote).ok_or_else(|| SetupError::NoRate {
                     instrument: instrument.name.to_string(),
                     venue: venue.id.clone(),
+                    from: instrument.quote,
+                    to: spec.quote,
                 })?;
-                let mut quoted = quoted(&config.sim, index, instruments.len());
-                let calm = calm(config, instrument);
-                quoted.jump = (quoted.jump.0 / calm, quoted.jump.1 / calm);
-                quoted.through =
-                    rates.through(instrument.quote, spec.quote).ok_or_else(|| SetupError::NoRate {
-                        instrument: instrument.name.to_string(),
-                        venue: venue.id.clone(),
-                        from: instrument.quote,
-                        to: spec.quote,
-                    })?;
-                fairs[number].listings.push(quoted);
-                instruments.push(spec);
-            }
+            fairs[number].listings.push(quoted);
         }
+    }
+    open(config, fairs, now)
+}
+
+/// The same venues without makers: what their books show is captured, and their clocks, networks and
+/// faults are the backtest's.
+///
+/// # Errors
+/// [`SetupError`], which names the key of the configuration.
+pub fn simulate_captured(config: &Config, now: Nanos) -> Result<(Sim, Vec<Credentials>), SetupError> {
+    let (mut sim, keys) = open(config, Vec::new(), now)?;
+    sim.market_mut().freeze();
+    for venue in 0..config.venues.len() {
+        if let Some(exchange) = sim.exchange_mut(venue) {
+            exchange.open_crowd();
+        }
+        if let Some(faults) = sim.faults_mut(venue) {
+            *faults = Faults::default();
+        }
+    }
+    Ok((sim, keys))
+}
+
+/// What a venue lists: the instruments' numbers in the configuration, and the rules there.
+///
+/// # Errors
+/// [`SetupError::NoRules`] for the first listing without any.
+fn listed(config: &Config, venue: usize) -> Result<Vec<(usize, InstrumentSpec)>, SetupError> {
+    let mut listed = Vec::new();
+    for (number, instrument) in config.instruments.iter().enumerate() {
+        for listing in instrument.listings.iter().filter(|l| usize::from(l.venue.0) == venue) {
+            let spec = instrument.spec(listing).ok_or_else(|| SetupError::NoRules {
+                instrument: instrument.name.to_string(),
+                venue: config.venues[venue].id.clone(),
+            })?;
+            listed.push((number, spec));
+        }
+    }
+    Ok(listed)
+}
+
+fn open(config: &Config, assets: Vec<FairConfig>, now: Nanos) -> Result<(Sim, Vec<Credentials>), SetupError> {
+    let seed = config.run.seed;
+    let mut setups = Vec::new();
+    for (index, venue) in config.venues.iter().enumerate() {
+        let row = crate::venue::find(&venue.id).ok_or_else(|| SetupError::NoServer(venue.id.clone()))?;
+        let server = row.server.ok_or_else(|| SetupError::NoServer(venue.id.clone()))?;
+        let instruments = listed(config, index)?.into_iter().map(|(_, spec)| spec).collect();
         let key = match venue.transport {
             Transport::Ws => row.sim.session_key,
             Transport::Rest => row.sim.request_key,
@@ -123,7 +160,7 @@ pub fn simulate(config: &Config, now: Nanos) -> Result<(Sim, Vec<Credentials>), 
             },
         });
     }
-    let mut sim = Sim::new(seed, setups, &MarketConfig { seed, assets: fairs }, now)?;
+    let mut sim = Sim::new(seed, setups, &MarketConfig { seed, assets }, now)?;
     for venue in 0..config.venues.len() {
         if let Some(exchange) = sim.exchange_mut(venue) {
             exchange.set_default_leverage(config.sim.leverage);

@@ -80,8 +80,16 @@ impl World {
         self.sim.exchange(venue).map_or_else(Vec::new, |exchange| exchange.instruments().to_vec())
     }
 
-    /// Lets everything happen that falls due now, then moves on to the next event.
-    pub fn step(&mut self, roles: &mut [&mut dyn Role]) {
+    /// When something next happens at a venue or in the network, whoever else has something to do.
+    pub fn next_event(&self) -> Nanos {
+        let next = (0..self.sim.venues()).map(|venue| self.sim.next_at(venue)).min();
+        next.unwrap_or(Nanos::MAX).min(self.net.next_at(self.now))
+    }
+
+    /// Moves on to `now`, which must not be past the next event, and lets everything happen that
+    /// falls due there; then the roles, until none has work.
+    pub fn step_to(&mut self, now: Nanos, roles: &mut [&mut dyn Role]) {
+        self.now = self.now.max(now);
         self.steps += 1;
         self.net.advance(self.now, &mut self.sim);
         for _ in 0..ROUNDS_MAX {
@@ -91,8 +99,12 @@ impl World {
                 break;
             }
         }
-        let next = (0..self.sim.venues()).map(|venue| self.sim.next_at(venue)).min();
-        let next = next.unwrap_or(Nanos::MAX).min(self.net.next_at(self.now)).min(self.now + self.quantum);
+    }
+
+    /// Lets everything happen that falls due now, then moves on to the next event.
+    pub fn step(&mut self, roles: &mut [&mut dyn Role]) {
+        self.step_to(self.now, roles);
+        let next = self.next_event().min(self.now + self.quantum);
         self.now = next.max(self.now + Nanos(1));
     }
 

@@ -1,7 +1,9 @@
-//! Resting orders of one instrument, by price and then by age.
+//! Resting orders of one instrument, by price and then by age; and beside them, where a recording is
+//! played, the levels that it shows.
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::crowd::Crowd;
 use crate::types::{Level, Price, Qty, Side};
 
 /// One price: the orders in the order they came, and their sum.
@@ -12,10 +14,15 @@ struct Queue {
     orders: VecDeque<(u64, i64)>,
 }
 
+/// The number under which recorded liquidity is met: no order has it.
+pub(super) const CROWD: u64 = 0;
+
 /// Both sides of one instrument.
 #[derive(Default)]
 pub(super) struct Book {
     sides: [BTreeMap<i64, Queue>; 2],
+    /// Recorded liquidity, which goes before orders of the same price.
+    pub(super) crowd: Option<Box<Crowd>>,
 }
 
 impl Book {
@@ -26,6 +33,15 @@ impl Book {
 
     /// The best price of a side.
     pub fn best(&self, side: Side) -> Option<Price> {
+        let own = self.best_order(side);
+        let shown = self.crowd_best(side).map(|level| level.price);
+        match (own, shown) {
+            (Some(own), Some(shown)) => Some(if side == Side::Buy { own.max(shown) } else { own.min(shown) }),
+            (own, shown) => own.or(shown),
+        }
+    }
+
+    fn best_order(&self, side: Side) -> Option<Price> {
         let prices = &self.sides[side as usize];
         let best = match side {
             Side::Buy => prices.last_key_value(),
@@ -34,28 +50,73 @@ impl Book {
         best.map(|(price, _)| Price(*price))
     }
 
+    fn crowd_best(&self, side: Side) -> Option<Level> {
+        self.crowd.as_ref()?.levels(side).next()
+    }
+
     /// The order that would trade next: price, number, what is left of it.
     pub fn front(&self, side: Side) -> Option<(Price, u64, Qty)> {
         let price = self.best(side)?;
+        if let Some(shown) = self.crowd_best(side).filter(|level| level.price == price) {
+            return Some((price, CROWD, shown.qty));
+        }
         let (id, left) = self.sides[side as usize].get(&price.0)?.orders.front()?;
         Some((price, *id, Qty(*left)))
     }
 
     /// Every order that one on `side` with `limit` would meet, in the order it would meet them.
     pub fn in_reach(&self, side: Side, limit: Option<Price>) -> impl Iterator<Item = (Price, u64, Qty)> + '_ {
-        self.walk(side.opposite())
-            .take_while(move |(price, _)| reaches(side, limit, *price))
-            .flat_map(|(price, queue)| queue.orders.iter().map(move |(id, left)| (price, *id, Qty(*left))))
+        self.all(side.opposite()).take_while(move |(price, ..)| reaches(side, limit, *price))
+    }
+
+    /// Everything on a side in the order in which it would trade.
+    fn all(&self, side: Side) -> impl Iterator<Item = (Price, u64, Qty)> + '_ {
+        let orders = self
+            .walk(side)
+            .flat_map(|(price, queue)| queue.orders.iter().map(move |(id, left)| (price, *id, Qty(*left))));
+        let shown = self.crowd.iter().flat_map(move |crowd| crowd.levels(side));
+        let (mut orders, mut shown) = (orders.peekable(), shown.peekable());
+        std::iter::from_fn(move || {
+            let shown_first = match (shown.peek(), orders.peek()) {
+                (Some(level), Some((price, ..))) => reaches(side.opposite(), Some(*price), level.price),
+                (shown, _) => shown.is_some(),
+            };
+            if shown_first {
+                shown.next().map(|level| (level.price, CROWD, level.qty))
+            } else {
+                orders.next()
+            }
+        })
     }
 
     /// The best levels of a side, best first.
     pub fn levels(&self, side: Side, most: usize) -> Vec<Level> {
-        self.walk(side).take(most).map(|(price, queue)| Level { price, qty: Qty(queue.total) }).collect()
+        let mut levels: Vec<Level> = Vec::new();
+        for (price, _, qty) in self.all(side) {
+            if let Some(last) = levels.last_mut().filter(|last| last.price == price) {
+                last.qty = Qty(last.qty.0 + qty.0);
+            } else if levels.len() < most {
+                levels.push(Level { price, qty });
+            } else {
+                break;
+            }
+        }
+        levels
     }
 
     /// The whole quantity at a price; zero when nothing rests there.
     pub fn at(&self, side: Side, price: Price) -> Qty {
-        Qty(self.sides[side as usize].get(&price.0).map_or(0, |queue| queue.total))
+        let orders = self.sides[side as usize].get(&price.0).map_or(0, |queue| queue.total);
+        let shown = self.crowd.iter().flat_map(|crowd| crowd.levels(side));
+        let shown: i64 = shown.filter(|level| level.price == price).map(|level| level.qty.0).sum();
+        Qty(orders + shown)
+    }
+
+    /// Takes so much of the recorded liquidity at a price.
+    pub fn take_shown(&mut self, side: Side, price: Price, qty: Qty) {
+        if let Some(crowd) = &mut self.crowd {
+            crowd.take(side, price, qty);
+        }
     }
 
     /// Puts an order behind all others of its price.

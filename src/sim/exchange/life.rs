@@ -1,5 +1,6 @@
 //! The life of an order: checked, matched, rested, amended, ended.
 
+use super::book::CROWD;
 use super::fees::{FeeIn, Rates, Tally};
 use super::{AccountKind, HouseFill, SimExchange, working};
 use crate::types::{
@@ -256,16 +257,23 @@ impl SimExchange {
             let Some((price, id, shown)) = self.books[instrument].front(side.opposite()) else {
                 return Stop::Dry;
             };
-            let Some(mut resting) = self.open.remove(&id) else { return Stop::Dry };
+            let qty = most.min(shown);
+            let resting = match id {
+                CROWD => self.crowd_order(instrument, side.opposite(), price, qty, now),
+                _ => self.open.remove(&id),
+            };
+            let Some(mut resting) = resting else { return Stop::Dry };
             if resting.view.account == order.view.account {
                 self.open.insert(id, resting);
                 return Stop::SelfTrade;
             }
-            let qty = most.min(shown);
             most = Qty(most.0 - qty.0);
             let trade = self.next_trade;
             self.next_trade += 1;
-            self.books[instrument].set(side.opposite(), price, id, Qty(shown.0 - qty.0));
+            match id {
+                CROWD => self.books[instrument].take_shown(side.opposite(), price, qty),
+                _ => drop(self.books[instrument].set(side.opposite(), price, id, Qty(shown.0 - qty.0))),
+            }
             self.dirty.push((instrument, side.opposite(), price));
             fills.push(self.settle(order, trade, price, qty, false, now));
             self.settle(&mut resting, trade, price, qty, true, now);
@@ -281,6 +289,32 @@ impl SimExchange {
             }
         }
         Stop::Filled
+    }
+
+    /// The other side of a trade with recorded liquidity: an order of just that quantity.
+    fn crowd_order(
+        &self,
+        instrument: usize,
+        side: Side,
+        price: Price,
+        qty: Qty,
+        now: Nanos,
+    ) -> Option<Order> {
+        let (kind, tif, client) = (Kind::Limit, Tif::Gtc, String::new());
+        let order = NewOrder { instrument, side, kind, tif, price, qty, reduce_only: false, client };
+        let view = OrderView {
+            id: CROWD,
+            account: self.crowd?,
+            order,
+            state: OrderState::Accepted,
+            filled: Qty::ZERO,
+            filled_value: Money::ZERO,
+            reason: None,
+            created: now,
+            updated: now,
+            fills: Vec::new(),
+        };
+        Some(Order { view, rates: Rates::default(), tally: Tally::default(), locked: Money::ZERO })
     }
 
     /// Moves what one side of a trade pays and receives, and records it.

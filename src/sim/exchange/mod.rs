@@ -15,6 +15,7 @@
 //!   accounts (market makers) are not, and cause no private events.
 
 mod book;
+mod crowd;
 mod fees;
 mod life;
 mod margin;
@@ -38,6 +39,7 @@ use crate::venue::{
     OrderView, PositionView, Refusal,
 };
 
+pub use self::crowd::Crowd;
 pub use self::fees::{FeeIn, Rates};
 
 /// What an exchange is made from.
@@ -74,6 +76,9 @@ pub enum ExchangeError {
     #[error("{0}: tick, lot and contract multiplier must be positive, and their product exact")]
     BadGrid(String),
 }
+
+/// What the crowd has of each asset.
+const CROWD_FUNDS: Money = Money(Money::ONE.0 * 1_000_000_000);
 
 /// Who an account belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,6 +134,8 @@ pub struct SimExchange {
     changed_at: Vec<Nanos>,
     accounts: Vec<Account>,
     keys: Vec<ApiKey>,
+    /// The account whose liquidity a recording shows.
+    crowd: Option<AccountId>,
     wallets: Wallets,
     positions: Positions,
     open: BTreeMap<u64, Order>,
@@ -174,6 +181,7 @@ impl SimExchange {
             changed_at: vec![Nanos::ZERO; count],
             accounts: Vec::new(),
             keys: Vec::new(),
+            crowd: None,
             wallets: Wallets::new(assets),
             positions: Positions::default(),
             open: BTreeMap::new(),
@@ -206,6 +214,43 @@ impl SimExchange {
             last_clients: BTreeMap::new(),
         });
         self.wallets.open()
+    }
+
+    /// Opens the account whose liquidity a recording shows, with an empty book for each instrument,
+    /// and with enough of everything.
+    pub fn open_crowd(&mut self) {
+        let account = self.open_account(AccountKind::House);
+        self.crowd = Some(account);
+        for (at, spec) in self.instruments.clone().iter().enumerate() {
+            for asset in margin::assets(spec) {
+                self.deposit(account, asset, CROWD_FUNDS);
+            }
+            self.books[at].crowd = Some(Box::new(Crowd::new(spec.tick)));
+        }
+    }
+
+    /// The recorded book of an instrument, where there is one.
+    pub fn crowd(&mut self, instrument: usize) -> Option<&mut Crowd> {
+        self.books.get_mut(instrument)?.crowd.as_deref_mut()
+    }
+
+    /// Forgets what ended or was filled before a time, so that a long run needs no more memory than a
+    /// short one. Nobody may ask for it any more.
+    pub fn forget(&mut self, before: Nanos) {
+        let SimExchange { accounts, past, .. } = self;
+        for account in accounts {
+            let old = |id: &u64| past.get(id).is_some_and(|view| view.updated < before);
+            let old = account.ended.iter().take_while(|id| old(id)).count();
+            for id in account.ended.drain(..old) {
+                if let Some(view) = past.remove(&id)
+                    && account.last_clients.get(&view.order.client) == Some(&id)
+                {
+                    account.last_clients.remove(&view.order.client);
+                }
+            }
+            let old = account.fills.iter().take_while(|fill| fill.at < before).count();
+            account.fills.drain(..old);
+        }
     }
 
     /// The assets whose balances trades of an instrument move.

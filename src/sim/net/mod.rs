@@ -15,6 +15,7 @@ use oorandom::Rand64;
 
 use self::pipe::Pipe;
 use self::served::{Heard, Served};
+use super::delay::Delay;
 use super::venue::Backend;
 use crate::types::{Dial, Endpoint, Link, LinkError, Nanos, Received};
 use crate::venue::{ConnId, ServerInput, ServerOut};
@@ -60,6 +61,8 @@ struct Wires {
     /// Not before this time does anything new get through to a host.
     stalled: Vec<Nanos>,
     refused: Vec<bool>,
+    /// Of hosts whose two ways differ: to the host and back, in place of its path's latency.
+    delays: Vec<Option<[Delay; 2]>>,
     conns: BTreeMap<u64, Conn>,
     next: u64,
     rng: Rand64,
@@ -84,6 +87,7 @@ impl Net {
             now,
             stalled: vec![Nanos::ZERO; hosts.len()],
             refused: vec![false; hosts.len()],
+            delays: vec![None; hosts.len()],
             hosts,
             conns: BTreeMap::new(),
             next: 0,
@@ -133,6 +137,13 @@ impl Net {
     pub fn set_path(&mut self, host: usize, path: Path) {
         if let Some(host) = lock(&self.wires).hosts.get_mut(host) {
             host.path = path;
+        }
+    }
+
+    /// How long bytes travel to a host and back from now on, in place of its path's latency.
+    pub fn set_delays(&mut self, host: usize, there: Delay, back: Delay) {
+        if let Some(delays) = lock(&self.wires).delays.get_mut(host) {
+            *delays = Some([there, back]);
         }
     }
 
@@ -304,7 +315,7 @@ impl Net {
         let Some((venue, mut served)) = self.served.remove(&id) else { return };
         {
             let wires = &mut *lock(&self.wires);
-            let due = wires.due(wires.conns.get(&id).map_or(0, |conn| conn.host));
+            let due = wires.due(wires.conns.get(&id).map_or(0, |conn| conn.host), false);
             if let Some(conn) = wires.conns.get_mut(&id) {
                 // No new server's end for it.
                 conn.open_at = Nanos::MAX;
@@ -336,8 +347,12 @@ impl Net {
 
 impl Wires {
     /// When something sent now arrives.
-    fn due(&mut self, host: usize) -> Nanos {
+    fn due(&mut self, host: usize, up: bool) -> Nanos {
         let Some(Host { path, .. }) = self.hosts.get(host) else { return Nanos::MAX };
+        if let Some(Some(delays)) = self.delays.get(host) {
+            let delay = delays[usize::from(!up)].draw(&mut self.rng);
+            return (self.now + delay).max(self.stalled[host]);
+        }
         let extra =
             if path.jitter.0 > 0 { self.rng.rand_range(0..path.jitter.0 as u64 + 1) as i64 } else { 0 };
         (self.now + path.latency + Nanos(extra)).max(self.stalled[host])
@@ -348,7 +363,7 @@ impl Wires {
             return;
         }
         let Some(host) = self.conns.get(&id).map(|conn| conn.host) else { return };
-        let due = self.due(host);
+        let due = self.due(host, up);
         if let Some(conn) = self.conns.get_mut(&id) {
             if up { &mut conn.up } else { &mut conn.down }.put(due, bytes);
         }
@@ -401,8 +416,12 @@ impl Dial for NetDial {
         wires.next += 1;
         if let (Some(host), None) = (at, refused) {
             // There and back once, as TCP's handshake goes.
-            let there = wires.due(host);
-            let open_at = (there + wires.hosts[host].path.latency).max(wires.stalled[host]);
+            let there = wires.due(host, true);
+            let back = match &wires.delays[host] {
+                Some([_, back]) => back.least(),
+                None => wires.hosts[host].path.latency,
+            };
+            let open_at = (there + back).max(wires.stalled[host]);
             let every = wires.hosts[host].path.cut_every.0;
             let life = if every > 0 { wires.rng.rand_range(0..2 * every as u64) as i64 } else { i64::MAX };
             let (up, down) = (Pipe::default(), Pipe::default());
@@ -474,7 +493,7 @@ impl Drop for NetLink {
     fn drop(&mut self) {
         let wires = &mut *lock(&self.wires);
         let Some(host) = wires.conns.get(&self.id).map(|conn| conn.host) else { return };
-        let due = wires.due(host);
+        let due = wires.due(host, true);
         if let Some(conn) = wires.conns.get_mut(&self.id) {
             conn.dropped = true;
             conn.up.finish(due);

@@ -1,0 +1,111 @@
+//! The list of opportunities: a row for each evaluation and direction that has one.
+
+use std::io::{self, Write};
+
+use crate::config::Config;
+use crate::detect::{Leg, Opportunity};
+use crate::types::{Bps, Fixed, InstrumentId, Price, Qty, Scale, Side, VenueId};
+
+/// The columns.
+pub const COLUMNS: &str =
+    "t_ns,instrument,buy_venue,sell_venue,qty,buy_price,sell_price,gross_bps,net_bps,net_quote";
+
+/// Names of what rows speak of.
+pub struct Names {
+    instruments: Vec<(String, Scale)>,
+    venues: Vec<String>,
+}
+
+impl Names {
+    /// Those of a configuration.
+    pub fn new(config: &Config) -> Names {
+        let instruments = config.instruments.iter();
+        Names {
+            instruments: instruments.map(|own| (own.name.to_string(), own.scale)).collect(),
+            venues: config.venues.iter().map(|venue| venue.id.clone()).collect(),
+        }
+    }
+
+    /// An instrument's.
+    pub fn instrument(&self, id: InstrumentId) -> &str {
+        self.instruments.get(usize::from(id.0)).map_or("", |(name, _)| name)
+    }
+
+    /// A venue's.
+    pub fn venue(&self, id: VenueId) -> &str {
+        self.venues.get(usize::from(id.0)).map_or("", String::as_str)
+    }
+
+    fn scale(&self, id: InstrumentId) -> Scale {
+        self.instruments.get(usize::from(id.0)).map_or(Scale::DEFAULT, |(_, scale)| *scale)
+    }
+
+    /// The venues of one side of an opportunity, joined where several are walked as one.
+    pub fn venues(&self, found: &Opportunity, side: Side) -> String {
+        let legs = found.legs().iter().filter(|leg| leg.side == side);
+        legs.map(|leg| self.venue(leg.venue)).collect::<Vec<_>>().join("+")
+    }
+}
+
+/// Writes rows as they are found.
+pub struct Rows {
+    out: Box<dyn Write>,
+    line: Vec<u8>,
+}
+
+impl Rows {
+    /// Begins with the columns.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn new(mut out: Box<dyn Write>) -> io::Result<Rows> {
+        writeln!(out, "{COLUMNS}")?;
+        Ok(Rows { out, line: Vec::new() })
+    }
+
+    /// One row.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn add(&mut self, names: &Names, found: &Opportunity) -> io::Result<()> {
+        self.line.clear();
+        row(&mut self.line, names, found)?;
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)
+    }
+
+    /// Hands over all that is still held.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// The fields of [`COLUMNS`].
+///
+/// # Errors
+/// What the writer says.
+pub fn row(out: &mut dyn Write, names: &Names, found: &Opportunity) -> io::Result<()> {
+    let of = |side: Side| found.legs().iter().filter(move |leg| leg.side == side);
+    let worst = |side: Side, worse: fn(Price, Price) -> Price| {
+        of(side).map(|leg: &Leg| leg.price).reduce(worse).unwrap_or_default()
+    };
+    let scale = names.scale(found.instrument);
+    let shown = |value: i64| Fixed(value, scale);
+    let qty = Qty(of(Side::Buy).map(|leg| leg.qty.0).sum());
+    let (gross, net): (Bps, Bps) = (found.sums.gross_bps(), found.sums.net_bps());
+    write!(
+        out,
+        "{},{},{},{},{},{},{},{gross},{net},{}",
+        found.at.0,
+        names.instrument(found.instrument),
+        names.venues(found, Side::Buy),
+        names.venues(found, Side::Sell),
+        shown(qty.0),
+        shown(worst(Side::Buy, Price::max).0),
+        shown(worst(Side::Sell, Price::min).0),
+        found.sums.net(),
+    )
+}

@@ -1,0 +1,344 @@
+//! A backtest from the first captured message to the last, and to the end of what it set off.
+
+use super::account::{Account, Funnel, Taken};
+use super::feeds::Feeds;
+use super::market::{Ahead, Places};
+use super::rows::{Names, Rows};
+use super::timeline::Timeline;
+use super::trade::{Trade, VenueDelays, Venues};
+use crate::book::{Counters, Trust};
+use crate::capture::{FileReport, Record};
+use crate::config::Config;
+use crate::detect::{Bases, BookSlot, Detector, MergeError, Opportunity};
+use crate::engine::{Books, CapturedStage, CrewError, Plan, PlanError, RunReport};
+use crate::sim::delay::Delay;
+use crate::sim::setup::SetupError;
+use crate::telemetry::{Hop, HopRecorder, HopReport, Stamps};
+use crate::types::{InstrumentId, InstrumentSpec, Nanos, Stopwatch, VenueId};
+
+/// Why a backtest cannot be done, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum BacktestError {
+    /// The configuration cannot be simulated: a rule of a venue is missing, for example.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The configuration makes no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// What is to be detected.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// How it is to be traded.
+    #[error(transparent)]
+    Crew(#[from] CrewError),
+    /// The simulated venues' sessions did not open.
+    #[error("the simulated venues' sessions were not ready in time")]
+    NotReady,
+    /// A list could not be written.
+    #[error("cannot write: {0}")]
+    Write(#[from] std::io::Error),
+}
+
+/// A book as a backtest left it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BookOutcome {
+    /// Whose.
+    pub venue: String,
+    /// The venue's symbol.
+    pub symbol: String,
+    /// The engine's name.
+    pub instrument: String,
+    /// Whether it could be traded on at the end.
+    pub trust: Trust,
+    /// What happened to it.
+    pub counters: Counters,
+}
+
+/// What a backtest found.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The files as they were read.
+    pub files: Vec<FileReport>,
+    /// The books of the configuration.
+    pub books: Vec<BookOutcome>,
+    /// Messages over all files.
+    pub messages: u64,
+    /// From the first message to the last.
+    pub span: Nanos,
+    /// Directions that were looked at.
+    pub evaluations: u64,
+    /// What the engine did.
+    pub run: RunReport,
+    /// From seen to earned.
+    pub funnel: Funnel,
+    /// How long the hops took.
+    pub hops: HopReport,
+}
+
+/// A backtest that runs.
+pub struct Backtest<W> {
+    plan: Plan,
+    names: Names,
+    feeds: Feeds,
+    seeker: Seeker,
+    trade: Trade<W>,
+    /// Where any venue has a feed latency.
+    ahead: Option<Ahead>,
+    places: Places,
+    account: Account,
+    rows: Option<Rows>,
+    watch: W,
+}
+
+/// Evaluates, and keeps what it finds until the message is done.
+struct Seeker {
+    detector: Detector,
+    bases: Option<Bases>,
+    /// By slot.
+    books: Vec<(InstrumentId, VenueId)>,
+    found: Vec<(Opportunity, Stamps)>,
+    /// Books whose directions were all looked at, and how much was found by then.
+    looked: Vec<(BookSlot, usize)>,
+    hops: HopRecorder,
+}
+
+/// Where a backtest writes, if at all.
+#[derive(Default)]
+pub struct Lists {
+    /// Every opportunity.
+    pub opportunities: Option<Box<dyn std::io::Write>>,
+    /// What became of each.
+    pub ledger: Option<Box<dyn std::io::Write>>,
+}
+
+impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
+    /// A backtest of this configuration that begins at `start`; `delays` are by venue.
+    ///
+    /// # Errors
+    /// [`BacktestError`] names the key of the configuration.
+    pub fn new(
+        config: &Config,
+        delays: Vec<VenueDelays>,
+        lists: Lists,
+        start: Nanos,
+        watch: W,
+    ) -> Result<Backtest<W>, BacktestError> {
+        let venues = Venues::new(config, &delays, start)?;
+        let rules: Vec<Vec<InstrumentSpec>> =
+            (0..config.venues.len()).map(|venue| venues.world.instruments(venue)).collect();
+        let plan = Plan::new(config, &venues.endpoints, &rules)?;
+        let mut watches = plan.watches();
+        for watched in watches.iter_mut().flat_map(|watch| &mut watch.books) {
+            // An old book may refuse an opportunity from being traded, never from being listed.
+            watched.max_age = Nanos::ZERO;
+        }
+        let mut books = Books::new(&plan);
+        let stage = CapturedStage::new(&plan, &mut books);
+        let mut trade = Trade::new(&plan, venues, &books, &watch)?;
+        if !trade.open() {
+            return Err(BacktestError::NotReady);
+        }
+        let mut of_slot = vec![(InstrumentId(0), VenueId(0)); usize::from(plan.books)];
+        for (venue, own) in
+            plan.venues.iter().flat_map(|own| own.instruments.iter().map(move |book| (own.id, book)))
+        {
+            of_slot[usize::from(own.slot.0)] = (own.instrument, venue);
+        }
+        let seeker = Seeker {
+            detector: Detector::across(&watches, plan.rates.as_ref())?,
+            bases: plan.bases(),
+            books: of_slot,
+            found: Vec::new(),
+            looked: Vec::new(),
+            hops: HopRecorder::new(),
+        };
+        let feed_delays: Vec<Delay> = delays.into_iter().map(|venue| venue.feed).collect();
+        let late = feed_delays.iter().any(|delay| delay.most() > Nanos::ZERO);
+        Ok(Backtest {
+            names: Names::new(&plan.config),
+            feeds: Feeds::new(&plan, stage),
+            seeker,
+            trade,
+            ahead: late.then(|| Ahead::new(&plan, feed_delays)),
+            places: Places::new(&plan),
+            account: Account::new(&plan.config, lists.ledger)?,
+            rows: lists.opportunities.map(Rows::new).transpose()?,
+            plan,
+            watch,
+        })
+    }
+
+    /// Plays all of it. `progress` is told now and then how many messages and bytes are done.
+    ///
+    /// # Errors
+    /// [`BacktestError::Write`].
+    pub fn run(
+        &mut self,
+        timeline: &mut Timeline<'_>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Outcome, BacktestError> {
+        let start = timeline.next_at().unwrap_or_default();
+        // The sessions were opened some time before the first message.
+        let (mut record, mut now, mut count) = (Record::default(), self.trade.now(), 0u64);
+        while let Some(next) = self.next_at(timeline) {
+            // A capture may step back where its recorder's clock did; time does not.
+            let next = next.max(now);
+            let change = self.ahead.as_ref().map_or(Nanos::MAX, Ahead::next_change);
+            let due = self.trade.next_at();
+            now = next.min(change.max(now)).min(due.max(now));
+            if change <= now
+                && let Some(ahead) = &mut self.ahead
+            {
+                ahead.show(now, self.trade.sim_mut());
+            }
+            if due <= now {
+                self.trade.turn(now);
+                self.account.records(&self.trade.take_records())?;
+            }
+            if next > now {
+                continue;
+            }
+            let taken = match &mut self.ahead {
+                Some(ahead) => ahead.next(&mut record),
+                None => timeline.next(&mut record),
+            };
+            let Some((file, _)) = taken else { break };
+            self.message(&mut record, (file, now), timeline)?;
+            count += 1;
+            if count.is_multiple_of(PROGRESS_EVERY) {
+                progress(timeline.messages(), timeline.position());
+            }
+        }
+        let end = self.trade.close();
+        self.account.records(&self.trade.take_records())?;
+        self.account.finish(now)?;
+        if let Some(rows) = &mut self.rows {
+            rows.finish()?;
+        }
+        debug_assert!(end >= now);
+        Ok(self.outcome(timeline, now - start))
+    }
+
+    fn next_at(&mut self, timeline: &mut Timeline<'_>) -> Option<Nanos> {
+        match &mut self.ahead {
+            Some(ahead) => ahead.next_at(timeline, &self.watch),
+            None => timeline.next_at(),
+        }
+    }
+
+    /// One message reaches us: books, evaluations, orders.
+    fn message(
+        &mut self,
+        record: &mut Record,
+        (file, now): (usize, Nanos),
+        timeline: &mut Timeline<'_>,
+    ) -> Result<(), BacktestError> {
+        let Backtest { feeds, seeker, trade, ahead, places, watch, .. } = self;
+        let at_once = ahead.is_none();
+        feeds.play(record, (file, now), timeline, watch, &mut |stage, turned| {
+            if at_once {
+                places.show(stage, turned.connection, trade.sim_mut());
+            }
+            seeker.look(stage, turned.at, turned.stamps, watch);
+        });
+        for (file, error) in feeds.take_errors() {
+            timeline.malformed(file, error);
+        }
+        let (found, mut looked) =
+            (std::mem::take(&mut self.seeker.found), std::mem::take(&mut self.seeker.looked));
+        let mut rest = found.iter();
+        let mut done = 0;
+        for (BookSlot(slot), upto) in looked.drain(..) {
+            for (found, stamps) in rest.by_ref().take(upto - done) {
+                self.opportunity(found, *stamps, now)?;
+            }
+            done = upto;
+            if let Some(&(instrument, venue)) = self.seeker.books.get(usize::from(slot)) {
+                self.account.evaluated(instrument, venue, now)?;
+            }
+        }
+        self.seeker.looked = looked;
+        self.seeker.found = found;
+        self.seeker.found.clear();
+        Ok(())
+    }
+
+    fn opportunity(&mut self, found: &Opportunity, stamps: Stamps, now: Nanos) -> Result<(), BacktestError> {
+        if let Some(rows) = &mut self.rows {
+            rows.add(&self.names, found)?;
+        }
+        let episode = self.account.found(found);
+        let taken = match self.trade.take(found, stamps, now) {
+            Ok((intent, _)) => Taken::Sent(intent),
+            Err(refusal) => Taken::Refused(refusal),
+        };
+        self.account.taken(found, episode, taken)?;
+        if matches!(taken, Taken::Sent(_)) {
+            self.account.records(&self.trade.take_records())?;
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, timeline: &Timeline<'_>, span: Nanos) -> Outcome {
+        let Backtest { plan, names, feeds, seeker, trade, account, .. } = self;
+        let stage = feeds.stage();
+        let mut hops = seeker.hops.clone();
+        hops.merge(stage.hops());
+        let counters: Vec<_> = (0..plan.venues.len()).map(|venue| stage.counters(venue)).collect();
+        let mut run = trade.report(plan, &counters, &mut hops);
+        run.opportunities = account.funnel().opportunities.0;
+        for (reason, entry) in seeker.detector.refused().iter() {
+            run.refuse(reason, entry.count);
+        }
+        let books =
+            plan.venues.iter().flat_map(|venue| venue.instruments.iter().map(move |own| (venue, own)));
+        let books = books.filter_map(|(venue, own)| {
+            let book = stage.book(own.slot)?;
+            Some(BookOutcome {
+                venue: venue.config.id.clone(),
+                symbol: own.spec.symbol.to_string(),
+                instrument: names.instrument(own.instrument).to_owned(),
+                trust: book.trust(),
+                counters: *book.counters(),
+            })
+        });
+        Outcome {
+            files: timeline.files().cloned().collect(),
+            books: books.collect(),
+            messages: timeline.messages(),
+            span,
+            evaluations: seeker.detector.evaluations(),
+            run,
+            funnel: account.funnel().clone(),
+            hops: hops.report(),
+        }
+    }
+}
+
+/// Records between two calls of the progress function.
+const PROGRESS_EVERY: u64 = 4_096;
+
+impl Seeker {
+    /// Looks at both directions of every pair of each book that the last turn moved.
+    fn look(&mut self, stage: &CapturedStage, now: Nanos, stamps: Stamps, watch: &impl Stopwatch) {
+        let Seeker { detector, bases, found, looked, hops, .. } = self;
+        for &slot in stage.moved() {
+            let (mut books, began) = (stage, watch.ticks());
+            if let Some(bases) = bases {
+                bases.follow(&mut books, slot, now, detector);
+            }
+            detector.evaluate(&mut books, slot, now, |opportunity| {
+                let mut stamps = stamps;
+                stamps.mark(Hop::Detect, watch.ticks());
+                found.push((opportunity, stamps));
+            });
+            hops.record(Hop::Detect, watch.nanos(began, watch.ticks()));
+            looked.push((slot, found.len()));
+            // The move of a rate concerns more than one pair.
+            while let Some(slot) = detector.due() {
+                detector.resume(&mut books, slot, now, |opportunity| found.push((opportunity, stamps)));
+                looked.push((slot, found.len()));
+            }
+        }
+    }
+}

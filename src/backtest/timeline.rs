@@ -1,0 +1,147 @@
+//! The records of several captures in the order of local time; ties in the order of files and lines.
+
+use crate::capture::{Capture, CaptureError, FileReport, Record, RecordKind};
+use crate::types::Nanos;
+
+/// Errors told in full, of each file.
+const MOST_ERRORS: usize = 10;
+
+/// Captures being read together. Holds one record of each.
+pub struct Timeline<'a> {
+    sources: Vec<Source<'a>>,
+}
+
+/// One capture.
+struct Source<'a> {
+    capture: Capture<'a>,
+    report: FileReport,
+    /// The next record and its time; `None` at the end.
+    head: Option<(Nanos, Record)>,
+    /// Records without a time of their own have that of the one before.
+    last: Nanos,
+}
+
+impl<'a> Timeline<'a> {
+    /// The captures, by the names they are reported under, in the order that settles ties.
+    pub fn new(captures: impl IntoIterator<Item = (String, Capture<'a>)>) -> Timeline<'a> {
+        let source = |(path, capture): (String, Capture<'a>)| {
+            let report = FileReport { path, format: capture.format(), ..FileReport::default() };
+            let mut source = Source { capture, report, head: None, last: Nanos::ZERO };
+            source.read(Record::default());
+            source
+        };
+        Timeline { sources: captures.into_iter().map(source).collect() }
+    }
+
+    /// The time of the next record.
+    pub fn next_at(&self) -> Option<Nanos> {
+        self.sources.iter().filter_map(|source| Some(source.head.as_ref()?.0)).min()
+    }
+
+    /// Puts the next record into `record`; which file it is of. What was in `record` is reused.
+    pub fn next(&mut self, record: &mut Record) -> Option<(usize, Nanos)> {
+        let heads = self.sources.iter().enumerate();
+        let heads = heads.filter_map(|(file, source)| Some((source.head.as_ref()?.0, file)));
+        let (at, file) = heads.min()?;
+        let source = self.sources.get_mut(file)?;
+        let (_, head) = source.head.take()?;
+        source.report.messages += u64::from(head.kind == RecordKind::Text);
+        source.read(std::mem::replace(record, head));
+        Some((file, at))
+    }
+
+    /// How a file's connection is called, and whether that name is the one symbol that it carries.
+    pub fn connection(&self, file: usize, conn: usize) -> (&str, bool) {
+        let Some(source) = self.sources.get(file) else { return ("", false) };
+        let name = source.capture.connections().get(conn).map_or("", String::as_str);
+        (name, source.capture.connections_are_symbols() && !name.is_empty())
+    }
+
+    /// A message of that file could not be read, or carries no book.
+    pub fn malformed(&mut self, file: usize, error: String) {
+        if let Some(source) = self.sources.get_mut(file) {
+            source.malformed(error);
+        }
+    }
+
+    /// Bytes of all files that were used so far.
+    pub fn position(&self) -> u64 {
+        self.sources.iter().map(|source| source.capture.position()).sum()
+    }
+
+    /// Messages given out so far.
+    pub fn messages(&self) -> u64 {
+        self.sources.iter().map(|source| source.report.messages).sum()
+    }
+
+    /// The files as they were read.
+    pub fn files(&self) -> impl Iterator<Item = &FileReport> {
+        self.sources.iter().map(|source| &source.report)
+    }
+}
+
+impl Source<'_> {
+    /// Reads the next head into `record`.
+    fn read(&mut self, mut record: Record) {
+        loop {
+            match self.capture.next(&mut record) {
+                Ok(true) => {
+                    self.last = record.ts.unwrap_or(self.last);
+                    self.head = Some((self.last, record));
+                    return;
+                }
+                Ok(false) => return,
+                Err(error) => {
+                    let ends = matches!(error, CaptureError::Unknown(_) | CaptureError::Empty);
+                    self.malformed(error.to_string());
+                    if ends {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn malformed(&mut self, error: String) {
+        self.report.malformed += 1;
+        if self.report.errors.len() < MOST_ERRORS {
+            self.report.errors.push(error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capture(lines: &[&'static str]) -> Capture<'static> {
+        Capture::new(Box::new(std::io::Cursor::new(lines.join("\n").into_bytes()))).unwrap()
+    }
+
+    #[test]
+    fn records_come_in_the_order_of_time_files_and_lines() {
+        let one = capture(&[
+            r#"1700000000000000005 {"stream":"a@x","n":1}"#,
+            r#"1700000000000000007 {"stream":"a@x","n":2}"#,
+            r#"1700000000000000007 {"stream":"a@x","n":3}"#,
+            "no line of it",
+            r#"1700000000000000009 {"stream":"a@x","n":4}"#,
+        ]);
+        let two = capture(&[
+            r#"1700000000000000004 {"stream":"b@x","n":5}"#,
+            r#"1700000000000000007 {"stream":"b@x","n":6}"#,
+        ]);
+        let mut timeline = Timeline::new([("one".to_owned(), one), ("two".to_owned(), two)]);
+        assert_eq!(timeline.next_at(), Some(Nanos(1_700_000_000_000_000_004)));
+        let (mut record, mut order) = (Record::default(), String::new());
+        while let Some((file, at)) = timeline.next(&mut record) {
+            assert_eq!(record.ts, Some(at));
+            assert_eq!(timeline.connection(file, record.conn), (["a", "b"][file], true));
+            order.push(char::from(record.bytes[record.bytes.len() - 2]));
+        }
+        assert_eq!(order, "512364");
+        assert_eq!(timeline.messages(), 6);
+        let malformed: Vec<u64> = timeline.files().map(|file| file.malformed).collect();
+        assert_eq!(malformed, [1, 0]);
+    }
+}

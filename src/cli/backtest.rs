@@ -1,0 +1,277 @@
+//! `xarb backtest`: what captured markets would have given.
+
+use std::fs::File;
+use std::io::{BufWriter, Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::progress::Bar;
+use super::replay::{complain, per_second};
+use super::report::{amounts, line};
+use super::{ConfigArgs, Exit, Failure, out};
+use crate::backtest::example::{self, Story};
+use crate::backtest::{Backtest, BacktestError, Lists, Outcome, Timeline, VenueDelays};
+use crate::book::Trust;
+use crate::capture::Capture;
+use crate::config::{Config, DelayConfig};
+use crate::engine::RunReport;
+use crate::host::HostClock;
+use crate::sim::delay::Delay;
+use crate::telemetry::{Table, table::count};
+use crate::types::Money;
+
+const AFTER_HELP: &str = "\
+Messages of all captures are merged by local time; which of them feeds which venue of the
+configuration is told by their content. After every message that changed a book, both directions
+of each pair are evaluated at full depth, net of fees, in exact integers; --opportunities lists
+every evaluation that has an opportunity:
+  t_ns,instrument,buy_venue,sell_venue,qty,buy_price,sell_price,gross_bps,net_bps,net_quote
+
+
+Opportunities go on to the gate, and as signed orders over a virtual network to simulated venues
+whose books are the captured ones; `[latency]` of the configuration says how long the way is.
+--ledger tells what became of each: why it was refused, or what was predicted, what came of it, and
+how much of the difference was cut by limits, gone from the books, lost by latency, fees or hedges.
+
+Examples:
+  xarb backtest --example
+  xarb backtest -c configs/reference-spot-usdm.toml --opportunities found.csv spot.gz usdm.gz
+  xarb backtest -c my.toml --json --set detect.min_edge_bps=3 capture.gz
+
+Exit code 3: a malformed message, or a book that ended unsynced.";
+
+/// Run captured markets through the engine and account for every opportunity
+#[derive(clap::Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// Configuration
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Write every opportunity to this file, as CSV
+    #[arg(long, value_name = "OUT.csv")]
+    opportunities: Option<PathBuf>,
+    /// Write what became of each opportunity to this file, as CSV
+    #[arg(long, value_name = "OUT.csv")]
+    ledger: Option<PathBuf>,
+    /// A first look: five minutes of two generated markets, without any file
+    #[arg(long, conflicts_with_all = ["config", "captures"])]
+    example: bool,
+    /// Captures; those of one feed in the order in which they were recorded
+    #[arg(required_unless_present = "example", value_name = "CAPTURE")]
+    captures: Vec<PathBuf>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// [`Failure`] with the exit code.
+pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
+    let config = if args.example {
+        Config::parse(example::CONFIG_NAME, example::CONFIG, &args.config.overrides)?
+    } else {
+        args.config.load()?
+    };
+    let start = Instant::now();
+    let mut captures = Vec::new();
+    let mut size = 0;
+    if args.example {
+        let story = Story { seed: config.run.seed, ..Story::FIRST_LOOK };
+        for (name, text) in
+            ["generated spot", "generated perpetual"].into_iter().zip(example::captures(story))
+        {
+            size += text.len() as u64;
+            let capture = Capture::new(Box::new(Cursor::new(text.into_bytes())));
+            captures.push((name.to_owned(), capture.map_err(|error| Failure::failed(error.to_string()))?));
+        }
+    }
+    for path in &args.captures {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
+        size += file.metadata().map_or(0, |metadata| metadata.len());
+        let capture =
+            Capture::new(Box::new(file)).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+        captures.push((name, capture));
+    }
+    let mut timeline = Timeline::new(captures);
+    let delays = delays(&config)?;
+    let lists = Lists {
+        opportunities: args.opportunities.as_deref().map(create).transpose()?,
+        ledger: args.ledger.as_deref().map(create).transpose()?,
+    };
+    let from = timeline.next_at().unwrap_or_default();
+    let backtest = Backtest::new(&config, delays, lists, from, HostClock::new());
+    let mut backtest = backtest.map_err(refused)?;
+    let mut bar = Bar::new(start, size, "backtest");
+    let ran = backtest.run(&mut timeline, &mut |messages, bytes| bar.show(bytes, messages));
+    bar.clear();
+    let outcome = ran.map_err(refused)?;
+    let wall = start.elapsed();
+    let messages_per_s = per_second(outcome.messages, wall);
+    if json {
+        let mut report = report(&outcome);
+        report.insert("wall_s".to_owned(), ((wall.as_secs_f64() * 1e6).round() / 1e6).into());
+        report.insert("messages_per_s".to_owned(), messages_per_s.into());
+        out::json(&report);
+    } else {
+        out::line(&text(&outcome));
+        let seconds = wall.as_secs_f64();
+        let (messages, rate) = (count(outcome.messages), count(messages_per_s));
+        out::line(&format!("{messages} messages in {seconds:.2} s, {rate} a second"));
+    }
+    complain(&outcome.files);
+    let sound = outcome.files.iter().all(|file| file.malformed == 0)
+        && outcome.books.iter().all(|book| book.trust != Trust::Lost);
+    Ok(if sound { Exit::Done } else { Exit::Integrity })
+}
+
+fn refused(error: BacktestError) -> Failure {
+    match error {
+        BacktestError::Write(_) | BacktestError::NotReady => Failure::failed(error.to_string()),
+        other => Failure::usage(other.to_string()),
+    }
+}
+
+/// The latencies of the configuration, with recorded ones read from their files.
+fn delays(config: &Config) -> Result<Vec<VenueDelays>, Failure> {
+    let mut read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let mut delay = |config: &DelayConfig| {
+        Delay::new(config, &mut read).map_err(|error| Failure::usage(error.to_string()))
+    };
+    let venues = config.latency.venues.iter().map(|venue| {
+        Ok(VenueDelays {
+            feed: delay(&venue.feed)?,
+            entry: delay(&venue.entry)?,
+            response: delay(&venue.response)?,
+        })
+    });
+    venues.collect()
+}
+
+fn create(path: &Path) -> Result<Box<dyn Write>, Failure> {
+    let file = File::create(path);
+    let file = file.map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    Ok(Box::new(BufWriter::new(file)))
+}
+
+fn report(outcome: &Outcome) -> Map<String, Value> {
+    let (run, funnel) = (&outcome.run, &outcome.funnel);
+    let books = outcome.books.iter().map(|book| {
+        json!({
+            "venue": book.venue, "symbol": book.symbol, "instrument": book.instrument,
+            "state": state(book.trust), "snapshots": book.counters.snapshots,
+            "updates": book.counters.updates, "gaps": book.counters.gaps,
+        })
+    });
+    let parts = funnel.parts.named().map(|(name, amount)| (name.to_owned(), Value::from(amount.to_string())));
+    let refused = funnel.refused.iter().map(|(reason, (count, net))| {
+        ((*reason).to_owned(), json!({ "count": count, "net": net.to_string() }))
+    });
+    let (opportunities, net) = funnel.opportunities;
+    let (episodes, best) = funnel.episodes;
+    let report = json!({
+        "messages": outcome.messages,
+        "span_s": outcome.span.0 as f64 / 1e9,
+        "opportunities": run.opportunities,
+        "refused": run.refused,
+        "intents": run.intents,
+        "legs": run.venues.iter().map(|venue| venue.orders).sum::<u64>(),
+        "fills": run.venues.iter().map(|venue| venue.fills).sum::<u64>(),
+        "pnl": amounts(&run.pnl),
+        "fees": amounts(&run.fees),
+        "net_exposure": amounts(&run.net_exposure),
+        "hops": outcome.hops,
+        "journal_sha256": run.journal_sha256,
+        "rejects": run.venues.iter().map(|venue| venue.rejects).sum::<u64>(),
+        "unknown": run.unknown,
+        "unresolved": run.unresolved,
+        "books": books.collect::<Vec<_>>(),
+        "funnel": {
+            "evaluations": outcome.evaluations,
+            "opportunities": { "count": opportunities, "net": net.to_string() },
+            "episodes": {
+                "count": episodes, "net_at_best": best.to_string(),
+                "lasted_ns": funnel.lasted.0, "longest_ns": funnel.longest.0,
+            },
+            "refused": Value::Object(refused.collect()),
+            "intents": funnel.intents,
+            "unfinished": funnel.unfinished,
+            "orders": { "sent": funnel.orders[0], "filled_at_all": funnel.orders[1], "filled": funnel.orders[2] },
+            "parts": Value::Object(parts.into_iter().collect()),
+            "leftovers": funnel.leftovers.to_string(),
+        },
+    });
+    match report {
+        Value::Object(report) => report,
+        _ => Map::new(),
+    }
+}
+
+fn state(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Waiting => "waiting",
+        Trust::Live => "live",
+        Trust::Lost => "unsynced",
+    }
+}
+
+fn text(outcome: &Outcome) -> String {
+    let mut books = Table::new(&["book", "instrument", "state", "snapshots", "updates", "gaps"]);
+    for book in &outcome.books {
+        let counts = [book.counters.snapshots, book.counters.updates, book.counters.gaps].map(count);
+        let name = format!("{} {}", book.venue, book.symbol);
+        books.row([name, book.instrument.clone(), state(book.trust).to_owned()].into_iter().chain(counts));
+    }
+    format!("{books}\n{}\n{}\n{}", funnel(outcome), outcome.hops, sums(&outcome.run))
+}
+
+/// From seen to earned.
+fn funnel(outcome: &Outcome) -> Table {
+    let Outcome { funnel, run, .. } = outcome;
+    let mut table = Table::new(&["from seen to earned", "count", "quote asset"]);
+    let mut row = |name: &str, number: Option<u64>, amount: Option<Money>| {
+        let amount = amount.map_or_else(String::new, rounded);
+        table.row([name.to_owned(), number.map_or_else(String::new, count), amount]);
+    };
+    row("directions evaluated", Some(outcome.evaluations), None);
+    for (reason, number) in run.refused.iter().filter(|(reason, _)| !funnel.refused.contains_key(**reason)) {
+        row(&format!("  {reason}"), Some(*number), None);
+    }
+    row("opportunities", Some(funnel.opportunities.0), Some(funnel.opportunities.1));
+    row("  episodes of them, at their best", Some(funnel.episodes.0), Some(funnel.episodes.1));
+    for (reason, (number, net)) in &funnel.refused {
+        row(&format!("  refused: {reason}"), Some(*number), Some(*net));
+    }
+    row("intents", Some(run.intents), Some(funnel.parts.predicted));
+    for (outcome, number) in &funnel.intents {
+        row(&format!("  {outcome}"), Some(*number), None);
+    }
+    let [sent, some, full] = funnel.orders;
+    row("orders", Some(sent), None);
+    row("  filled in full", Some(full), None);
+    row("  filled in part", Some(some.saturating_sub(full)), None);
+    row("  not filled", Some(sent.saturating_sub(some)), None);
+    let [first, middle @ .., last] = funnel.parts.named();
+    row(first.0, None, Some(first.1));
+    for (name, amount) in middle {
+        row(&format!("  less {}", name.replace('_', " ")), None, Some(amount));
+    }
+    row(last.0, None, Some(last.1));
+    row("rests hedged later", None, Some(funnel.leftovers));
+    table
+}
+
+/// Eight decimals, cut off: for people.
+fn rounded(amount: Money) -> String {
+    let unit = Money::ONE.0 / 100_000_000;
+    Money(amount.0 / unit * unit).to_string()
+}
+
+fn sums(run: &RunReport) -> String {
+    let mut text = String::new();
+    line(&mut text, "profit and loss", &run.pnl);
+    line(&mut text, "fees paid", &run.fees);
+    line(&mut text, "left over", &run.net_exposure);
+    text + &format!("{:<16} {}", "journal sha256", run.journal_sha256)
+}

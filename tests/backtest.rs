@@ -1,0 +1,12 @@
+//! Backtests through the real binary: generated captures always, recorded ones where they are.
+
+#[path = "common/captures.rs"]
+mod common;
+#[path = "backtest/ledger.rs"]
+mod ledger;
+#[path = "backtest/orders.rs"]
+mod orders;
+#[path = "backtest/reference.rs"]
+mod reference;
+#[path = "backtest/run.rs"]
+mod run;

@@ -1,0 +1,91 @@
+//! Every row of the list equals the reference's.
+
+use std::io::Read;
+
+use super::common;
+use super::reference::{Terms, Venue, rows};
+use super::run::{Ran, backtest};
+use xarb::backtest::example::{Story, captures};
+
+fn terms(fees: [i128; 2], min_edge_bps_e4: i128, max_notional: i128, haircut: i128) -> Terms {
+    let [spot, usdm] = fees;
+    let venue =
+        |name, futures, fee, lot, min_notional| Venue { name, futures, fee, lot, min_qty: lot, min_notional };
+    let venues =
+        [venue("binance.spot", false, spot, 1_000, 5), venue("binance.usdm", true, usdm, 100_000, 100)];
+    Terms { venues, min_edge_bps_e4, max_notional, haircut }
+}
+
+/// The three reference configurations: a fee of 1 bp is 10,000 units of 1e-8.
+fn references() -> [(&'static str, Terms); 3] {
+    [
+        ("reference-spot-usdm.toml", terms([10_000, 10_000], 20_000, 1_000, 100_000_000)),
+        ("reference-spot-usdm-deep.toml", terms([15_000, 5_000], 25_000, 5_000, 50_000_000)),
+        ("reference-spot-usdm-free.toml", terms([0, 0], 0, 1_000, 100_000_000)),
+    ]
+}
+
+#[track_caller]
+fn same(what: &str, ran: &Ran, want: &[String]) {
+    for (at, (have, want)) in ran.rows.iter().zip(want).enumerate() {
+        assert_eq!(have, want, "{what}: row {at}");
+    }
+    assert_eq!(ran.rows.len(), want.len(), "{what}: rows\n{}", ran.stderr);
+    assert_eq!(ran.report["opportunities"], want.len(), "{what}");
+}
+
+#[test]
+fn every_row_of_generated_captures_is_the_reference_s() {
+    let mut all = 0;
+    for seed in 1..=6 {
+        let story = Story { seed, steps: 1_500, pace_ms: 1, unseeded: false, gap: seed % 2 == 0 };
+        let texts = captures(story);
+        for (config, terms) in references() {
+            let ran = backtest(config, &[texts[0].as_bytes(), texts[1].as_bytes()], &[]);
+            let want = rows(&terms, [&texts[0], &texts[1]]);
+            assert_eq!(ran.code, 0, "seed {seed}: {}", ran.stderr);
+            same(&format!("seed {seed}, {config}"), &ran, &want);
+            all += want.len();
+        }
+    }
+    assert!(all > 1_000, "{all} rows compare little");
+}
+
+#[test]
+fn a_book_that_was_never_seeded_lists_nothing() {
+    let texts = captures(Story { seed: 3, steps: 400, pace_ms: 1, unseeded: true, gap: false });
+    let ran = backtest("reference-spot-usdm-free.toml", &[texts[0].as_bytes(), texts[1].as_bytes()], &[]);
+    assert_eq!((ran.code, ran.rows.len()), (0, 0), "{}", ran.stderr);
+    assert_eq!(ran.report["opportunities"], 0);
+    let states: Vec<_> =
+        ran.report["books"].as_array().unwrap().iter().map(|book| book["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["live", "waiting"]);
+}
+
+/// Two recorded markets. All of it when `XARB_CAPTURES_WHOLE` is set; else the first part, which is
+/// what a build without optimisations gets through in seconds.
+#[test]
+fn every_row_of_recorded_captures_is_the_reference_s() {
+    let folder = common::folder().join("binance");
+    let names = ["hftbacktest-spot_btcusdt_20240808.gz", "hftbacktest-usdm_btcusdt_20240808.gz"];
+    if !names.iter().all(|name| folder.join(name).exists()) {
+        eprintln!("no captures in {}", folder.display());
+        return;
+    }
+    let lines = if std::env::var_os("XARB_CAPTURES_WHOLE").is_some() { usize::MAX } else { 15_000 };
+    let texts = names.map(|name| {
+        let file = std::fs::File::open(folder.join(name)).unwrap();
+        let mut text = String::new();
+        flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
+        let end = text.match_indices('\n').nth(lines).map_or(text.len(), |(at, _)| at + 1);
+        text.truncate(end);
+        text
+    });
+    for (config, terms) in references() {
+        let ran = backtest(config, &[texts[0].as_bytes(), texts[1].as_bytes()], &[]);
+        let want = rows(&terms, [&texts[0], &texts[1]]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        same(config, &ran, &want);
+        eprintln!("{config}: {} rows", want.len());
+    }
+}

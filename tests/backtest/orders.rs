@@ -1,0 +1,261 @@
+//! Orders against captured books: what they meet, when, and what it costs.
+
+use super::run::{Ran, backtest};
+use xarb::backtest::example::{Story, captures};
+
+const T0_MS: i64 = 1_700_000_000_000;
+
+/// Two markets by hand: a depth update of one of them at a time, with the levels that it sets.
+struct Markets {
+    texts: [String; 2],
+    last: [u64; 2],
+}
+
+const SPOT: usize = 0;
+const USDM: usize = 1;
+
+impl Markets {
+    /// Spot asks 0.016 at 60,000, the perpetual bids 1 at 60,100: an opportunity for 0.016, from
+    /// the last of the messages at 10 ms on.
+    fn new() -> Markets {
+        let mut own = Markets { texts: Default::default(), last: [100, 500] };
+        let spot = r#""bids":[["59000.00","1"]],"asks":[["60000.00","0.016"],["60150.00","1"]]"#;
+        let usdm = r#""E":1,"T":1,"bids":[["60100.0","1"]],"asks":[["60110.0","1"]]"#;
+        own.line(SPOT, 0, &format!(r#"{{"lastUpdateId":100,{spot}}}"#));
+        own.line(USDM, 0, &format!(r#"{{"lastUpdateId":500,{usdm}}}"#));
+        own.update(SPOT, 5, r#"["50000.00","1"]"#, "");
+        own.update(USDM, 10, r#"["50000.0","1"]"#, "");
+        own
+    }
+
+    fn line(&mut self, market: usize, ms: i64, message: &str) {
+        self.texts[market].push_str(&format!("{} {message}\n", (T0_MS + ms) * 1_000_000));
+    }
+
+    fn update(&mut self, market: usize, ms: i64, bids: &str, asks: &str) {
+        let (prev, last) = (self.last[market], self.last[market] + 1);
+        self.last[market] = last;
+        let more = if market == USDM { format!(r#""T":1,"pu":{prev},"#) } else { String::new() };
+        // The first one of the perpetual must reach back to its snapshot.
+        let first = if market == USDM { prev } else { last };
+        self.line(
+            market,
+            ms,
+            &format!(
+                r#"{{"stream":"btcusdt@depth","data":{{"e":"depthUpdate","E":1,{more}"s":"BTCUSDT","U":{first},"u":{last},"b":[{bids}],"a":[{asks}]}}}}"#
+            ),
+        );
+    }
+
+    /// A message on each market that changes nothing near the touch.
+    fn beat(&mut self, ms: i64) {
+        self.update(SPOT, ms, r#"["50000.00","2"]"#, "");
+        self.update(USDM, ms, r#"["50000.0","2"]"#, "");
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        let ran = backtest(
+            "reference-spot-usdm-free.toml",
+            &[self.texts[0].as_bytes(), self.texts[1].as_bytes()],
+            args,
+        );
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran
+    }
+}
+
+/// Feed, entry and response latency of both venues, in ms.
+fn latencies(feed: u32, entry: u32, response: u32) -> [String; 3] {
+    [
+        format!("--set=latency.feed={}", feed * 1_000),
+        format!("--set=latency.entry={}", entry * 1_000),
+        format!("--set=latency.response={}", response * 1_000),
+    ]
+}
+
+#[track_caller]
+fn counts(ran: &Ran, names: [&str; 4]) -> [u64; 4] {
+    names.map(|name| ran.report[name].as_u64().unwrap_or_else(|| panic!("{name}: {}", ran.report)))
+}
+
+const COUNTS: [&str; 4] = ["opportunities", "intents", "legs", "fills"];
+
+#[test]
+fn what_an_order_took_stays_taken_until_it_is_shown_anew() {
+    let mut markets = Markets::new();
+    markets.beat(500); // two evaluations with the same opportunity, nothing is left to take
+    let latencies = latencies(0, 1, 1);
+    // The spot leg of the second intent finds nothing: its other leg must be undone.
+    let args: Vec<_> = latencies.iter().map(String::as_str).collect();
+    let once = Markets::new().run(&args);
+    assert_eq!(counts(&once, COUNTS), [1, 1, 2, 2]);
+    assert_eq!(once.report["pnl"]["USDT"], "1.6");
+    let gone = markets.run(&args);
+    let [seen, intents, legs, fills] = counts(&gone, COUNTS);
+    assert_eq!((seen, intents), (3, 2), "{}", gone.report);
+    assert!(legs > 4 && fills == 4, "{}", gone.report);
+    let parts = &gone.report["funnel"]["parts"];
+    assert_eq!(parts["depth_gone"], "1.6", "the second intent filled on one side only: {parts}");
+    assert_ne!(parts["hedge"], "0");
+
+    let mut anew = Markets::new();
+    anew.update(SPOT, 400, "", r#"["60000.00","0.016"]"#);
+    let again = anew.run(&args);
+    assert_eq!(counts(&again, COUNTS), [2, 2, 4, 4]);
+    assert_eq!(again.report["pnl"]["USDT"], "3.2");
+}
+
+#[test]
+fn an_order_meets_the_book_as_it_stands_when_it_arrives() {
+    let mut markets = Markets::new();
+    // 5 ms after it was seen, the ask is gone.
+    markets.update(SPOT, 15, "", r#"["60000.00","0"]"#);
+    markets.beat(100);
+    markets.beat(400);
+    // Feed, entry; whether the spot leg fills.
+    for (feed, entry, fills) in
+        [(0, 1, true), (0, 4, true), (0, 6, false), (3, 1, true), (3, 3, false), (8, 1, false)]
+    {
+        let latencies = latencies(feed, entry, 1);
+        let args: Vec<_> = latencies.iter().map(String::as_str).collect();
+        let ran = markets.run(&args);
+        assert_eq!(counts(&ran, COUNTS)[..2], [1, 1], "{}", ran.report);
+        let gone = ran.report["funnel"]["parts"]["depth_gone"] == "1.6";
+        assert_eq!(gone, !fills, "feed {feed} ms, entry {entry} ms: {}", ran.report);
+    }
+}
+
+#[test]
+fn refusals_never_keep_an_opportunity_from_the_list() {
+    for (change, reason) in [
+        ("--set=sim.balances={BTC=\"0\",USDT=\"0\"}", "no_balance"),
+        ("--set=venue.binance.spot.max_age_ms=1", "stale"),
+    ] {
+        let ran = Markets::new().run(&[change]);
+        assert_eq!(counts(&ran, COUNTS), [1, 0, 0, 0], "{change}: {}", ran.report);
+        assert_eq!(ran.rows.len(), 1);
+        assert_eq!(ran.report["refused"][reason], 1, "{change}: {}", ran.report);
+    }
+}
+
+#[test]
+fn a_venue_s_rejects_apply() {
+    let ran = Markets::new().run(&["--set=sim.reject_ppm=1000000"]);
+    assert_eq!(counts(&ran, ["intents", "legs", "fills", "rejects"]), [1, 2, 0, 2], "{}", ran.report);
+    assert_eq!(ran.report["funnel"]["parts"]["realised"], "0");
+    assert_eq!(ran.report["net_exposure"]["BTC"], "0");
+}
+
+#[test]
+fn one_input_gives_one_journal() {
+    let texts = captures(Story { seed: 11, steps: 800, pace_ms: 40, unseeded: false, gap: true });
+    let run = |args: &[&str]| {
+        let ran = backtest("reference-spot-usdm.toml", &[texts[0].as_bytes(), texts[1].as_bytes()], args);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.report["intents"].as_u64().unwrap() > 20, "{}", ran.report);
+        (ran.report["journal_sha256"].as_str().unwrap().to_owned(), ran.rows, ran.report["pnl"].clone())
+    };
+    let jitter = "--set=latency.entry=\"200..1500\"";
+    let quantiles = "--set=latency.venue.binance.spot.feed=\"50%:300 99%:900 100%:5000\"";
+    let one = run(&[jitter, quantiles]);
+    assert_eq!(one, run(&[jitter, quantiles]));
+    let other = run(&[jitter, quantiles, "--set=run.seed=2"]);
+    assert_ne!(one.0, other.0);
+    assert_eq!(one.1, other.1, "the list does not depend on latencies or seeds");
+}
+
+#[test]
+fn what_intents_brought_is_the_profit() {
+    let texts = captures(Story { seed: 5, steps: 1_500, pace_ms: 40, unseeded: false, gap: false });
+    let args = ["--set=latency.feed=5000", "--set=latency.entry=8000", "--set=sim.partial_ppm=100000"];
+    let ran = backtest("reference-spot-usdm-free.toml", &[texts[0].as_bytes(), texts[1].as_bytes()], &args);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let funnel = &ran.report["funnel"];
+    let units = |text: &serde_json::Value| {
+        let text = text.as_str().unwrap();
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let magnitude: i128 = format!("{}{part:0<24}", whole.trim_start_matches('-')).parse().unwrap();
+        if text.starts_with('-') { -magnitude } else { magnitude }
+    };
+    let part = |name: &str| units(&funnel["parts"][name]);
+    let less: i128 =
+        ["cut", "depth_gone", "latency", "fees", "hedge", "rounding"].iter().map(|name| part(name)).sum();
+    assert_eq!(part("predicted") - less, part("realised"), "{funnel}");
+    assert!(ran.report["intents"].as_u64().unwrap() > 50 && part("depth_gone") > 0, "{}", ran.report);
+    assert!(funnel["intents"]["unwound"].as_u64().unwrap() > 5, "{funnel}");
+    assert_eq!(funnel["unfinished"], 0);
+    // Without fees and leftovers, all that was earned was earned by intents; but for what the dust that
+    // they left was worth then, and is worth at the end: prices stay within 1,000 of each other.
+    assert_eq!(funnel["leftovers"], "0");
+    let dust = units(&ran.report["net_exposure"]["BTC"]).abs();
+    let apart = (part("realised") - units(&ran.report["pnl"]["USDT"])).abs();
+    assert!(dust < 10i128.pow(22) && apart <= 1_000 * dust, "{}", ran.report);
+}
+
+/// A row of the ledger, by the names of its columns.
+fn ledger(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
+    let mut lines = text.lines();
+    let names: Vec<_> = lines.next().unwrap().split(',').collect();
+    let row = |line: &str| {
+        let cells: Vec<_> = line.split(',').collect();
+        assert_eq!(cells.len(), names.len(), "{line}");
+        names.iter().zip(cells).map(|(name, cell)| ((*name).to_owned(), cell.to_owned())).collect()
+    };
+    lines.map(row).collect()
+}
+
+#[test]
+fn the_ledger_tells_what_became_of_each_opportunity() {
+    let mut markets = Markets::new();
+    markets.beat(500);
+    markets.update(SPOT, 900, "", r#"["60000.00","0"]"#);
+    let path = std::env::temp_dir().join(format!("xarb-ledger-{}.csv", std::process::id()));
+    let path_text = path.display().to_string();
+    markets.run(&["--ledger", &path_text, "--set=latency.feed=0", "--set=risk.cooldown_ms=400"]);
+    let rows = ledger(&std::fs::read_to_string(&path).unwrap());
+    std::fs::remove_file(&path).unwrap();
+    let of = |event: &str| rows.iter().filter(|row| row["event"] == event).collect::<Vec<_>>();
+    let outcomes: Vec<_> =
+        of("opportunity").iter().map(|row| format!("{} {}", row["outcome"], row["intent"])).collect();
+    // Both messages of the beat are evaluated; by the second one the intent of the first is open.
+    assert_eq!(outcomes, ["sent 1", "sent 2", "in_flight "]);
+    let episodes = of("episode");
+    assert_eq!(episodes.len(), 1);
+    assert_eq!(
+        (episodes[0]["duration_ns"].as_str(), episodes[0]["evaluations"].as_str()),
+        ("890000000", "3")
+    );
+    let intents = of("intent");
+    assert_eq!(intents.len(), 2);
+    assert_eq!((intents[0]["outcome"].as_str(), intents[0]["realised"].as_str()), ("done", "1.6"));
+    assert_eq!((intents[1]["outcome"].as_str(), intents[1]["depth_gone"].as_str()), ("unwound", "1.6"));
+    assert!(rows.iter().all(|row| row["episode"] == "1"));
+}
+
+#[test]
+fn an_edge_is_measured_against_the_basis() {
+    let mut markets = Markets::new();
+    // The perpetual stands 17.5 bp above spot, mid to mid.
+    markets.update(SPOT, 20, r#"["59999.99","1"]"#, r#"["60000.00","1"]"#);
+    for tenth in 1..40 {
+        markets.beat(100 * tenth);
+    }
+    // It jumps up by 25 bp; comes back to level; both are away from where it stood.
+    let level = |bid: &str, ask: &str| (format!(r#"["{bid}","1"]"#), format!(r#"["{ask}","1"]"#));
+    let (bid, ask) = level("60250.0", "60260.0");
+    markets.update(USDM, 4_050, &bid, &format!(r#"["60110.0","0"],{ask}"#));
+    let (bid, ask) = level("60000.0", "60010.0");
+    let gone = r#"["60250.0","0"],["60100.0","0"]"#;
+    markets.update(USDM, 4_100, &format!("{gone},{bid}"), &ask);
+    let outright = markets.run(&[]);
+    assert!(outright.rows.len() > 70, "{} rows", outright.rows.len());
+    let ran = markets.run(&["--set=detect.basis_half_life_ms=1000"]);
+    let rows: Vec<_> = ran.rows.iter().map(|row| row.split_once("BTC-USDT,").unwrap().1).collect();
+    assert_eq!(
+        rows,
+        [
+            "binance.spot,binance.usdm,0.016,60000,60250,41.666666,41.666666,4",
+            "binance.usdm,binance.spot,0.016,60010,59999.99,-1.668056,-1.668056,-0.16016",
+        ]
+    );
+}

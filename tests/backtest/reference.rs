@@ -1,0 +1,284 @@
+//! The ledger rule again, written from its text alone: slow, plain, and sharing nothing with the
+//! engine. Own parsing, whole books in maps, every number an integer.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Prices and quantities are in units of 1e-8, values in units of 1e-16.
+const E8: i128 = 100_000_000;
+const E16: i128 = E8 * E8;
+
+/// What the rule needs to know of a run.
+pub struct Terms {
+    pub venues: [Venue; 2],
+    /// In basis points, units of 1e-4.
+    pub min_edge_bps_e4: i128,
+    /// In whole units of the quote asset.
+    pub max_notional: i128,
+    /// In units of 1e-8.
+    pub haircut: i128,
+}
+
+/// One of the two.
+pub struct Venue {
+    pub name: &'static str,
+    /// The rules of futures for how updates join and follow.
+    pub futures: bool,
+    /// In units of 1e-8.
+    pub fee: i128,
+    pub lot: i128,
+    pub min_qty: i128,
+    /// In whole units of the quote asset.
+    pub min_notional: i128,
+}
+
+/// Exact decimals as integers in units of 1e-8.
+fn decimal(text: &str) -> i128 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    assert!(part.len() <= 8, "{text}");
+    whole.parse::<i128>().unwrap() * E8 + format!("{part:0<8}").parse::<i128>().unwrap()
+}
+
+/// An integer in units of 10^-places as people write it, without trailing zeros.
+fn plain(value: i128, places: usize) -> String {
+    let one = 10i128.pow(places as u32);
+    let sign = if value < 0 { "-" } else { "" };
+    let (whole, part) = (value.abs() / one, value.abs() % one);
+    let text = format!("{sign}{whole}.{part:0places$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A share in basis points with six decimals, rounded down.
+fn bps(part: i128, whole: i128) -> String {
+    let value = (part * 10_000_000_000).div_euclid(whole);
+    let sign = if value < 0 { "-" } else { "" };
+    format!("{sign}{}.{:06}", value.abs() / 1_000_000, value.abs() % 1_000_000)
+}
+
+#[derive(Clone)]
+struct Update {
+    first: u64,
+    last: u64,
+    prev: Option<u64>,
+    bids: Vec<(i128, i128)>,
+    asks: Vec<(i128, i128)>,
+}
+
+/// A book and its place in the stream.
+#[derive(Default)]
+struct Book {
+    futures: bool,
+    bids: BTreeMap<i128, i128>,
+    asks: BTreeMap<i128, i128>,
+    /// A snapshot is in the book, at this id.
+    snapshot: Option<u64>,
+    /// The last update applied: the book is live.
+    live: Option<u64>,
+    held: Vec<Update>,
+}
+
+impl Book {
+    fn set(&mut self, update: &Update) {
+        for (side, levels) in [(&mut self.bids, &update.bids), (&mut self.asks, &update.asks)] {
+            for (price, qty) in levels {
+                if *qty == 0 {
+                    side.remove(price);
+                } else {
+                    side.insert(*price, *qty);
+                }
+            }
+        }
+        self.live = Some(update.last);
+    }
+
+    fn is_old(&self, update: &Update, id: u64) -> bool {
+        if self.futures { update.last < id } else { update.last <= id }
+    }
+
+    fn joins(&self, update: &Update, id: u64) -> bool {
+        if self.futures { update.first <= id && id <= update.last } else { update.first <= id + 1 }
+    }
+
+    /// True when the book changed.
+    fn update(&mut self, update: Update) -> bool {
+        let follows = match (self.snapshot, self.live) {
+            (None, _) => {
+                self.held.push(update);
+                return false;
+            }
+            (Some(id), None) if self.is_old(&update, id) => return false,
+            (Some(id), None) => self.joins(&update, id),
+            (_, Some(last)) if update.last <= last => return false,
+            (_, Some(last)) if self.futures => update.prev == Some(last),
+            (_, Some(last)) => update.first == last + 1,
+        };
+        if !follows {
+            // A gap: worthless until the next snapshot, which this one may follow.
+            *self = Book { futures: self.futures, held: vec![update], ..Book::default() };
+            return false;
+        }
+        self.set(&update);
+        true
+    }
+
+    fn snapshot(&mut self, id: u64, bids: Vec<(i128, i128)>, asks: Vec<(i128, i128)>) -> bool {
+        if self.snapshot.is_some() {
+            return false;
+        }
+        let held: Vec<Update> = self.held.iter().filter(|held| !self.is_old(held, id)).cloned().collect();
+        if held.first().is_some_and(|first| !self.joins(first, id)) {
+            return false;
+        }
+        self.held.clear();
+        self.bids = bids.into_iter().collect();
+        self.asks = asks.into_iter().collect();
+        self.snapshot = Some(id);
+        held.iter().for_each(|update| self.set(update));
+        true
+    }
+
+    fn usable(&self) -> bool {
+        let crossed = match (self.bids.last_key_value(), self.asks.first_key_value()) {
+            (Some((bid, _)), Some((ask, _))) => bid >= ask,
+            _ => false,
+        };
+        self.live.is_some() && !crossed
+    }
+}
+
+fn levels(value: &Value) -> Vec<(i128, i128)> {
+    let rows = value.as_array().unwrap().iter();
+    rows.map(|row| (decimal(row[0].as_str().unwrap()), decimal(row[1].as_str().unwrap()))).collect()
+}
+
+/// One captured line, as the formats' description has it: true when the book changed.
+fn line(book: &mut Book, message: &Value) -> bool {
+    if let Some(id) = message["lastUpdateId"].as_u64() {
+        return book.snapshot(id, levels(&message["bids"]), levels(&message["asks"]));
+    }
+    let data = &message["data"];
+    if data["e"] != "depthUpdate" {
+        return false;
+    }
+    book.update(Update {
+        first: data["U"].as_u64().unwrap(),
+        last: data["u"].as_u64().unwrap(),
+        prev: data["pu"].as_u64(),
+        bids: levels(&data["b"]),
+        asks: levels(&data["a"]),
+    })
+}
+
+/// The rows after each message of two captures, the texts of which are given in the order of files.
+pub fn rows(terms: &Terms, captures: [&str; 2]) -> Vec<String> {
+    let mut messages: Vec<(i64, usize, &str)> = Vec::new();
+    for (file, text) in captures.iter().enumerate() {
+        for text in text.lines() {
+            let (at, message) = text.split_once(' ').unwrap();
+            messages.push((at.parse().unwrap(), file, message));
+        }
+    }
+    messages.sort_by_key(|(at, file, _)| (*at, *file)); // stable: lines stay in order
+    let mut books = terms.venues.each_ref().map(|venue| Book { futures: venue.futures, ..Book::default() });
+    let mut found = Vec::new();
+    for (at, file, message) in messages {
+        // Most messages are of other channels: they need not be parsed to be passed over.
+        if !message.contains("depthUpdate") && !message.contains("lastUpdateId") {
+            continue;
+        }
+        let message = serde_json::from_str(message).unwrap();
+        if !line(&mut books[file], &message) || !books.iter().all(Book::usable) {
+            continue;
+        }
+        for (buy, sell) in [(0, 1), (1, 0)] {
+            let fields = evaluate(terms, buy, sell, &books);
+            let names = (terms.venues[buy].name, terms.venues[sell].name);
+            found.extend(fields.map(|fields| format!("{at},BTC-USDT,{},{},{fields}", names.0, names.1)));
+        }
+    }
+    found
+}
+
+/// The rest of a row, when there is an opportunity.
+fn evaluate(terms: &Terms, buy: usize, sell: usize, books: &[Book; 2]) -> Option<String> {
+    let offer = |(price, qty): (&i128, &i128)| (*price, qty * terms.haircut / E8);
+    let asks = books[buy].asks.iter().map(offer);
+    let bids = books[sell].bids.iter().rev().map(offer);
+    let mut asks: Vec<(i128, i128)> = asks.filter(|(_, qty)| *qty > 0).collect();
+    let mut bids: Vec<(i128, i128)> = bids.filter(|(_, qty)| *qty > 0).collect();
+    let (buy, sell) = (&terms.venues[buy], &terms.venues[sell]);
+    let max = terms.max_notional * E16;
+    // Quantity, ask, bid.
+    let mut slices: Vec<(i128, i128, i128)> = Vec::new();
+    let (mut bought, mut ask_at, mut bid_at) = (0, 0, 0);
+    while ask_at < asks.len() && bid_at < bids.len() {
+        let ((ask, ask_qty), (bid, bid_qty)) = (asks[ask_at], bids[bid_at]);
+        let gets = bid * (E8 - sell.fee);
+        let pays = ask * (E8 + buy.fee);
+        // (gets - pays) / pays >= edge, in units of 1e-8 on both sides.
+        if (gets - pays) * E8 < terms.min_edge_bps_e4 * pays {
+            break;
+        }
+        let mut qty = ask_qty.min(bid_qty);
+        let full = bought + qty * ask > max;
+        if full {
+            qty = (max - bought) / ask;
+        }
+        slices.push((qty, ask, bid));
+        bought += qty * ask;
+        if full {
+            break;
+        }
+        asks[ask_at].1 -= qty;
+        bids[bid_at].1 -= qty;
+        ask_at += usize::from(asks[ask_at].1 == 0);
+        bid_at += usize::from(bids[bid_at].1 == 0);
+    }
+    let total: i128 = slices.iter().map(|slice| slice.0).sum();
+    let lot = buy.lot.max(sell.lot);
+    let mut off = total % lot;
+    let total = total - off;
+    while off > 0 {
+        let last = slices.last_mut().unwrap();
+        let less = off.min(last.0);
+        last.0 -= less;
+        off -= less;
+        if last.0 == 0 {
+            slices.pop();
+        }
+    }
+    slices.retain(|slice| slice.0 > 0);
+    if total == 0 || total < buy.min_qty || total < sell.min_qty {
+        return None;
+    }
+    let bought: i128 = slices.iter().map(|(qty, ask, _)| qty * ask).sum();
+    let sold: i128 = slices.iter().map(|(qty, _, bid)| qty * bid).sum();
+    if bought < buy.min_notional * E16 || sold < sell.min_notional * E16 {
+        return None;
+    }
+    let up = |value: i128, rate: i128| (value * rate).div_ceil_to(E16) * E8;
+    let (buy_fee, sell_fee) = (up(bought, buy.fee), up(sold, sell.fee));
+    let net = sold - bought - buy_fee - sell_fee;
+    let buy_price = slices.iter().map(|slice| slice.1).max()?;
+    let sell_price = slices.iter().map(|slice| slice.2).min()?;
+    Some(format!(
+        "{},{},{},{},{},{}",
+        plain(total, 8),
+        plain(buy_price, 8),
+        plain(sell_price, 8),
+        bps(sold - bought, bought),
+        bps(net, bought + buy_fee),
+        plain(net, 16),
+    ))
+}
+
+trait DivCeil {
+    fn div_ceil_to(self, by: i128) -> i128;
+}
+
+impl DivCeil for i128 {
+    fn div_ceil_to(self, by: i128) -> i128 {
+        -(-self).div_euclid(by)
+    }
+}
