@@ -48,7 +48,7 @@
 //! | `risk` | `types` `sync` `detect` `account` |
 //! | `exec` | `types` `sync` `venue` `detect` `risk` `account` |
 //! | `telemetry` | `types` `detect` |
-//! | `capture` | `types` `wire` `venue` `book` |
+//! | `capture` | `types` `sync` `wire` `venue` `book` |
 //! | `config` | `types` `venue` |
 //! | `engine` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `config` |
 //! | `sim` | `types` `sync` `wire` `venue` `book` `detect` `risk` `exec` `account` `telemetry` `config` `engine` |
@@ -63,7 +63,8 @@
 //! - [`venue`]: a folder per exchange operator with both ends of its wire, behind
 //!   [`Feed`](venue::Feed), [`Gateway`](venue::Gateway) and [`Server`](venue::Server).
 //! - [`book`]: the ladder that one thread owns, and the published top that any thread reads.
-//! - [`detect`]: the net edge of a size, in integers, and what to look at when a book moved.
+//! - [`detect`]: the net edge of a size, in integers, also across quote assets by rate books, and what
+//!   to look at when a book moved.
 //! - [`risk`]: the gate that every order passes. [`exec`]: legs, ready requests, order states,
 //!   hedges, the journal. [`account`]: positions, fees, profit and loss.
 //! - [`engine`]: the stages, and the roles that drive them over connections.

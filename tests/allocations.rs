@@ -257,3 +257,75 @@ fn no_bybit_update_or_order_allocates() {
         assert!(number < 4 || allocated == 0, "{allocated} allocations in message {number}");
     }
 }
+
+/// Looks by rates: a pair and a merge across assets, and the rate that moves them.
+#[test]
+fn no_look_across_quote_assets_allocates() {
+    use xarb::book::{Book, BookConfig, Reader, Stamp, Writer, cell};
+    use xarb::detect::*;
+    use xarb::types::*;
+
+    let asset = |name: &str| Asset::new(name).expect("a name");
+    let level = |cents: i64| Level::new(cents * 1_000_000, 100_000_000);
+    let (mut writers, readers): (Vec<Writer>, Vec<Reader>) = (0..6).map(|_| cell()).unzip();
+    let watched = |slot: u16, quote: &str| Watched {
+        slot: BookSlot(slot),
+        market: Market {
+            venue: VenueId(slot as u8),
+            taker_fee: FeeRate(0),
+            lot: Qty(1_000),
+            min_qty: Qty(1_000),
+            min_notional: Money::ZERO,
+        },
+        quote: asset(quote),
+        max_age: Nanos::ZERO,
+    };
+    let watch = |instrument, books| Watch {
+        instrument: InstrumentId(instrument),
+        terms: Terms {
+            scale: Scale::DEFAULT,
+            contract: Contract::spot(asset("USD"), Scale::DEFAULT),
+            min_edge: Bps(0),
+            max_notional: Money(1_000 * Money::ONE.0),
+            haircut: FeeRate(FeeRate::ONE),
+        },
+        books,
+        merge: true,
+    };
+    let pair = watch(0, vec![watched(0, "USD"), watched(1, "USDT")]);
+    let merge = watch(1, vec![watched(2, "USD"), watched(3, "USDT"), watched(4, "USDT")]);
+    let rate = RateBook {
+        base: asset("USDT"),
+        quote: asset("USD"),
+        scale: Scale::DEFAULT,
+        haircut: FeeRate(10_000),
+        max_age: Nanos::from_secs(1),
+        slot: BookSlot(5),
+        venue: VenueId(5),
+        instrument: InstrumentId(2),
+    };
+    let plan = RatePlan { common: asset("USD"), books: vec![rate] };
+    let mut detector = Detector::across(&[pair, merge], Some(&plan)).expect("sound terms");
+    let mut cells = Cells::new(readers);
+    let mut books: Vec<_> = (0..6).map(|_| Book::new(BookConfig::default())).collect();
+    let mut set = |slot: usize, bid: i64, ask: i64, seq: u64| {
+        let stamp = Stamp { seq, received: Nanos(seq as i64), venue_time: Nanos::ZERO };
+        let touched = books[slot].snapshot(&[level(bid)], &[level(ask)], true, 0, stamp).expect("a book");
+        books[slot].publish(touched, &mut writers[slot]);
+    };
+    for (slot, bid, ask) in
+        [(0, 9_900, 10_000), (1, 10_500, 10_600), (2, 9_900, 10_000), (3, 9_900, 10_100), (4, 10_500, 10_600)]
+    {
+        set(slot, bid, ask, 1);
+    }
+    let mut found = 0;
+    for round in 2..200u64 {
+        set(5, 99 - (round % 3) as i64, 101, round);
+        let before = COUNT.with(Cell::get);
+        detector.evaluate(&mut cells, BookSlot(5), Nanos(round as i64), |_| found += 1);
+        detector.evaluate(&mut cells, BookSlot(1), Nanos(round as i64), |_| found += 1);
+        detector.evaluate(&mut cells, BookSlot(4), Nanos(round as i64), |_| found += 1);
+        assert_eq!(COUNT.with(Cell::get) - before, 0, "round {round}");
+    }
+    assert_eq!(found, 4 * 198, "the rate moves two, and two move by themselves");
+}

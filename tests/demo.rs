@@ -1,6 +1,9 @@
 //! The whole engine from the command line: simulated exchanges, stepped and over loopback sockets,
 //! and paper trading against endpoints of a configuration.
 
+#[path = "demo/record.rs"]
+mod record;
+
 use std::process::Command;
 
 use serde_json::Value;

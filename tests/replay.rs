@@ -2,6 +2,12 @@
 
 #[path = "common/captures.rs"]
 mod common;
+#[path = "replay/export.rs"]
+mod export;
+#[path = "replay/import.rs"]
+mod import;
+#[path = "replay/private.rs"]
+mod private;
 
 use std::io::Write;
 use std::path::PathBuf;

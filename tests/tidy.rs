@@ -176,7 +176,9 @@ fn no_hash_map_orders_anything() {
 
 #[test]
 fn no_float_decides() {
-    only_in(&["telemetry/", "cli/"], &["f64", "f32"], "money, prices and decisions are integers");
+    // One form of another program holds floats: they are written, and never read back.
+    let homes = ["telemetry/", "cli/", "capture/export/npz.rs"];
+    only_in(&homes, &["f64", "f32"], "money, prices and decisions are integers");
 }
 
 #[test]

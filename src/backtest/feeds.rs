@@ -190,16 +190,29 @@ impl Feeds {
     ) {
         let (Some(own), Some(at)) = (self.connections.get_mut(connection), record.ts) else { return };
         let venue = own.venue;
-        let reopened = own.open && record.kind == RecordKind::Connect;
-        let opens = reopened || !own.open;
-        own.open = true;
-        let edges = [reopened.then_some(FeedInput::Closed), opens.then_some(FeedInput::Opened)];
+        let ends = record.kind == RecordKind::Closed || record.kind == RecordKind::Connect && own.open;
+        let opens = record.kind != RecordKind::Closed && (ends || !own.open);
+        let closes = ends && own.open;
+        own.open = record.kind != RecordKind::Closed;
+        let edges = [closes.then_some(FeedInput::Closed), opens.then_some(FeedInput::Opened)];
         let mut buffer = std::mem::take(&mut self.buffer);
         let message = match record.kind {
-            RecordKind::Connect | RecordKind::Sent => None,
+            RecordKind::Connect | RecordKind::Closed | RecordKind::Sent | RecordKind::Private => None,
             RecordKind::Text => Some(FeedInput::Text(buffer.fill(&record.bytes))),
-            RecordKind::HttpAnswer => {
-                Some(FeedInput::Fetched { book: None, url: &record.url, status: 200, body: &record.bytes })
+            RecordKind::Binary => Some(FeedInput::Binary(buffer.fill(&record.bytes))),
+            RecordKind::Tick => Some(FeedInput::Tick),
+            RecordKind::HttpAnswer => Some(FeedInput::Fetched {
+                book: None,
+                url: &record.url,
+                status: record.status,
+                body: &record.bytes,
+            }),
+            RecordKind::Decoded => {
+                let what = "levels that another program decoded: a backtest needs the venue's own messages";
+                if !self.errors.iter().any(|own| own.0 == file) {
+                    self.errors.push((file, format!("line {}: {what}", record.line)));
+                }
+                None
             }
         };
         for input in edges.into_iter().flatten().chain(message) {

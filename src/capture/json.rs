@@ -57,7 +57,8 @@ pub(super) fn read_line(line: &[u8]) -> Result<Option<(Record, String)>, &'stati
     };
     let url = line.url.or(line.addr).unwrap_or_default().into_owned();
     let conn = line.conn.ok_or("expected `conn`")?.into_owned();
-    Ok(Some((Record { ts: Some(ts), conn: 0, kind, url, bytes, line: 0 }, conn)))
+    let status = if kind == RecordKind::HttpAnswer { 200 } else { 0 };
+    Ok(Some((Record { ts: Some(ts), kind, url, status, bytes, ..Record::default() }, conn)))
 }
 
 /// True when the text may be an `init-updates` document.

@@ -52,6 +52,7 @@ impl LineFormat {
         record.url.clear();
         record.bytes.clear();
         record.kind = RecordKind::Text;
+        record.status = 0;
         match self {
             LineFormat::Stamped => {
                 let what = "expected a time in ns, a space and a message";
@@ -59,6 +60,7 @@ impl LineFormat {
                 record.ts = Some(nanos(head).ok_or(what)?);
                 if !message.starts_with(b"{\"stream\":") {
                     record.kind = RecordKind::HttpAnswer;
+                    record.status = 200;
                 }
                 record.bytes.extend_from_slice(message);
                 Ok(b"")

@@ -4,37 +4,62 @@
 //! nothing itself; what is wrong with a line is said of that line, and the next one is read.
 
 mod container;
+mod decoded;
+pub mod export;
+mod import;
 mod json;
 mod lines;
+mod merge;
 mod record;
+mod recorder;
 mod replay;
 mod report;
+mod stats;
+mod store;
+mod tardis;
 mod ticker;
 
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 pub use container::{MAX_LINE, Text};
+pub use import::{ImportProgress, ImportReport, import};
 use lines::LineFormat;
-pub use record::{CaptureError, Record, RecordKind};
-pub use replay::{Progress, Replay, ReplayError};
+use merge::Merged;
+pub use merge::Source;
+pub use record::{CaptureError, Record, RecordKind, View};
+pub use recorder::{Intake, Recorder, recorder};
+pub use replay::{Observer, Progress, Replay, ReplayError, Seen};
 pub use report::{BookReport, Checksums, FileReport, Outcome, Sides, State, TickerReport};
+pub use stats::{Crossing, CrossingStats, Delay, Gather, Stats, StreamStats};
+use store::StoreReader;
+pub use store::{Compression, StoreError, StoreMeta, StoreOptions, StoreWriter, VenueMeta};
+
+use crate::wire::PaddedBuf;
 
 /// Most text of a format that must be held whole to be sorted or parsed.
 const MAX_WHOLE: usize = 2 << 30;
 
 /// A capture being read.
 pub struct Capture<'a> {
-    text: Text<'a>,
-    body: Body,
+    body: Body<'a>,
     connections: Vec<String>,
+    /// The record at hand, and its message with slack: of formats that are text.
+    current: Record,
+    padded: PaddedBuf,
 }
 
-enum Body {
+enum Body<'a> {
     /// Lines as they come; the first ones were read ahead to know the connection's name.
-    Lines { format: LineFormat, ahead: Ahead, given: u64, line: Vec<u8> },
+    Lines { text: Box<Text<'a>>, format: LineFormat, ahead: Ahead, given: u64, line: Vec<u8> },
     /// Everything, sorted; errors stand where they were found.
-    Whole { name: &'static str, items: std::vec::IntoIter<Result<Record, CaptureError>> },
+    Whole { name: &'static str, items: std::vec::IntoIter<Result<Record, CaptureError>>, bytes: u64 },
+    /// The project's own container.
+    Store(Box<StoreReader<'a>>),
+    /// A table of an archive.
+    Rows(Box<tardis::Rows<'a>>),
+    /// Several captures in the order of time.
+    Merged(Merged<'a>),
 }
 
 /// Lines read ahead to find one that names the symbol.
@@ -45,8 +70,16 @@ impl<'a> Capture<'a> {
     ///
     /// # Errors
     /// [`CaptureError`] when nothing of it can be read, or it is of no known format.
-    pub fn new(input: Box<dyn Read + 'a>) -> Result<Capture<'a>, CaptureError> {
-        let mut text = Text::new(input)?;
+    pub fn new(mut input: Box<dyn Read + 'a>) -> Result<Capture<'a>, CaptureError> {
+        let mut head = Vec::new();
+        let taken = input.by_ref().take(store::MAGIC.len() as u64).read_to_end(&mut head);
+        taken.map_err(|error| CaptureError::Read { at: 0, error: error.to_string() })?;
+        let (current, padded) = (Record::default(), PaddedBuf::default());
+        if head == store::MAGIC {
+            let body = Body::Store(Box::new(StoreReader::new(input)));
+            return Ok(Capture { body, connections: Vec::new(), current, padded });
+        }
+        let mut text = Text::new(Box::new(Cursor::new(head).chain(input)))?;
         let mut first = Vec::new();
         // Blank lines in front mean nothing.
         while first.iter().all(u8::is_ascii_whitespace) {
@@ -57,10 +90,12 @@ impl<'a> Capture<'a> {
         let mut connections = Vec::new();
         let body = if json::is_header(&first) {
             let items = read_jsonl(&mut text, &mut connections);
-            Body::Whole { name: "cryptofeed-jsonl", items: items.into_iter() }
+            Body::Whole { name: "cryptofeed-jsonl", items: items.into_iter(), bytes: text.position() }
+        } else if let Some(header) = tardis::Header::of(&first) {
+            Body::Rows(Box::new(tardis::Rows::new(text, header)))
         } else if let Some(format) = LineFormat::of(&first) {
             let ahead = read_ahead(&mut text, first, format);
-            Body::Lines { format, ahead, given: 0, line: Vec::new() }
+            Body::Lines { text: Box::new(text), format, ahead, given: 0, line: Vec::new() }
         } else {
             first.push(b'\n');
             let (rest, torn) = text.rest(MAX_WHOLE);
@@ -74,9 +109,17 @@ impl<'a> Capture<'a> {
             connections.push(String::new());
             let errors = torn.or(error).map(Err);
             let items: Vec<_> = records.into_iter().map(Ok).chain(errors).collect();
-            Body::Whole { name: "init-updates", items: items.into_iter() }
+            Body::Whole { name: "init-updates", items: items.into_iter(), bytes: text.position() }
         };
-        Ok(Capture { text, body, connections })
+        Ok(Capture { body, connections, current, padded })
+    }
+
+    /// Several captures as one: their records in the order of time, ties in the order given. A record
+    /// without a time goes with the one before it.
+    pub fn merged(sources: Vec<Source<'a>>) -> Capture<'a> {
+        let body = Body::Merged(Merged::new(sources));
+        let (current, padded) = (Record::default(), PaddedBuf::default());
+        Capture { body, connections: Vec::new(), current, padded }
     }
 
     /// The format's name.
@@ -84,6 +127,25 @@ impl<'a> Capture<'a> {
         match &self.body {
             Body::Lines { format, .. } => format.name(),
             Body::Whole { name, .. } => name,
+            Body::Store(_) => "mcap",
+            Body::Rows(rows) => rows.table().name(),
+            Body::Merged(_) => "merged",
+        }
+    }
+
+    /// Messages that recorders lost, as far as was read.
+    pub fn dropped(&self) -> u64 {
+        match &self.body {
+            Body::Merged(merged) => merged.dropped(),
+            _ => self.meta().map_or(0, |meta| meta.dropped),
+        }
+    }
+
+    /// What a container of ours says of itself, as far as it was read; `None` for other formats.
+    pub fn meta(&self) -> Option<&StoreMeta> {
+        match &self.body {
+            Body::Store(store) => Some(store.meta()),
+            Body::Lines { .. } | Body::Whole { .. } | Body::Rows(_) | Body::Merged(_) => None,
         }
     }
 
@@ -99,16 +161,86 @@ impl<'a> Capture<'a> {
 
     /// Bytes of the file that were used so far.
     pub fn position(&self) -> u64 {
-        self.text.position()
+        match &self.body {
+            Body::Lines { text, .. } => text.position(),
+            Body::Whole { bytes, .. } => *bytes,
+            Body::Store(store) => store.position(),
+            Body::Rows(rows) => rows.position(),
+            Body::Merged(merged) => merged.position(),
+        }
+    }
+
+    /// Goes to the next record, which [`Capture::view`] then shows; false at the end. Of the
+    /// project's container nothing is copied.
+    ///
+    /// # Errors
+    /// As [`Capture::next`].
+    #[inline]
+    pub fn advance(&mut self) -> Result<bool, CaptureError> {
+        match &mut self.body {
+            Body::Store(store) => return store.advance(),
+            Body::Merged(merged) => return merged.advance(),
+            _ => {}
+        }
+        let mut record = std::mem::take(&mut self.current);
+        let more = self.next(&mut record);
+        self.padded.fill(&record.bytes);
+        self.current = record;
+        more
+    }
+
+    /// The record that [`Capture::advance`] went to.
+    #[inline]
+    pub fn view(&self) -> View<'_> {
+        match &self.body {
+            Body::Store(store) => return store.view(),
+            Body::Merged(merged) => {
+                if let Some(view) = merged.view() {
+                    return view;
+                }
+            }
+            _ => {}
+        }
+        let name = self.connections.get(self.current.conn).map_or("", String::as_str);
+        let venue = match &self.body {
+            Body::Rows(rows) => rows.venues().get(self.current.conn).copied().unwrap_or_default(),
+            _ => "",
+        };
+        self.current.view(name, venue, self.padded.message())
     }
 
     /// The next record into `record`; false at the end.
     ///
     /// # Errors
     /// [`CaptureError::Line`] for a line that cannot be read; the next call goes on behind it.
-    /// [`CaptureError::Read`] where the file tears; the next call is the end.
+    /// [`CaptureError::Read`] where the file is damaged, the next call goes on behind it, or torn, the
+    /// next call is the end.
     pub fn next(&mut self, record: &mut Record) -> Result<bool, CaptureError> {
         match &mut self.body {
+            Body::Store(store) => {
+                let more = store.advance()?;
+                if more {
+                    store.view().copy_to(record);
+                }
+                let names = store.connections().iter().map(|(_, name)| name.clone());
+                self.connections.extend(names.skip(self.connections.len()));
+                Ok(more)
+            }
+            Body::Merged(merged) => {
+                let more = merged.advance()?;
+                if let Some(view) = merged.view() {
+                    view.copy_to(record);
+                }
+                let names = merged.connections().skip(self.connections.len()).cloned();
+                self.connections.extend(names.collect::<Vec<_>>());
+                Ok(more)
+            }
+            Body::Rows(rows) => {
+                let more = rows.next(record)?;
+                let name = rows.table().name();
+                self.connections.resize(rows.venues().len(), name.to_owned());
+                Ok(more)
+            }
             Body::Whole { items, .. } => match items.next() {
                 None => Ok(false),
                 Some(item) => {
@@ -116,14 +248,14 @@ impl<'a> Capture<'a> {
                     Ok(true)
                 }
             },
-            Body::Lines { format, ahead, given, line } => loop {
+            Body::Lines { text, format, ahead, given, line } => loop {
                 match ahead.lines.pop_front() {
                     Some(first) => *line = first,
                     None => {
                         if let Some(error) = ahead.torn.take() {
                             return Err(error);
                         }
-                        if !self.text.next_line(line)? {
+                        if !text.next_line(line)? {
                             return Ok(false);
                         }
                     }

@@ -5,16 +5,18 @@
 //! reconnect) cannot be granted here; what the recorder got instead is in the capture.
 
 use super::Capture;
-use super::record::{CaptureError, Record, RecordKind};
+use super::decoded::DecodedFeed;
+use super::record::{CaptureError, Record, RecordKind, View};
 use super::report::{
     self, BookReport, Checksums, FileReport, Outcome, Sides, State, TickerReport, level_text,
 };
+use super::store::{StoreMeta, VenueMeta};
 use super::ticker::{Best, TickerCheck};
-use crate::book::{Book, BookConfig, Loss, Stamp, Trust};
+use crate::book::{Book, BookConfig, Loss, Stamp, Touched, Trust};
 use crate::types::{BookId, Endpoint, Fixed, InstrumentSpec, Level, Nanos, Scale, Side, Symbol};
 use crate::venue::{
-    self, BookChange, ChangeKind, Channels, Clue, Encoding, Feed, FeedConfig, FeedInput, FeedOut, Lost,
-    Venue, Verdict,
+    self, BookChange, BookConfig as FeedBook, ChangeKind, Channels, Clue, Encoding, Feed, FeedConfig,
+    FeedInput, FeedOut, Lost, Venue, Verdict, speaks_sbe,
 };
 use crate::wire::PaddedBuf;
 
@@ -35,7 +37,7 @@ pub enum ReplayError {
         /// Which.
         path: String,
         /// Whose.
-        venue: &'static str,
+        venue: String,
         /// The venues that are.
         supported: String,
     },
@@ -56,16 +58,66 @@ pub struct Progress {
     pub bytes: u64,
 }
 
-/// Books being rebuilt.
-pub struct Replay {
+/// Looks on as books are rebuilt.
+pub trait Observer {
+    /// A message of a market, before its feed takes it.
+    fn message(&mut self, venue: &'static Venue, view: &View<'_>) {
+        let _ = (venue, view);
+    }
+
+    /// A change that was applied.
+    fn changed(&mut self, seen: &Seen<'_>) {
+        let _ = seen;
+    }
+
+    /// A book that lost its place.
+    fn lost(&mut self, venue: &'static str, symbol: Symbol, now: Nanos) {
+        let _ = (venue, symbol, now);
+    }
+}
+
+impl Observer for () {}
+
+/// A change of a book, and the book after it.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// Whose.
+    pub venue: &'static str,
+    /// The venue's symbol.
+    pub symbol: Symbol,
+    /// Of the levels.
+    pub scale: Scale,
+    /// Snapshot, update, or a ticker's best levels, which leave the book as it is.
+    pub kind: ChangeKind,
+    /// Levels that were set.
+    pub bids: &'a [Level],
+    /// Levels that were set.
+    pub asks: &'a [Level],
+    /// Levels a side that the book was cut to; 0 = none were cut.
+    pub keep: usize,
+    /// Sequence and times.
+    pub stamp: Stamp,
+    /// The book.
+    pub book: &'a Book,
+}
+
+/// Books being rebuilt, and somebody who looks on.
+pub struct Replay<O = ()> {
     venues: &'static [Venue],
     until: Option<Nanos>,
     conns: Vec<Conn>,
     specs: Vec<(&'static str, InstrumentSpec)>,
+    /// The books of a recorded engine, with the scales that its feeds had.
+    configured: Vec<(&'static str, InstrumentSpec)>,
+    /// Instruments of the container at hand that are known already.
+    told: usize,
+    /// By file and its connections: whose they are, where that came out.
+    claims: Vec<Vec<Option<&'static str>>>,
     files: Vec<FileReport>,
     out: FeedOut,
     buffer: PaddedBuf,
     now: Nanos,
+    observer: O,
 }
 
 /// One connection of one venue.
@@ -74,11 +126,18 @@ struct Conn {
     name: String,
     feed: Box<dyn Feed>,
     open: bool,
+    /// Messages it took.
+    messages: u64,
+    /// Least time from the venue's stamp to ours, which clocks that differ may make negative.
+    delay_min: Option<Nanos>,
     books: Vec<BookState>,
 }
 
 struct BookState {
     symbol: Symbol,
+    scale: Scale,
+    /// A message was about it: metadata alone makes no book.
+    seen: bool,
     book: Book,
     crossed: u64,
     tickers: TickerCheck,
@@ -88,6 +147,36 @@ struct BookState {
 enum Seat {
     Known(usize),
     Waiting(Vec<Record>),
+}
+
+/// The venue of a record: as the container says, or by its look.
+fn claimed<'a>(view: &View<'a>) -> Option<&'a str> {
+    if !view.venue.is_empty() {
+        return Some(view.venue);
+    }
+    let told = matches!(view.kind, RecordKind::Text | RecordKind::HttpAnswer);
+    let message = if told { view.message.message() } else { b"" };
+    venue::recognise(&Clue { url: view.url, message })
+}
+
+/// A feed of a venue that finds its books by itself; those of a recorded engine are known beforehand.
+fn make_feed(
+    venue: &Venue,
+    encoding: Encoding,
+    specs: &[(&'static str, InstrumentSpec)],
+) -> Option<(Box<dyn Feed>, Vec<BookState>)> {
+    let specs = specs.iter().filter(|(id, _)| *id == venue.id);
+    let config = FeedConfig {
+        books: specs.map(|(_, spec)| FeedBook { symbol: spec.symbol, spec: Some(spec.clone()) }).collect(),
+        discover: true,
+        channels: Channels { depth: true, levels: 1_000, interval_ms: 0, ticker: true },
+        encoding,
+        stream: Endpoint::parse(venue.endpoints.0).ok()?,
+        rest: Endpoint::parse(venue.endpoints.1).ok()?,
+    };
+    let scale = |book: &FeedBook| book.spec.as_ref().map_or(Scale::DEFAULT, |spec| spec.scale);
+    let books = config.books.iter().map(|book| BookState::new(book.symbol, scale(book))).collect();
+    Some(((venue.feed)(&config), books))
 }
 
 /// Records kept back until the venue is known, at most.
@@ -100,16 +189,37 @@ const PROGRESS_EVERY: u64 = 4_096;
 impl Replay {
     /// A replay over these venues, up to and including a time.
     pub fn new(venues: &'static [Venue], until: Option<Nanos>) -> Replay {
+        Replay::observed(venues, until, ())
+    }
+}
+
+impl<O: Observer> Replay<O> {
+    /// A replay that somebody looks on.
+    pub fn observed(venues: &'static [Venue], until: Option<Nanos>, observer: O) -> Replay<O> {
         Replay {
             venues,
             until,
             conns: Vec::new(),
             specs: Vec::new(),
+            configured: Vec::new(),
+            told: 0,
+            claims: Vec::new(),
             files: Vec::new(),
             out: FeedOut::default(),
             buffer: PaddedBuf::default(),
             now: Nanos::ZERO,
+            observer,
         }
+    }
+
+    /// Who looks on.
+    pub fn observer(&mut self) -> &mut O {
+        &mut self.observer
+    }
+
+    /// Who looked on.
+    pub fn into_observer(self) -> O {
+        self.observer
     }
 
     /// Plays one file into the books. What is wrong with single messages is counted and reported;
@@ -125,13 +235,13 @@ impl Replay {
     ) -> Result<(), ReplayError> {
         let file = FileReport { path: path.to_owned(), format: capture.format(), ..FileReport::default() };
         self.files.push(file);
+        self.told = 0;
         let mut seats: Vec<Seat> = Vec::new();
         // HTTP answers that came before a connection of their venue did.
         let mut early: Vec<(&'static str, Record)> = Vec::new();
-        let mut record = Record::default();
         let mut count = 0;
         loop {
-            match capture.next(&mut record) {
+            match capture.advance() {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
@@ -139,7 +249,8 @@ impl Replay {
                     continue;
                 }
             }
-            if let (Some(ts), Some(until)) = (record.ts, self.until)
+            let view = capture.view();
+            if let (Some(ts), Some(until)) = (view.ts, self.until)
                 && ts > until
             {
                 // Records of one file are in the order of time.
@@ -150,56 +261,106 @@ impl Replay {
                 let messages = self.files.last().map_or(0, |file| file.messages);
                 progress(Progress { messages, bytes: capture.position() });
             }
-            if record.kind == RecordKind::HttpAnswer && !record.url.is_empty() {
-                self.answer(path, &seats, std::mem::take(&mut record), &mut early)?;
+            if let Some(Seat::Known(conn)) = seats.get(view.conn) {
+                self.play(*conn, &view);
                 continue;
             }
-            while seats.len() <= record.conn {
+            self.learn(capture.meta());
+            if view.kind == RecordKind::HttpAnswer && !view.url.is_empty() {
+                self.answer(path, &seats, &view, &mut early)?;
+                continue;
+            }
+            while seats.len() <= view.conn {
                 seats.push(Seat::Waiting(Vec::new()));
             }
-            let name = capture.connections().get(record.conn).map_or("", String::as_str);
-            self.seated(path, name, &mut seats, &mut record, &mut early)?;
+            self.seated(path, &mut seats, &view, &mut early)?;
         }
+        self.learn(capture.meta());
+        if let (Some(meta), Some(file)) = (capture.meta(), self.files.last_mut()) {
+            file.dropped = meta.dropped;
+        }
+        let claim = |seat: &Seat| match seat {
+            Seat::Known(conn) => self.conns.get(*conn).map(|conn| conn.venue.id),
+            Seat::Waiting(_) => None,
+        };
+        self.claims.push(seats.iter().map(claim).collect());
         self.leftovers(path, seats)
     }
 
-    /// Plays a record of a connection, or keeps it until the venue is known.
+    /// Whose the connections of each file are, by [`Capture::connections`]; `None` where nothing told.
+    pub fn claims(&self) -> &[Vec<Option<&'static str>>] {
+        &self.claims
+    }
+
+    /// What is known of the venues and of the instruments that messages were about.
+    pub fn found(&self) -> StoreMeta {
+        let mut meta = StoreMeta::default();
+        for conn in &self.conns {
+            let known = meta.venues.iter_mut().find(|(venue, _)| venue == conn.venue.id);
+            let offset = conn.delay_min.map(|delay| Nanos(-delay.0));
+            match known {
+                // The fastest message says most.
+                Some((_, known)) => known.clock_offset = known.clock_offset.max(offset),
+                None => {
+                    let venue = VenueMeta { taker: None, clock_offset: offset };
+                    meta.venues.push((conn.venue.id.to_owned(), venue));
+                }
+            }
+            for book in conn.books.iter().filter(|book| book.seen) {
+                let spec =
+                    self.specs.iter().find(|(id, spec)| *id == conn.venue.id && spec.symbol == book.symbol);
+                let told = |spec: &InstrumentSpec| {
+                    meta.instruments
+                        .iter()
+                        .any(|(venue, known)| venue == conn.venue.id && known.symbol == spec.symbol)
+                };
+                if let Some((venue, spec)) = spec.filter(|(_, spec)| !told(spec)) {
+                    meta.instruments.push(((*venue).to_owned(), spec.clone()));
+                }
+            }
+        }
+        meta
+    }
+
+    /// Takes in what a container says of instruments.
+    fn learn(&mut self, meta: Option<&StoreMeta>) {
+        let instruments = meta.map_or(&[][..], |meta| &meta.instruments);
+        for (name, spec) in instruments.iter().skip(self.told) {
+            if let Some(venue) = self.venues.iter().find(|venue| venue.id == name) {
+                self.specs.push((venue.id, spec.clone()));
+                if meta.is_some_and(|meta| meta.source != "import") {
+                    self.configured.push((venue.id, spec.clone()));
+                }
+            }
+        }
+        self.told = instruments.len().max(self.told);
+    }
+
+    /// Plays a record of a connection that nobody knows yet, or keeps it until the venue is known.
     fn seated(
         &mut self,
         path: &str,
-        name: &str,
         seats: &mut [Seat],
-        record: &mut Record,
+        view: &View<'_>,
         early: &mut Vec<(&'static str, Record)>,
     ) -> Result<(), ReplayError> {
-        let Some(seat) = seats.get_mut(record.conn) else { return Ok(()) };
-        let waiting = match seat {
-            Seat::Known(conn) => {
-                let conn = *conn;
-                self.play(conn, record);
-                return Ok(());
-            }
-            Seat::Waiting(waiting) => waiting,
-        };
-        let sent = matches!(record.kind, RecordKind::Sent | RecordKind::Connect);
-        let clue = Clue { url: &record.url, message: if sent { b"" } else { &record.bytes } };
-        let claimed = venue::recognise(&clue);
-        waiting.push(std::mem::take(record));
-        let Some(id) = claimed else {
+        let Some(Seat::Waiting(waiting)) = seats.get_mut(view.conn) else { return Ok(()) };
+        waiting.push(view.to_record());
+        let Some(id) = claimed(view) else {
             if waiting.len() >= MOST_WAITING {
                 return Err(ReplayError::Unrecognised { path: path.to_owned() });
             }
             return Ok(());
         };
         let kept = std::mem::take(waiting);
-        let conn = self.conn(path, id, name)?;
-        *seat = Seat::Known(conn);
+        let conn = self.conn(path, id, view)?;
+        seats[view.conn] = Seat::Known(conn);
         for record in &kept {
-            self.play(conn, record);
+            self.play_kept(conn, record);
         }
         let ours = early.extract_if(.., |(venue, _)| *venue == id).map(|(_, record)| record);
         for record in ours.collect::<Vec<_>>() {
-            self.play(conn, &record);
+            self.play_kept(conn, &record);
         }
         Ok(())
     }
@@ -223,27 +384,24 @@ impl Replay {
         Ok(())
     }
 
-    /// The connection of that venue and name, made now if it is the first time.
-    fn conn(&mut self, path: &str, id: &'static str, name: &str) -> Result<usize, ReplayError> {
-        let known = |conn: &Conn| conn.venue.id == id && conn.name == name;
+    /// The venue's connection of the name in `view`, made now if it is the first time.
+    fn conn(&mut self, path: &str, id: &str, view: &View<'_>) -> Result<usize, ReplayError> {
+        let known = |conn: &Conn| conn.venue.id == id && conn.name == view.connection;
         if let Some(at) = self.conns.iter().position(known) {
             return Ok(at);
         }
-        let unsupported = || {
-            let names: Vec<_> = self.venues.iter().map(|venue| venue.id).collect();
-            ReplayError::Unsupported { path: path.to_owned(), venue: id, supported: names.join(", ") }
-        };
-        let venue = self.venues.iter().find(|venue| venue.id == id).ok_or_else(unsupported)?;
-        let endpoint = |url| Endpoint::parse(url).map_err(|_| unsupported());
-        let feed = (venue.feed)(&FeedConfig {
-            books: Vec::new(),
-            discover: true,
-            channels: Channels { depth: true, levels: 1_000, interval_ms: 0, ticker: true },
-            encoding: Encoding::Json,
-            stream: endpoint(venue.endpoints.0)?,
-            rest: endpoint(venue.endpoints.1)?,
+        let venue = self.venues.iter().find(|venue| venue.id == id);
+        let feed = venue.and_then(|venue| match view.kind {
+            RecordKind::Decoded => Some((Box::<DecodedFeed>::default() as Box<dyn Feed>, Vec::new())),
+            _ => make_feed(venue, Encoding::Json, &self.configured),
         });
-        self.conns.push(Conn { venue, name: name.to_owned(), feed, open: false, books: Vec::new() });
+        let Some((venue, (feed, books))) = venue.zip(feed) else {
+            let names: Vec<_> = self.venues.iter().map(|venue| venue.id).collect();
+            let (path, venue) = (path.to_owned(), id.to_owned());
+            return Err(ReplayError::Unsupported { path, venue, supported: names.join(", ") });
+        };
+        let name = view.connection.to_owned();
+        self.conns.push(Conn { venue, name, feed, open: false, messages: 0, delay_min: None, books });
         Ok(self.conns.len() - 1)
     }
 
@@ -252,15 +410,15 @@ impl Replay {
         &mut self,
         path: &str,
         seats: &[Seat],
-        record: Record,
+        view: &View<'_>,
         early: &mut Vec<(&'static str, Record)>,
     ) -> Result<(), ReplayError> {
-        let Some(id) = venue::recognise(&Clue { url: &record.url, message: b"" }) else { return Ok(()) };
+        let Some(id) = claimed(view) else { return Ok(()) };
         let Some(venue) = self.venues.iter().find(|venue| venue.id == id) else {
-            self.conn(path, id, "")?; // refuses it
+            self.conn(path, id, view)?; // refuses it
             return Ok(());
         };
-        if let Some(specs) = (venue.instruments)(&record.bytes) {
+        if let Some(specs) = (venue.instruments)(view.message.message()) {
             self.specs.extend(specs.into_iter().map(|spec| (venue.id, spec)));
             return Ok(());
         }
@@ -275,11 +433,11 @@ impl Replay {
         // Several connections of one venue: the one that carries the symbol of the URL.
         let asked = |conn: &&usize| {
             let books = self.conns.get(**conn).map_or(&[][..], |conn| &conn.books);
-            books.iter().any(|book| record.url.contains(book.symbol.as_str()))
+            books.iter().any(|book| view.url.contains(book.symbol.as_str()))
         };
         match here.iter().find(asked).or(here.first()) {
-            Some(&conn) => self.play(conn, &record),
-            None => early.push((venue.id, record)),
+            Some(&conn) => self.play(conn, view),
+            None => early.push((venue.id, view.to_record())),
         }
         Ok(())
     }
@@ -293,44 +451,71 @@ impl Replay {
         }
     }
 
+    /// Plays a record that was kept.
+    fn play_kept(&mut self, at: usize, record: &Record) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.play(at, &record.view("", "", buffer.fill(&record.bytes)));
+        self.buffer = buffer;
+    }
+
     /// Hands one record to its connection's feed, and applies what comes out.
-    fn play(&mut self, at: usize, record: &Record) {
-        self.now = record.ts.unwrap_or(self.now);
+    #[inline]
+    fn play(&mut self, at: usize, view: &View<'_>) {
+        self.now = view.ts.unwrap_or(self.now);
         let now = self.now;
-        let reopened = record.kind == RecordKind::Connect;
+        if view.kind == RecordKind::Connect {
+            self.closed(at, now, view.line);
+        }
         let Some(conn) = self.conns.get_mut(at) else { return };
-        if reopened && conn.open {
-            conn.open = false;
-            self.input(at, FeedInput::Closed, now, record.line);
+        if view.kind == RecordKind::Binary && conn.messages == 0 && speaks_sbe(conn.venue.id) {
+            // Only now the connection tells how its market data is written.
+            if let Some((feed, books)) = make_feed(conn.venue, Encoding::Sbe, &self.configured) {
+                (conn.feed, conn.books, conn.open) = (feed, books, false);
+            }
         }
-        if let Some(conn) = self.conns.get_mut(at)
-            && !conn.open
-        {
+        if view.kind != RecordKind::Closed && !conn.open {
             conn.open = true;
-            self.input(at, FeedInput::Opened, now, record.line);
+            self.input(at, FeedInput::Opened, now, view.line);
         }
-        match record.kind {
-            RecordKind::Connect | RecordKind::Sent => {}
-            RecordKind::Text => {
-                if let Some(file) = self.files.last_mut() {
-                    file.messages += 1;
-                }
-                let mut buffer = std::mem::take(&mut self.buffer);
-                self.input(at, FeedInput::Text(buffer.fill(&record.bytes)), now, record.line);
-                self.buffer = buffer;
+        match view.kind {
+            RecordKind::Connect | RecordKind::Sent | RecordKind::Private => {}
+            RecordKind::Closed => self.closed(at, now, view.line),
+            RecordKind::Tick => self.input(at, FeedInput::Tick, now, view.line),
+            RecordKind::Text => self.message(at, FeedInput::Text(view.message), now, view),
+            RecordKind::Binary | RecordKind::Decoded => {
+                self.message(at, FeedInput::Binary(view.message), now, view)
             }
+
             RecordKind::HttpAnswer => {
-                let input =
-                    FeedInput::Fetched { book: None, url: &record.url, status: 200, body: &record.bytes };
-                self.input(at, input, now, record.line);
+                let (url, status, body) = (view.url, view.status, view.message.message());
+                let input = FeedInput::Fetched { book: None, url, status, body };
+                self.input(at, input, now, view.line);
             }
+        }
+    }
+
+    #[inline]
+    fn message(&mut self, at: usize, input: FeedInput<'_>, now: Nanos, view: &View<'_>) {
+        if let (Some(file), Some(conn)) = (self.files.last_mut(), self.conns.get_mut(at)) {
+            file.messages += 1;
+            conn.messages += 1;
+            self.observer.message(conn.venue, view);
+        }
+        self.input(at, input, now, view.line);
+    }
+
+    /// The connection is gone, if it was there.
+    fn closed(&mut self, at: usize, now: Nanos, line: u64) {
+        let open = self.conns.get_mut(at).map(|conn| std::mem::take(&mut conn.open));
+        if open == Some(true) {
+            self.input(at, FeedInput::Closed, now, line);
         }
     }
 
     fn input(&mut self, at: usize, input: FeedInput<'_>, now: Nanos, line: u64) {
         let Some(conn) = self.conns.get_mut(at) else { return };
         self.out.clear();
-        let text = matches!(input, FeedInput::Text(_));
+        let message = matches!(input, FeedInput::Text(_) | FeedInput::Binary(_));
         let outcome = conn.feed.on(input, now, &mut self.out);
         for found in &self.out.discovered {
             debug_assert_eq!(
@@ -338,20 +523,22 @@ impl Replay {
                 conn.books.len(),
                 "books are numbered as they appear"
             );
-            conn.books.push(BookState::new(found.symbol));
+            // A feed decodes what it finds at the finest scale that it knows of.
+            let scale = conn.books.iter().map(|book| book.scale).max().unwrap_or_default();
+            conn.books.push(BookState { seen: true, ..BookState::new(found.symbol, scale) });
         }
-        if text && let Some(file) = self.files.last_mut() {
+        if message && let Some(file) = self.files.last_mut() {
             file.ignored += self.out.ignored;
         }
         let out = std::mem::take(&mut self.out);
         for change in &out.changes {
-            conn.apply(change, &out, now);
+            conn.apply(change, &out, now, &mut self.observer);
         }
         self.out = out;
         if let Err(error) = outcome {
             // Nobody knows what the message would have changed: all books of the connection wait
             // for their next snapshot.
-            conn.withdraw(Lost::Malformed, now);
+            conn.withdraw(Lost::Malformed, now, &mut self.observer);
             self.malformed(format!("line {line}: {error}"));
         }
     }
@@ -362,6 +549,7 @@ impl Replay {
             .conns
             .iter()
             .flat_map(|conn| conn.books.iter().map(move |book| (conn.venue.id, book)))
+            .filter(|(_, book)| book.seen)
             .map(|(venue, book)| book.report(venue, &self.specs, depth))
             .collect();
         books.sort_by(|a, b| (a.venue, &a.symbol).cmp(&(b.venue, &b.symbol)));
@@ -370,25 +558,49 @@ impl Replay {
 }
 
 impl Conn {
-    fn apply(&mut self, change: &BookChange, out: &FeedOut, now: Nanos) {
+    fn apply(&mut self, change: &BookChange, out: &FeedOut, now: Nanos, observer: &mut impl Observer) {
         let Some(state) = self.books.get_mut(usize::from(change.book.0)) else { return };
+        state.seen |= !matches!(change.kind, ChangeKind::Lost(_));
         let (bids, asks) = (out.bids(change), out.asks(change));
         let stamp = Stamp { seq: change.seq, received: now, venue_time: change.venue_time };
+        if change.venue_time > Nanos::ZERO && now > Nanos::ZERO {
+            let delay = now - change.venue_time;
+            self.delay_min = Some(self.delay_min.map_or(delay, |least| least.min(delay)));
+        }
         let keep = change.keep as usize;
         let applied = match change.kind {
             ChangeKind::Snapshot { live } => state.book.snapshot(bids, asks, live, keep, stamp),
             ChangeKind::Update => state.book.update(bids, asks, keep, stamp),
             ChangeKind::Top => {
                 state.tickers.ticker(change.seq, [bids.first().copied(), asks.first().copied()]);
-                return;
+                Ok(Touched::NONE)
             }
             ChangeKind::Alive => return,
             ChangeKind::Lost(why) => {
                 state.lost(why);
+                observer.lost(self.venue.id, state.symbol, now);
                 return;
             }
         };
-        if applied.is_err() {
+        let seen = Seen {
+            venue: self.venue.id,
+            symbol: state.symbol,
+            scale: state.scale,
+            kind: change.kind,
+            bids,
+            asks,
+            keep,
+            stamp,
+            book: &state.book,
+        };
+        if change.kind == ChangeKind::Top {
+            observer.changed(&seen);
+            return;
+        }
+        if applied.is_ok() {
+            observer.changed(&seen);
+        } else {
+            observer.lost(self.venue.id, state.symbol, now);
             state.tickers.lost();
             self.feed.distrust(change.book, Lost::Overflow, now, &mut FeedOut::default());
             return;
@@ -398,6 +610,7 @@ impl Conn {
             Verdict::Matches => state.book.checked(Some(true)),
             Verdict::Differs { ours, theirs } => {
                 state.book.checked(Some(false));
+                observer.lost(self.venue.id, state.symbol, now);
                 state.tickers.lost();
                 let why = Lost::Checksum { ours, theirs };
                 self.feed.distrust(change.book, why, now, &mut FeedOut::default());
@@ -414,9 +627,10 @@ impl Conn {
         }
     }
 
-    fn withdraw(&mut self, why: Lost, now: Nanos) {
+    fn withdraw(&mut self, why: Lost, now: Nanos, observer: &mut impl Observer) {
         for (at, state) in self.books.iter_mut().enumerate() {
             state.lost(why);
+            observer.lost(self.venue.id, state.symbol, now);
             let Ok(book) = u16::try_from(at) else { continue };
             self.feed.distrust(BookId(book), why, now, &mut FeedOut::default());
         }
@@ -424,9 +638,9 @@ impl Conn {
 }
 
 impl BookState {
-    fn new(symbol: Symbol) -> BookState {
+    fn new(symbol: Symbol, scale: Scale) -> BookState {
         let book = Book::new(BookConfig::default());
-        BookState { symbol, book, crossed: 0, tickers: TickerCheck::default() }
+        BookState { symbol, scale, seen: false, book, crossed: 0, tickers: TickerCheck::default() }
     }
 
     fn lost(&mut self, why: Lost) {
@@ -461,12 +675,12 @@ impl BookState {
         let ladder = (state != State::Unsynced).then(|| self.book.ladder());
         let best = |side| -> Vec<[String; 2]> {
             let levels = ladder.into_iter().flat_map(|ladder| ladder.levels(side));
-            levels.take(depth).map(|level: Level| level_text(level, Scale::DEFAULT)).collect()
+            levels.take(depth).map(|level: Level| level_text(level, self.scale)).collect()
         };
         let count = |side| ladder.map_or(0, |ladder| ladder.len(side));
         let touch = |side| {
             let level = ladder.and_then(|ladder| ladder.best_level(side))?;
-            Some(Fixed(level.price.0, Scale::DEFAULT).to_string())
+            Some(Fixed(level.price.0, self.scale).to_string())
         };
         let counters = self.book.counters();
         let (compared, agreed) = self.tickers.counts();
@@ -488,7 +702,7 @@ impl BookState {
             levels: Sides { bids: count(Side::Buy), asks: count(Side::Sell) },
             bids: best(Side::Buy),
             asks: best(Side::Sell),
-            digest: report::digest(ladder, Scale::DEFAULT),
+            digest: report::digest(ladder, self.scale),
             best_bid: touch(Side::Buy),
             best_ask: touch(Side::Sell),
         }

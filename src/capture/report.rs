@@ -19,9 +19,16 @@ pub struct FileReport {
     pub ignored: u64,
     /// Lines, messages and answers that could not be read, and one for a file that tears.
     pub malformed: u64,
+    /// Messages that the recorder lost; left out where there were none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped: u64,
     /// The first of them, with their places.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Where a book stands.
@@ -116,10 +123,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// False when something did not check out: a message that could not be read, a checksum that
-    /// differs, a book that ended unsynced.
+    /// False when something did not check out: a message that could not be read or that the recorder
+    /// lost, a checksum that differs, a book that ended unsynced.
     pub fn is_sound(&self) -> bool {
-        self.files.iter().all(|file| file.malformed == 0)
+        self.files.iter().all(|file| file.malformed == 0 && file.dropped == 0)
             && self.books.iter().all(|book| book.checksums.bad == 0 && book.state != State::Unsynced)
     }
 

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::replay::{Bar, per_second, show_file_errors};
+use super::progress::Bar;
+use super::replay::{complain, per_second};
 use super::report::{amounts, line};
 use super::{ConfigArgs, Exit, Failure, out};
 use crate::backtest::example::{self, Story};
@@ -119,7 +120,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         let (messages, rate) = (count(outcome.messages), count(messages_per_s));
         out::line(&format!("{messages} messages in {seconds:.2} s, {rate} a second"));
     }
-    show_file_errors(&outcome.files);
+    complain(&outcome.files);
     let sound = outcome.files.iter().all(|file| file.malformed == 0)
         && outcome.books.iter().all(|book| book.trust != Trust::Lost);
     Ok(if sound { Exit::Done } else { Exit::Integrity })

@@ -1,10 +1,13 @@
 //! `xarb demo`: the whole engine against simulated exchanges, on this machine.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::out;
+use super::recording::{Background, Recorded, Recording, Target};
 use super::report::Report;
 use super::{ConfigArgs, Exit, Failure};
+use crate::capture::StoreOptions;
 use crate::config::{Config, Mode};
 use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Status};
 use crate::host::{Dialer, HostClock, ListenConfig, Stop, Threads, TlsRoots, serve};
@@ -26,7 +29,9 @@ Examples:
   xarb demo                                20 seconds, real loopback sockets
   xarb demo --venues binance.spot,kraken.spot
   xarb demo --seconds 60 --set detect.min_edge_bps=3
-  xarb demo --stepped --seed 7 --json      deterministic, in a second or two";
+  xarb demo --stepped --seed 7 --json      deterministic, in a second or two
+  xarb demo -c configs/demo-quotes.toml    prices in USD and in USDT, with a rate book between them
+  xarb demo --seconds 5 --record run.mcap  writes what came in, for `xarb replay run.mcap`";
 
 /// Trade between simulated exchanges: no key, no network
 #[derive(clap::Args, Clone, Debug)]
@@ -44,6 +49,9 @@ pub struct Args {
     /// One thread, virtual time, no sockets: deterministic
     #[arg(long)]
     pub stepped: bool,
+    /// Write every input of every stage to this container
+    #[arg(long, value_name = "OUT.mcap")]
+    pub record: Option<PathBuf>,
     /// Configuration
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -65,13 +73,24 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         return Err(Failure::usage("the demo runs on simulated venues: `environment` must be \"sim\""));
     }
     let stepped = args.stepped || config.run.mode == Mode::Stepped;
-    let report = if stepped { stepped_run(&config)? } else { live_run(&config)? };
+    let record = args.record.clone().map(|path| Target {
+        path,
+        force: true,
+        options: StoreOptions::default(),
+        rotate_bytes: 0,
+        rotate_every: Duration::ZERO,
+    });
+    let (report, recorded) = if stepped { stepped_run(&config, record)? } else { live_run(&config, record)? };
     if json {
         out::json(&report.json());
     } else {
         out::line(&report.text());
     }
-    let sound = report.violations.is_empty() && report.run.unresolved == 0;
+    if let Some(recorded) = &recorded {
+        eprintln!("xarb: recorded {} inputs, lost {}", recorded.messages, recorded.dropped);
+    }
+    let lost = recorded.is_some_and(|recorded| recorded.dropped > 0);
+    let sound = report.violations.is_empty() && report.run.unresolved == 0 && !lost;
     Ok(if sound { Exit::Done } else { Exit::Integrity })
 }
 
@@ -80,7 +99,7 @@ const READY_WITHIN: Nanos = Nanos::from_secs(15);
 const DRAINED_WITHIN: Nanos = Nanos::from_secs(15);
 
 /// Simulated orders carry a run number and tag from the seed: one seed, one journal.
-fn identity(config: &Config) -> Identity {
+pub fn identity(config: &Config) -> Identity {
     let mut tag_key = [0; 32];
     tag_key[..8].copy_from_slice(&config.run.seed.to_le_bytes());
     Identity {
@@ -103,8 +122,24 @@ pub fn rows(config: &Config) -> Result<Vec<&'static Venue>, Failure> {
     config.venues.iter().map(|venue| find(&venue.id)).collect()
 }
 
+/// What a run came to, and what was recorded of it.
+type Outcome = (Report, Option<Recorded>);
+
+/// Begins a recording, if one is wanted, and shows it every input from now on.
+fn tapped(
+    record: Option<Target>,
+    plan: &Plan,
+    crew: &mut Crew<HostClock>,
+) -> Result<Option<Recording>, Failure> {
+    let recording = record.map(|target| Recording::new(target, plan, "demo")).transpose()?;
+    if let Some(recording) = &recording {
+        crew.tap(&mut || recording.tap());
+    }
+    Ok(recording)
+}
+
 /// Virtual time, virtual links.
-fn stepped_run(config: &Config) -> Result<Report, Failure> {
+fn stepped_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failure> {
     // Any start will do, as long as it is always the same.
     let start = Nanos::from_secs(1_767_225_600);
     let rows = rows(config)?;
@@ -134,34 +169,38 @@ fn stepped_run(config: &Config) -> Result<Report, Failure> {
         world.now()
     })?;
     let (mut crew, helm) = crew(&plan, &credentials, &identity, &mut dial, &clock)?;
+    let mut recording = tapped(record, &plan, &mut crew)?;
 
     // Until `deadline`, or until a role says `wanted`.
-    let step_until = |world: &mut World, crew: &mut Crew<HostClock>, deadline: Nanos, wanted| {
+    let mut step_until = |world: &mut World, crew: &mut Crew<HostClock>, deadline: Nanos, wanted| {
         while world.now() < deadline {
             world.step(&mut crew.roles());
+            // Virtual time waits for the disk: nothing is ever lost.
+            while recording.as_mut().map_or(Ok(false), Recording::pump)? {}
             if let Some(wanted) = wanted
                 && helm.status() == Some(wanted)
             {
-                return true;
+                return Ok(true);
             }
         }
-        wanted.is_none()
+        Ok::<bool, Failure>(wanted.is_none())
     };
     let ready = world.now() + READY_WITHIN;
-    if !step_until(&mut world, &mut crew, ready, Some(Status::Ready)) {
+    if !step_until(&mut world, &mut crew, ready, Some(Status::Ready))? {
         return Err(not_ready(&mut crew, &plan, world.now()));
     }
     let seconds = i64::try_from(config.run.seconds).unwrap_or(i64::MAX);
     let end = world.now() + Nanos::from_secs(seconds);
-    step_until(&mut world, &mut crew, end, None);
+    step_until(&mut world, &mut crew, end, None)?;
     helm.tell(crate::engine::Control::Drain);
     let drained = world.now() + DRAINED_WITHIN;
-    step_until(&mut world, &mut crew, drained, Some(Status::Drained));
-    Ok(report(config, &plan, &mut crew, world.sim(), world.now()))
+    step_until(&mut world, &mut crew, drained, Some(Status::Drained))?;
+    let recorded = recording.map(Recording::finish).transpose()?;
+    Ok((report(config, &plan, &mut crew, world.sim(), world.now()), recorded))
 }
 
 /// Real time, loopback sockets.
-fn live_run(config: &Config) -> Result<Report, Failure> {
+fn live_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failure> {
     let clock = HostClock::new();
     let rows = rows(config)?;
     let (sim, credentials) =
@@ -181,7 +220,8 @@ fn live_run(config: &Config) -> Result<Report, Failure> {
         std::thread::sleep(Duration::from_millis(1));
         clock.now()
     })?;
-    let (crew, helm) = crew(&plan, &credentials, &identity, &mut dial, &clock)?;
+    let (mut crew, helm) = crew(&plan, &credentials, &identity, &mut dial, &clock)?;
+    let recording = tapped(record, &plan, &mut crew)?.map(Recording::spawn).transpose()?;
 
     let stop = Stop::new();
     let threads = super::run::start(config, crew.into_roles(), &clock, &stop)?;
@@ -193,13 +233,14 @@ fn live_run(config: &Config) -> Result<Report, Failure> {
         super::run::wait_for(&helm, Status::Drained, DRAINED_WITHIN);
     }
     let mut crew = end(threads, &stop)?;
+    let recorded = recording.map(Background::finish).transpose()?;
     // A last look at the books while the venues still stand.
     let now = clock.now();
     let sim = served.stop().ok_or_else(|| Failure::failed("the simulated venues are gone"))?;
     if !ready {
         return Err(not_ready(&mut crew, &plan, now));
     }
-    Ok(report(config, &plan, &mut crew, &sim, now))
+    Ok((report(config, &plan, &mut crew, &sim, now), recorded))
 }
 
 fn plan(config: &Config, endpoints: &[Endpoints], metadata: &[Vec<InstrumentSpec>]) -> Result<Plan, Failure> {

@@ -10,13 +10,19 @@ use clap::{Parser, Subcommand};
 mod backtest;
 mod config;
 mod demo;
+mod export;
+mod import;
 mod instruments;
 mod keys;
 mod out;
 mod preview;
+mod progress;
+mod record;
+mod recording;
 mod replay;
 mod report;
 mod run;
+mod stats;
 
 pub use config::ConfigArgs;
 
@@ -95,8 +101,15 @@ enum Command {
     Demo(demo::Args),
     Run(run::Args),
     Instruments(instruments::Args),
+    Record(record::Args),
     /// Rebuild order books from captured feeds and check them
     Replay(replay::Args),
+    /// Bring captures of other programs into the project's own container
+    Import(import::Args),
+    /// Write captures in the forms of other programs: npz, Parquet, Tardis CSV
+    Export(export::Args),
+    /// Show what captures are like: rates, gaps, delays, crossings between venues
+    Stats(stats::Args),
     Backtest(backtest::Args),
     /// Show the exact bytes of an order or a signature, and send nothing
     Preview(preview::Args),
@@ -118,6 +131,10 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.json),
         Command::Instruments(args) => instruments::run(args, cli.json),
         Command::Replay(args) => replay::run(args, cli.json),
+        Command::Record(args) => record::run(args, cli.json),
+        Command::Import(args) => import::run(args, cli.json),
+        Command::Export(args) => export::run(args, cli.json),
+        Command::Stats(args) => stats::run(args, cli.json),
         Command::Backtest(args) => backtest::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };

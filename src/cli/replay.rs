@@ -1,22 +1,22 @@
 //! `xarb replay`: books rebuilt from captures.
 
 use std::fs::File;
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use super::progress::Bar;
 use super::{Exit, Failure, out};
-use crate::capture::{BookReport, Capture, FileReport, Outcome, Replay, State};
+use crate::capture::{BookReport, Capture, FileReport, Observer, Outcome, Replay, State};
 use crate::telemetry::{Table, table::count};
 use crate::types::Nanos;
 use crate::venue::VENUES;
 
 const AFTER_HELP: &str = "\
-Formats are told apart by content: gzip, zstd or plain; hftbacktest, feedlog and cryptofeed
-recordings, and JSON documents with `init` and `updates`. Several files continue the same books
+Formats are told apart by content: the project's own container (MCAP); hftbacktest, feedlog and
+cryptofeed recordings, JSON documents with `init` and `updates`, and Tardis CSV, each of them plain
+or compressed by gzip or zstd. Several files continue the same books
 in the order given.
 
 A book is `waiting` until a snapshot and the first update behind it have joined, then `live`, and
@@ -26,8 +26,8 @@ Examples:
   xarb replay captures/btcusdt_20240808.gz captures/btcusdt_20240809.gz
   xarb replay --json --depth 3 --until-ns 1723161300000000000 captures/btcusdt_20240808.gz
 
-Exit code 3: a malformed message, a bad checksum, or a book that ended unsynced. Waiting books and
-gaps that a snapshot cured are no error.";
+Exit code 3: a malformed message, one that the recorder lost, a torn file, a bad checksum, or a book
+that ended unsynced. Waiting books and gaps that a snapshot cured are no error.";
 
 /// What to replay.
 #[derive(clap::Args, Debug)]
@@ -56,15 +56,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let start = Instant::now();
     let mut replay = Replay::new(VENUES, args.until_ns.map(Nanos));
     for path in &args.files {
-        let name = path.display().to_string();
-        let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
-        let size = file.metadata().map_or(0, |metadata| metadata.len());
-        let mut capture =
-            Capture::new(Box::new(file)).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
-        let mut bar = Bar::new(start, size, &name);
-        let played = replay.file(&name, &mut capture, &mut |at| bar.show(at.bytes, at.messages));
-        bar.clear();
-        played.map_err(|error| Failure::usage(error.to_string()))?;
+        play(&mut replay, path, start)?;
     }
     let wall = start.elapsed();
     let outcome = replay.outcome(args.depth.unwrap_or(if json { 10 } else { 0 }));
@@ -81,12 +73,37 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
             count(messages_per_s)
         ));
     }
-    show_file_errors(&outcome.files);
+    complain(&outcome.files);
     Ok(if outcome.is_sound() { Exit::Done } else { Exit::Integrity })
 }
 
-/// Tells people what could not be read, file by file.
-pub fn show_file_errors(files: &[FileReport]) {
+/// Plays one file, with a bar on stderr where it takes long.
+///
+/// # Errors
+/// [`Failure`] names the file.
+pub fn play<O: Observer>(replay: &mut Replay<O>, path: &Path, start: Instant) -> Result<(), Failure> {
+    let (mut capture, size) = open(path)?;
+    let name = path.display().to_string();
+    let mut bar = Bar::new(start, size, &name);
+    let played = replay.file(&name, &mut capture, &mut |at| bar.show(at.bytes, at.messages));
+    bar.clear();
+    played.map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Opens a capture, and tells the size of its file in bytes.
+///
+/// # Errors
+/// [`Failure`] names the file.
+pub fn open(path: &Path) -> Result<(Capture<'static>, u64), Failure> {
+    let name = path.display();
+    let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let capture = Capture::new(Box::new(file)).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+    Ok((capture, size))
+}
+
+/// Says on stderr what was wrong with the files.
+pub fn complain(files: &[FileReport]) {
     for file in files {
         for error in &file.errors {
             eprintln!("xarb: {}: {error}", file.path);
@@ -94,6 +111,9 @@ pub fn show_file_errors(files: &[FileReport]) {
         let told = file.errors.len() as u64;
         if file.malformed > told {
             eprintln!("xarb: {}: and {} more", file.path, file.malformed - told);
+        }
+        if file.dropped > 0 {
+            eprintln!("xarb: {}: the recorder lost {} messages", file.path, file.dropped);
         }
     }
 }
@@ -161,44 +181,4 @@ fn levels(book: &BookReport) -> String {
         table.row([(at + 1).to_string(), bid_qty, bid, ask, ask_qty]);
     }
     table.to_string()
-}
-
-/// A progress bar that shows itself only after two seconds, and only to people.
-pub struct Bar {
-    start: Instant,
-    size: u64,
-    name: String,
-    bar: Option<ProgressBar>,
-}
-
-impl Bar {
-    /// Nothing is shown yet; `size` is in bytes.
-    pub fn new(start: Instant, size: u64, name: &str) -> Bar {
-        Bar { start, size, name: name.to_owned(), bar: None }
-    }
-
-    /// So many bytes are done, and so many messages.
-    pub fn show(&mut self, bytes: u64, messages: u64) {
-        if self.bar.is_none() {
-            if self.start.elapsed() < Duration::from_secs(2) || !std::io::stderr().is_terminal() {
-                return;
-            }
-            let bar = ProgressBar::with_draw_target(Some(self.size), ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} % {msg}") {
-                bar.set_style(style);
-            }
-            self.bar = Some(bar);
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_position(bytes.min(self.size));
-            bar.set_message(format!("{} messages of {}", count(messages), self.name));
-        }
-    }
-
-    /// Takes it away.
-    pub fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
 }

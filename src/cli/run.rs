@@ -144,9 +144,18 @@ pub fn public_endpoints(venue: &VenueConfig, row: &Venue) -> Result<Endpoints, F
 /// Set by the first Ctrl-C; a second one ends the process at once.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-fn stop_on_ctrl_c() -> Result<(), Failure> {
+/// From now on Ctrl-C asks for the end.
+///
+/// # Errors
+/// [`Failure`] when the system does not tell of it.
+pub fn stop_on_ctrl_c() -> Result<(), Failure> {
     crate::host::on_interrupt(|| INTERRUPTED.swap(true, Ordering::Relaxed))
         .map_err(|error| Failure::failed(format!("cannot wait for Ctrl-C: {error}")))
+}
+
+/// True once Ctrl-C was pressed.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// How long a venue may take to tell its instruments.
@@ -234,7 +243,7 @@ pub fn show_progress(what: &'static str, length: Duration) {
         ProgressBar::hidden()
     };
     let began = Instant::now();
-    while began.elapsed() < length && !INTERRUPTED.load(Ordering::Relaxed) {
+    while began.elapsed() < length && !interrupted() {
         let rest = length - began.elapsed().min(length);
         std::thread::sleep(rest.min(Duration::from_millis(250)));
         bar.set_position(began.elapsed().as_secs());

@@ -198,7 +198,7 @@ fn refusals_name_key_value_and_expectation() {
         ),
         (
             "detekt.x=1",
-            "t.toml: `detekt` is unknown: expected one of the keys detect, exec, instrument, latency, risk, roles, run, sim, venue",
+            "t.toml: `detekt` is unknown: expected one of the keys detect, exec, instrument, latency, quote, risk, roles, run, sim, venue",
         ),
         (
             "run.mode=fast",

@@ -253,7 +253,7 @@ impl Way {
         for (sides, seat) in self.rates.seats.iter_mut().zip(seats) {
             *sides = rates.sides(seat.quote, self.asset);
         }
-        self.merge = plain.converted(&self.rates)?;
+        plain.convert(&self.rates, &mut self.merge)?;
         self.folded = changes;
         Some(())
     }

@@ -42,7 +42,8 @@ pub struct Terms {
     pub contract: Contract,
     /// The least marginal edge of a slice, net of fees.
     pub min_edge: Bps,
-    /// The most to buy at once, in value before fees.
+    /// The most to buy at once, in value before fees: of the quote asset, or, where there are rates, of
+    /// their common one.
     pub max_notional: Money,
     /// The share of a level that is taken to be really there, in units of 1e-8.
     pub haircut: FeeRate,

@@ -175,26 +175,34 @@ impl Merge {
     /// The same venues with their prices brought to one asset. Each factor is rounded against us, by
     /// less than one part in 2^60 times the furthest rate. `None` when a rate is beyond all sense.
     pub fn converted(&self, rates: &ByRate) -> Option<Merge> {
+        let mut converted = self.clone();
+        self.convert(rates, &mut converted)?;
+        Some(converted)
+    }
+
+    /// [`Merge::converted`] into one that is there already: it allocates nothing. When `None`, that one
+    /// is not to be used.
+    pub(super) fn convert(&self, rates: &ByRate, into: &mut Merge) -> Option<()> {
         // So much finer that no rate between assets anybody trades in leaves nothing of a factor.
         const FINER: u32 = 30;
-        let brought = |factor: i64, rate: Rate, round| rate.of(i128::from(factor) << FINER, round);
-        let factors = self.seats.iter().zip(&rates.seats).map(|(seat, sides)| {
+        let brought = |factor: i64, rate: Rate, round| {
+            rate.of(i128::from(factor) << FINER, round).map(i128::unsigned_abs)
+        };
+        let (mut factors, mut all) = ([[0; 2]; SEATS], 0);
+        for (own, (seat, sides)) in factors.iter_mut().zip(self.seats.iter().zip(&rates.seats)) {
             let sides = sides.unwrap_or(Sides::ONE);
             let buy = brought(seat.buy_factor, sides.high, Round::Up)?;
-            Some([buy, brought(seat.sell_factor, sides.low, Round::Down)?].map(i128::unsigned_abs))
-        });
-        let factors: Vec<[u128; 2]> = factors.collect::<Option<_>>()?;
-        let largest = factors.iter().flatten().fold(0, |all, factor| all | factor);
-        let shift = (128 - largest.leading_zeros()).saturating_sub(62);
-        let seats = self.seats.iter().zip(factors).map(|(seat, [buy, sell])| {
-            Some(Seat {
-                market: seat.market,
-                buy_factor: i64::try_from(shifted_up(buy, shift)).ok()?,
-                sell_factor: i64::try_from(sell >> shift).ok()?,
-            })
-        });
-        let common = self.common.converted(Rate::ONE, rates.common)?;
-        Some(Merge { seats: seats.collect::<Option<_>>()?, common })
+            let sell = brought(seat.sell_factor, sides.low, Round::Down)?;
+            *own = [buy, sell];
+            all |= buy | sell;
+        }
+        let shift = (128 - all.leading_zeros()).saturating_sub(62);
+        for (seat, [buy, sell]) in into.seats.iter_mut().zip(factors) {
+            seat.buy_factor = i64::try_from(shifted_up(buy, shift)).ok()?;
+            seat.sell_factor = i64::try_from(sell >> shift).ok()?;
+        }
+        into.common = self.common.converted(Rate::ONE, rates.common)?;
+        Some(())
     }
 
     /// The market of a seat.

@@ -17,6 +17,7 @@ use super::plan::{Plan, PlannedVenue};
 use super::report::{ConnectionReport, RunReport, VenueReport};
 use super::role::Role;
 use super::signal::{Control, Signal, Status};
+use super::tap::Tap;
 use crate::config::HedgePolicy;
 use crate::detect::MergeError;
 use crate::exec::{Absence, Executor, ExecutorConfig, ExecutorError, HedgeRules, Patience, Policy};
@@ -184,6 +185,12 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         let (status_out, status) = bounded(16);
         let exec = ExecRole::new(stage, queue, exec_orders, status_out);
         Ok((exec, Helm { control: vec![exec_control], status, kill }))
+    }
+
+    /// Shows every input of every stage to a tap, one for each thread that there may be.
+    pub fn tap(&mut self, make: &mut dyn FnMut() -> Box<dyn Tap>) {
+        self.feeds.iter_mut().for_each(|feed| feed.set_tap(make()));
+        self.exec.stage().set_taps(make);
     }
 
     /// The roles in the order of a frame's journey.

@@ -2,6 +2,7 @@
 
 use super::lanes::Lanes;
 use super::signal::Signal;
+use super::tap::Tap;
 use crate::book::{Reader, Trust};
 use crate::exec::{Alert, Context, ExecReport, Executor, Prepared, SendOutcome};
 use crate::risk::{Quote, Refusal};
@@ -66,6 +67,11 @@ impl<W: Stopwatch> ExecStage<W> {
             hops: HopRecorder::new(),
             next_dead_man: Nanos::ZERO,
         }
+    }
+
+    /// Shows every input of the private sides to taps, one for each.
+    pub fn set_taps(&mut self, make: &mut dyn FnMut() -> Box<dyn Tap>) {
+        self.outside.lanes.iter_mut().for_each(|lanes| lanes.set_tap(make()));
     }
 
     /// Takes one signal the whole way: admit, encode, send. True when orders left.

@@ -114,6 +114,11 @@ impl<W: Stopwatch> FeedRole<W> {
         }
     }
 
+    /// Shows every input to `tap` from now on.
+    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
+        self.tap = Some(tap);
+    }
+
     /// The stage, for reports.
     pub fn stage(&self) -> &FeedStage {
         &self.stage

@@ -5,10 +5,12 @@
 //! - [`Gateway`]: orders and the private side of one account, drafts to bytes and bytes to reports.
 //! - [`Server`]: the venue's own end of both, for simulated exchanges.
 //! - [`Budget`], [`Turns`]: rate limits as venues count them, and requests that wait for room.
+//! - [`Secrets`]: what of a venue's private texts must never be kept.
 //! - [`Exchange`]: what a server needs of the matching behind it; `sim/exchange` is one. `served` is what
 //!   servers share.
 
 pub mod binance;
+mod blank;
 pub mod bybit;
 pub mod coinbase;
 mod credentials;
@@ -23,8 +25,12 @@ mod recognise;
 mod registry;
 mod served;
 mod server;
+mod stream;
+mod tardis;
+mod trade;
 mod turns;
 
+pub use blank::Secrets;
 pub use credentials::Credentials;
 pub use feed::{
     BookChange, BookConfig, ChangeKind, Channels, Discovered, Encoding, Feed, FeedConfig, FeedError,
@@ -44,4 +50,7 @@ pub use server::{
     NewOrder, OrderChange, OrderRef, OrderView, PositionView, Refusal, RequestId, Server, ServerInput,
     ServerOut,
 };
+pub use stream::stream_name;
+pub use tardis::{from_archive, to_archive};
+pub use trade::{ReadTrades, Taker, Trade};
 pub use turns::Turns;

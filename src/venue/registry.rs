@@ -1,8 +1,8 @@
 //! Every venue the engine knows: a row each.
 
 use super::{
-    Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, Server,
-    SignRequest, Signed, binance, bybit, coinbase, kraken, okx,
+    Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, ReadTrades,
+    Secrets, Server, SignRequest, Signed, binance, bybit, coinbase, kraken, okx,
 };
 use crate::types::InstrumentSpec;
 
@@ -30,6 +30,10 @@ pub struct Venue {
     pub preview: Option<PreviewOrder>,
     /// The signature of a request as it stands.
     pub sign: Option<PreviewSign>,
+    /// What of its private texts authenticates somebody, and is never kept.
+    pub secrets: Secrets,
+    /// Reads the trades of a public message.
+    pub trades: ReadTrades,
     /// Reads instruments from the venue's own metadata answer (REST body or captured message).
     /// `None` when the text is not such an answer.
     pub instruments: fn(&[u8]) -> Option<Vec<InstrumentSpec>>,

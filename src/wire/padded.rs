@@ -65,6 +65,14 @@ impl<'a> Padded<'a> {
     }
 }
 
+impl Default for Padded<'_> {
+    /// An empty message.
+    fn default() -> Self {
+        static SLACK: [u8; PADDING] = [0; PADDING];
+        Padded { start: SLACK.as_ptr(), len: 0, borrowed: PhantomData }
+    }
+}
+
 impl fmt::Debug for Padded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Padded(\"{}\")", self.message().escape_ascii())
@@ -86,7 +94,13 @@ impl PaddedBuf {
         self.0.clear();
         self.0.extend_from_slice(message);
         self.0.extend_from_slice(&[0; PADDING]);
-        Padded { start: self.0.as_ptr(), len: message.len(), borrowed: PhantomData }
+        self.message()
+    }
+
+    /// What was copied in last; empty before the first.
+    pub fn message(&self) -> Padded<'_> {
+        let len = self.0.len().saturating_sub(PADDING);
+        Padded::new(&self.0, len).unwrap_or_default()
     }
 }
 
@@ -104,6 +118,9 @@ mod tests {
         let part = whole.part(30..36).unwrap();
         assert_eq!((part.len(), part.with_slack().len()), (6, 70));
         assert!(whole.part(30..37).is_none());
-        assert_eq!(PaddedBuf::default().fill(b"abc").message(), b"abc");
+        let mut buffer = PaddedBuf::default();
+        assert!(buffer.message().is_empty());
+        assert_eq!(buffer.fill(b"abc").message(), b"abc");
+        assert_eq!(buffer.message().message(), b"abc");
     }
 }

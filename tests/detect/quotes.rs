@@ -344,11 +344,11 @@ fn a_coin_pair_is_judged_by_the_coins_own_price() {
     assert_eq!(found.sums.sell_fees.0, fee.0 * 5_994 * 10);
     // Bitcoin falls: the pair is looked at again, and is worth it no more.
     let looks = hall.detector.evaluations();
-    hall.set(2, ("59000", "59010"), 1_000, 14);
+    hall.set(2, ("59700", "59710"), 1_000, 14);
     assert_eq!(hall.moved(2, 15), []);
     assert_eq!(hall.detector.evaluations(), looks + 2);
     // Only the quantity changes: no look.
-    hall.set(2, ("59000", "59010"), 500, 16);
+    hall.set(2, ("59700", "59710"), 500, 16);
     hall.moved(2, 17);
     assert_eq!(hall.detector.evaluations(), looks + 2);
 }

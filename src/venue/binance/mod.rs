@@ -28,12 +28,16 @@ mod subscribe;
 pub mod symbol;
 pub mod sync;
 pub mod template;
+mod trades;
 
-use crate::venue::{FeeIn, KeyForm, SimProfile, Venue};
+use crate::venue::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 use feed::BinanceFeed;
 use gateway::BinanceGateway;
 use server::BinanceServer;
 use symbol::{Market, instruments};
+
+/// A session's login, signed requests, and the key of the private stream.
+const SECRETS: Secrets = Secrets { keys: &["apiKey", "signature", "listenKey"], login: None };
 
 /// Sessions need Ed25519; buys are charged in what they bring.
 const SIM: SimProfile = SimProfile {
@@ -54,6 +58,8 @@ pub const SPOT: Venue = Venue {
     sim: SIM,
     preview: Some(|credentials, order| preview::order(&desk::SPOT, credentials, order)),
     sign: Some(preview::sign),
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/api/v3/exchangeInfo",
     instruments_next: |_| None,
@@ -78,6 +84,8 @@ pub const USDM: Venue = Venue {
     sim: SIM_USDM,
     preview: Some(|credentials, order| preview::order(&desk::USDM, credentials, order)),
     sign: Some(preview::sign),
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::UsdM, body),
     instruments_target: "/fapi/v1/exchangeInfo",
     instruments_next: |_| None,
@@ -93,6 +101,8 @@ pub const COINM: Venue = Venue {
     sim: SIM,
     preview: None,
     sign: None,
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::CoinM, body),
     instruments_target: "/dapi/v1/exchangeInfo",
     instruments_next: |_| None,

@@ -24,12 +24,19 @@ mod sign;
 mod subscribe;
 mod symbol;
 mod template;
+mod trades;
 
-use crate::venue::{FeeIn, KeyForm, SimProfile, Venue};
+use crate::venue::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 use feed::BybitFeed;
 use gateway::BybitGateway;
 use server::BybitServer;
 use symbol::{Market, instruments, next_page};
+
+/// A login is a list of key, expiry and signature.
+const SECRETS: Secrets = Secrets {
+    keys: &["apiKey", "secret", "X-BAPI-API-KEY", "X-BAPI-SIGN"],
+    login: Some(("op", "auth", "args")),
+};
 
 /// One kind of key for everything; spot buys are charged in what they bring.
 const SIM: SimProfile = SimProfile {
@@ -50,6 +57,8 @@ pub const SPOT: Venue = Venue {
     sim: SIM,
     preview: Some(|credentials, order| preview::order(Market::Spot, credentials, order)),
     sign: Some(preview::sign),
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::Spot, body),
     instruments_target: "/v5/market/instruments-info?category=spot",
     instruments_next: |_| None,
@@ -65,6 +74,8 @@ pub const LINEAR: Venue = Venue {
     sim: SimProfile { fee_in: FeeIn::Quote, stream_path: "/v5/public/linear", ..SIM },
     preview: Some(|credentials, order| preview::order(Market::Linear, credentials, order)),
     sign: Some(preview::sign),
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::Linear, body),
     instruments_target: "/v5/market/instruments-info?category=linear&limit=1000",
     instruments_next: |body| next_page(Market::Linear, LINEAR.instruments_target, body),
@@ -80,6 +91,8 @@ pub const INVERSE: Venue = Venue {
     sim: SimProfile { stream_path: "/v5/public/inverse", ..SIM },
     preview: None,
     sign: None,
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: |body| instruments(Market::Inverse, body),
     instruments_target: "/v5/market/instruments-info?category=inverse&limit=1000",
     instruments_next: |body| next_page(Market::Inverse, INVERSE.instruments_target, body),

@@ -37,11 +37,15 @@ mod sign;
 mod subscribe;
 mod symbol;
 mod tokens;
+mod trades;
 
-use super::{FeeIn, KeyForm, SimProfile, Venue};
+use super::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 use feed::CoinbaseFeed;
 use gateway::CoinbaseGateway;
 use server::CoinbaseServer;
+
+/// Subscriptions carry a token on one product, key, signature and passphrase on the other.
+const SECRETS: Secrets = Secrets { keys: &["jwt", "key", "signature", "passphrase"], login: None };
 
 /// Which of the two APIs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +93,8 @@ pub const ADVANCED: Venue = Venue {
     },
     preview: Some(preview::advanced_order),
     sign: Some(preview::advanced_sign),
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: symbol::advanced,
     instruments_target: "/api/v3/brokerage/market/products",
     instruments_next: |_| None,
@@ -111,6 +117,8 @@ pub const EXCHANGE: Venue = Venue {
     },
     preview: Some(preview::exchange_order),
     sign: Some(preview::exchange_sign),
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: symbol::exchange,
     instruments_target: "/products",
     instruments_next: |_| None,

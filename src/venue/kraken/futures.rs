@@ -23,6 +23,8 @@ pub const FUTURES: Venue = Venue {
     },
     preview: None,
     sign: None,
+    secrets: super::SECRETS,
+    trades: super::trades::derivative_trades,
     instruments: symbol::instruments,
     instruments_target: "/derivatives/api/v3/instruments",
     instruments_next: |_| None,

@@ -21,8 +21,13 @@ mod session;
 mod sign;
 mod subscribe;
 mod symbol;
+mod trades;
 
-use super::{FeeIn, KeyForm, SimProfile, Venue};
+use super::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
+
+/// A token opens the private stream and places orders; challenges do the same on derivatives.
+const SECRETS: Secrets =
+    Secrets { keys: &["token", "api_key", "signed_challenge", "original_challenge"], login: None };
 
 /// The registry's row.
 pub const SPOT: Venue = Venue {
@@ -40,6 +45,8 @@ pub const SPOT: Venue = Venue {
     },
     preview: Some(preview::order),
     sign: Some(preview::sign),
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: symbol::instruments,
     instruments_target: "/0/public/AssetPairs",
     instruments_next: |_| None,

@@ -24,12 +24,16 @@ mod server;
 mod session;
 mod sign;
 mod symbol;
+mod trades;
 
-use super::{FeeIn, KeyForm, SimProfile, Venue};
+use super::{FeeIn, KeyForm, Secrets, SimProfile, Venue};
 use symbol::Market;
 
 const STREAM: &str = "wss://ws.okx.com:8443/ws/v5/public";
 const REST: &str = "https://openapi.okx.com";
+
+/// A login names the key, its passphrase and a signature.
+const SECRETS: Secrets = Secrets { keys: &["apiKey", "passphrase", "sign"], login: None };
 
 /// Spot buys are charged in what they bring.
 const SIM: SimProfile = SimProfile {
@@ -50,6 +54,8 @@ pub const SPOT: Venue = Venue {
     sim: SIM,
     preview: Some(|credentials, order| preview::order(Market::Spot, credentials, order)),
     sign: Some(preview::sign),
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: symbol::instruments,
     instruments_target: "/api/v5/public/instruments?instType=SPOT",
     instruments_next: |_| None,
@@ -65,6 +71,8 @@ pub const SWAP: Venue = Venue {
     sim: SimProfile { fee_in: FeeIn::Quote, ..SIM },
     preview: Some(|credentials, order| preview::order(Market::Swap, credentials, order)),
     sign: Some(preview::sign),
+    secrets: SECRETS,
+    trades: trades::trades,
     instruments: symbol::instruments,
     instruments_target: "/api/v5/public/instruments?instType=SWAP",
     instruments_next: |_| None,

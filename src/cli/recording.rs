@@ -1,0 +1,300 @@
+//! Recording a run: taps that hand inputs over, and the slow side that writes them to files.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::Failure;
+use crate::capture::{Intake, Recorder, StoreMeta, StoreOptions, StoreWriter, VenueMeta, recorder};
+use crate::engine::{Plan, Tap};
+use crate::types::{Nanos, VenueId};
+use crate::venue::{FeedInput, GatewayInput};
+
+/// Inputs that may wait to be written: a second of a very busy minute.
+const BUFFERS: usize = 16_384;
+/// Inputs written in one go.
+const BATCH: usize = 1_024;
+/// What a crash may cost: the chunk at hand is ended that often.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks for inputs when there were none.
+const IDLE: Duration = Duration::from_millis(1);
+
+/// Where and how a recording is written.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The first file; later ones have a number before the extension.
+    pub path: PathBuf,
+    /// Write over files that are there.
+    pub force: bool,
+    /// How the containers are written.
+    pub options: StoreOptions,
+    /// A file is followed by the next one beyond this many bytes; 0 = never.
+    pub rotate_bytes: u64,
+    /// And after this long; zero = never.
+    pub rotate_every: Duration,
+}
+
+/// A file that was written.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Written {
+    /// Its path.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Inputs in it.
+    pub messages: u64,
+}
+
+/// What a recording came to.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Recorded {
+    /// The files in order.
+    pub files: Vec<Written>,
+    /// Inputs written.
+    pub messages: u64,
+    /// Inputs lost because writing was too slow.
+    pub dropped: u64,
+}
+
+/// What a run's metadata is: the rules and fees that it trades by.
+pub fn plan_meta(plan: &Plan, source: &str) -> StoreMeta {
+    let mut meta = StoreMeta {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        source: source.to_owned(),
+        ..StoreMeta::default()
+    };
+    for venue in &plan.venues {
+        let id = &venue.config.id;
+        meta.venues.push((id.clone(), VenueMeta { taker: Some(venue.config.taker), clock_offset: None }));
+        meta.instruments.extend(venue.instruments.iter().map(|book| (id.clone(), book.spec.clone())));
+    }
+    meta
+}
+
+struct RecordingTap(Intake);
+
+impl Tap for RecordingTap {
+    #[inline]
+    fn feed(&mut self, venue: VenueId, now: Nanos, input: &FeedInput<'_>) {
+        self.0.feed(venue, now, input);
+    }
+
+    #[inline]
+    fn gateway(&mut self, venue: VenueId, now: Nanos, input: &GatewayInput<'_>) {
+        self.0.gateway(venue, now, input);
+    }
+}
+
+/// A recording, written by whoever calls [`Recording::pump`].
+pub struct Recording {
+    target: Target,
+    meta: StoreMeta,
+    intake: Intake,
+    recorder: Recorder,
+    store: Option<StoreWriter<BufWriter<File>>>,
+    /// The file at hand, to ask for its size.
+    file: File,
+    path: PathBuf,
+    opened: Instant,
+    flushed: Instant,
+    done: Recorded,
+    progress: Arc<Progress>,
+}
+
+/// How far a recording is, for whoever waits for its end.
+#[derive(Debug, Default)]
+pub struct Progress {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Progress {
+    /// Inputs written, bytes on disk, inputs lost.
+    pub fn read(&self) -> (u64, u64, u64) {
+        // ORDERING: figures for people.
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.messages), read(&self.bytes), read(&self.dropped))
+    }
+}
+
+impl Recording {
+    /// Begins a recording of a plan's venues.
+    ///
+    /// # Errors
+    /// [`Failure`] names the file.
+    pub fn new(target: Target, plan: &Plan, source: &str) -> Result<Recording, Failure> {
+        let meta = plan_meta(plan, source);
+        let (intake, recorder) = recorder(plan.venues.iter().map(|venue| venue.row).collect(), BUFFERS);
+        let path = target.path.clone();
+        let (store, file) = create(&target, &path, &meta)?;
+        let now = Instant::now();
+        Ok(Recording {
+            target,
+            meta,
+            intake,
+            recorder,
+            store: Some(store),
+            file,
+            path,
+            opened: now,
+            flushed: now,
+            done: Recorded::default(),
+            progress: Arc::default(),
+        })
+    }
+
+    /// A tap of this recording: one for each stage.
+    pub fn tap(&self) -> Box<dyn Tap> {
+        Box::new(RecordingTap(self.intake.clone()))
+    }
+
+    /// How far it is, while it goes on.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Writes what waits; true when there was anything.
+    ///
+    /// # Errors
+    /// [`Failure`] names the file that cannot be written.
+    pub fn pump(&mut self) -> Result<bool, Failure> {
+        let Some(store) = &mut self.store else { return Ok(false) };
+        let written = self.recorder.turn(store, BATCH).map_err(|error| failed(&self.path, &error))?;
+        if self.flushed.elapsed() >= FLUSH_EVERY {
+            self.flushed = Instant::now();
+            store.flush().map_err(|error| failed(&self.path, &error))?;
+            let bytes = self.size();
+            let of_file = self.store.as_ref().map_or(0, StoreWriter::messages);
+            let before: u64 = self.done.files.iter().map(|file| file.bytes).sum();
+            self.progress.messages.store(self.done.messages + of_file, Ordering::Relaxed);
+            self.progress.bytes.store(before + bytes, Ordering::Relaxed);
+            self.progress.dropped.store(self.recorder.dropped(), Ordering::Relaxed);
+            let (most, longest) = (self.target.rotate_bytes, self.target.rotate_every);
+            let full = most > 0 && bytes >= most || !longest.is_zero() && self.opened.elapsed() >= longest;
+            if full && of_file > 0 {
+                self.rotate()?;
+            }
+        }
+        Ok(written > 0)
+    }
+
+    /// Writes everything that waits, and ends the last file.
+    ///
+    /// # Errors
+    /// As [`Recording::pump`].
+    pub fn finish(mut self) -> Result<Recorded, Failure> {
+        while self.pump()? {}
+        self.close()?;
+        self.done.dropped = self.recorder.dropped();
+        Ok(self.done)
+    }
+
+    /// Lets a thread of its own do the writing.
+    ///
+    /// # Errors
+    /// [`Failure`] when there is no thread to be had.
+    pub fn spawn(mut self) -> Result<Background, Failure> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let body = move || {
+            // ORDERING: the threads whose inputs count have ended before the flag is set.
+            while !told.load(Ordering::Acquire) {
+                if !self.pump()? {
+                    std::thread::sleep(IDLE);
+                }
+            }
+            self.finish()
+        };
+        let thread = std::thread::Builder::new().name("record".to_owned()).spawn(body);
+        let thread = thread.map_err(|error| Failure::failed(format!("cannot start a thread: {error}")))?;
+        Ok(Background { stop, thread })
+    }
+
+    fn size(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Ends the file at hand and begins the next one.
+    fn rotate(&mut self) -> Result<(), Failure> {
+        self.close()?;
+        self.recorder.rotate();
+        self.path = numbered(&self.target.path, self.done.files.len());
+        let (store, file) = create(&self.target, &self.path, &self.meta)?;
+        (self.store, self.file, self.opened) = (Some(store), file, Instant::now());
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Failure> {
+        let Some(store) = self.store.take() else { return Ok(()) };
+        let messages = store.messages();
+        let file = store.finish().map_err(|error| failed(&self.path, &error))?;
+        let file = file.into_inner().map_err(|error| failed(&self.path, error.error()))?;
+        file.sync_all().map_err(|error| failed(&self.path, &error))?;
+        let written = Written { path: self.path.display().to_string(), bytes: self.size(), messages };
+        self.done.messages += messages;
+        self.done.files.push(written);
+        Ok(())
+    }
+}
+
+/// A recording whose thread writes.
+pub struct Background {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Result<Recorded, Failure>>,
+}
+
+impl Background {
+    /// Waits until everything is written; call it when no input can come any more.
+    ///
+    /// # Errors
+    /// As [`Recording::pump`].
+    pub fn finish(self) -> Result<Recorded, Failure> {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().unwrap_or_else(|_| Err(Failure::failed("the recording's thread is gone")))
+    }
+}
+
+/// `a/b.mcap`, `a/b.0001.mcap`, `a/b.0002.mcap`, …
+fn numbered(first: &Path, number: usize) -> PathBuf {
+    match first.extension() {
+        Some(extension) => first.with_extension(format!("{number:04}.{}", extension.to_string_lossy())),
+        None => first.with_extension(format!("{number:04}")),
+    }
+}
+
+fn create(
+    target: &Target,
+    path: &Path,
+    meta: &StoreMeta,
+) -> Result<(StoreWriter<BufWriter<File>>, File), Failure> {
+    if path.exists() && !target.force {
+        return Err(Failure::usage(format!("{} is there already; --force writes over it", path.display())));
+    }
+    let file = File::create(path).map_err(|error| failed(path, &error))?;
+    let asked = file.try_clone().map_err(|error| failed(path, &error))?;
+    let store = StoreWriter::new(BufWriter::new(file), target.options, meta);
+    Ok((store.map_err(|error| failed(path, &error))?, asked))
+}
+
+fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::failed(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_numbered_before_their_extension() {
+        for (first, want) in [("a/b.mcap", "a/b.0003.mcap"), ("b", "b.0003"), ("b.c.d", "b.c.0003.d")] {
+            assert_eq!(numbered(Path::new(first), 3), Path::new(want));
+        }
+    }
+}
