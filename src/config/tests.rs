@@ -194,7 +194,7 @@ fn refusals_name_key_value_and_expectation() {
     for (change, want) in [
         (
             "detect.min_edge=1",
-            "--set: `detect.min_edge` is unknown: expected one of the keys haircut, max_notional, merge, min_edge_bps",
+            "--set: `detect.min_edge` is unknown: expected one of the keys basis_half_life_ms, haircut, max_notional, merge, min_edge_bps",
         ),
         (
             "detekt.x=1",
