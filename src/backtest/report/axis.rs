@@ -1,8 +1,10 @@
 //! Axes: round ticks, and how numbers, times and durations are written beside them.
 
+use crate::types::Nanos;
+
 /// What an axis measures.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unit {
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Unit {
     /// A plain number.
     Number,
     /// Seconds since 1970, as a time of the day (UTC), with the day where there are several.
@@ -11,8 +13,8 @@ pub enum Unit {
     LogNanos,
     /// Hours of the day.
     Hour,
-    /// Nothing: names stand elsewhere.
-    None,
+    /// Names, one for each whole step.
+    Names(Vec<String>),
 }
 
 /// One axis.
@@ -98,19 +100,22 @@ impl Axis {
         Axis { name: "hour of the day (UTC)".to_owned(), low: 0.0, high: 24.0, ticks, unit: Unit::Hour }
     }
 
-    /// An axis without labels, from zero.
-    pub fn bare(high: f64) -> Axis {
-        Axis { name: String::new(), low: 0.0, high, ticks: Vec::new(), unit: Unit::None }
+    /// A name for each step of one, the first at the upper end.
+    pub fn names(mut names: Vec<String>) -> Axis {
+        names.reverse();
+        let ticks = (0..names.len()).map(|at| at as f64 + 0.5).collect();
+        let high = names.len().max(1) as f64;
+        Axis { name: String::new(), low: 0.0, high, ticks, unit: Unit::Names(names) }
     }
 
     /// How a value on it is written.
     pub fn shown(&self, value: f64) -> String {
-        match self.unit {
+        match &self.unit {
             Unit::Number => short(value),
             Unit::Time => time(value, self.high - self.low),
             Unit::LogNanos => nanos(10f64.powf(value)),
             Unit::Hour => format!("{value:02.0}"),
-            Unit::None => String::new(),
+            Unit::Names(names) => names.get(value as usize).cloned().unwrap_or_default(),
         }
     }
 }
@@ -178,46 +183,64 @@ fn nanos(ns: f64) -> String {
 
 /// A time of the day; over more than a day with the date, below seconds with parts of them.
 fn time(at: f64, span: f64) -> String {
-    let (day, second) = ((at / 86_400.0).floor(), at.rem_euclid(86_400.0));
-    let whole = second.floor() as u32;
-    let clock = format!("{:02}:{:02}", whole / 3_600, whole / 60 % 60);
-    if span > 86_400.0 {
-        let (_, month, day) = date(day as i64);
-        return if whole == 0 {
-            format!("{month:02}-{day:02}")
-        } else {
-            format!("{month:02}-{day:02} {clock}")
-        };
-    }
+    let text = Nanos((at * 1e9).round() as i64).rfc3339(3);
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    let (date, clock) = (part(5, 10), part(11, 16));
     match span {
-        span if span < 5.0 => format!("{clock}:{:06.3}", second.rem_euclid(60.0)),
-        span if span < 3_600.0 => format!("{clock}:{:02}", whole % 60),
-        _ => clock,
+        span if span > 86_400.0 && clock == "00:00" => date.to_owned(),
+        span if span > 86_400.0 => format!("{date} {clock}"),
+        span if span > 3_600.0 => clock.to_owned(),
+        span if span > 5.0 => part(11, 19).to_owned(),
+        _ => part(11, 23).to_owned(),
     }
 }
 
-/// A moment in full, to the second, from nanoseconds since 1970.
-pub fn moment(ns: i64) -> String {
-    let seconds = ns.div_euclid(1_000_000_000);
-    let (year, month, day) = date(seconds.div_euclid(86_400));
-    let second = seconds.rem_euclid(86_400);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
-        second / 3_600,
-        second / 60 % 60,
-        second % 60
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Year, month and day of a number of days since 1970, by the Gregorian calendar.
-fn date(days: i64) -> (i64, i64, i64) {
-    // Eras of 400 years that begin in March, so that the leap day is the last of its year.
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
+    #[test]
+    fn numbers_are_written_short() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (12.5, "12.5"),
+            (-3.25, "-3.25"),
+            (1_234_567.0, "1,234,567"),
+            (1_234.56, "1,235"),
+            (0.012_345_6, "0.01235"),
+            (999.96, "1,000"),
+            (-0.5, "-0.5"),
+            (1e18, "1.00e18"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(short(value), text, "{value}");
+        }
+        assert_eq!(
+            ["1 ns", "10 µs", "100 ms", "1,000 s"],
+            [0.0, 4.0, 8.0, 12.0].map(|log: f64| nanos(10f64.powf(log)))
+        );
+    }
+
+    #[test]
+    fn times_are_as_fine_as_the_span_asks() {
+        let at = 1_700_000_000.25;
+        let cases = [(2.0, "22:13:20.250"), (60.0, "22:13:20"), (7_200.0, "22:13"), (1e6, "11-14 22:13")];
+        for (span, text) in cases {
+            assert_eq!(time(at, span), text, "{span}");
+        }
+    }
+
+    #[test]
+    fn ticks_are_round_and_inside() {
+        let axis = Axis::around("x", [-3.7, 12.2].into_iter());
+        assert_eq!(axis.ticks, [0.0, 5.0, 10.0], "{axis:?}");
+        let day = Axis::time(1_700_000_000.0, 1_700_086_400.0);
+        assert!(day.ticks.iter().all(|tick| tick % 14_400.0 == 0.0) && day.ticks.len() == 6, "{day:?}");
+        // Nothing, one value, and zeros have an axis too.
+        for values in [vec![], vec![7.0], vec![-7.0], vec![0.0, 0.0], vec![f64::NAN]] {
+            let axis = Axis::around("x", values.iter().copied());
+            assert!(axis.low < axis.high && axis.ticks.len() > 1, "{values:?}: {axis:?}");
+        }
+    }
 }
