@@ -1,6 +1,7 @@
 //! Charts as SVG text. Colours are marks that the page's stylesheet turns into those of its light or
 //! dark scheme; a chart that stands alone shows the light ones.
 
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -69,6 +70,24 @@ pub const WIDTH: u32 = 960;
 
 const FONT: &str = "sans-serif";
 
+impl Ranged for Axis {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        let share = (value - self.low) / (self.high - self.low);
+        from + (f64::from(to - from) * share).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        self.ticks.clone()
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.low..self.high
+    }
+}
+
 impl Plot {
     /// The SVG text.
     pub fn draw(&self) -> String {
@@ -83,14 +102,13 @@ impl Plot {
 
     fn draw_to(&self, text: &mut String) -> Result<(), Box<dyn std::error::Error>> {
         let area = SVGBackend::with_string(text, (WIDTH, self.height)).into_drawing_area();
-        let range = |axis: &Axis| (axis.low..axis.high).with_key_points(axis.ticks.clone());
         let widest = self.y.ticks.iter().map(|tick| self.y.shown(*tick).len()).max().unwrap_or(0);
         let mut chart = ChartBuilder::on(&area)
             .margin_top(8)
             .margin_right(16)
             .x_label_area_size(40)
             .y_label_area_size(34 + 7 * widest as u32)
-            .build_cartesian_2d(range(&self.x), range(&self.y))?;
+            .build_cartesian_2d(self.x.clone(), self.y.clone())?;
         chart
             .configure_mesh()
             .x_labels(self.x.ticks.len())
