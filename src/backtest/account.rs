@@ -16,6 +16,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::report::Observed;
 use super::rows::{Names, row};
 use crate::config::Config;
 use crate::detect::Opportunity;
@@ -177,6 +178,8 @@ pub struct Account {
     intents: BTreeMap<u64, Intent>,
     orders: BTreeMap<ClientId, (Order, Qty, Qty)>,
     funnel: Funnel,
+    /// For a report, where one was asked for.
+    pub(super) observed: Option<Box<Observed>>,
 }
 
 /// What of an opportunity became of it at once.
@@ -206,6 +209,7 @@ impl Account {
             intents: BTreeMap::new(),
             orders: BTreeMap::new(),
             funnel: Funnel::default(),
+            observed: None,
         })
     }
 
@@ -216,6 +220,9 @@ impl Account {
 
     /// An evaluation found this: the number of the episode that it belongs to.
     pub fn found(&mut self, found: &Opportunity) -> u64 {
+        if let Some(observed) = &mut self.observed {
+            observed.found(found);
+        }
         let (count, net) = &mut self.funnel.opportunities;
         (*count, *net) = (*count + 1, *net + found.sums.net());
         let episode = self.episodes.entry(Way::of(found)).or_insert_with(|| {
@@ -254,6 +261,9 @@ impl Account {
         funnel.episodes = (funnel.episodes.0 + 1, funnel.episodes.1 + episode.best.sums.net());
         funnel.lasted = funnel.lasted + lasted;
         funnel.longest = funnel.longest.max(lasted);
+        if let Some(observed) = &mut self.observed {
+            observed.lasted(lasted);
+        }
         let Some(out) = &mut self.out else { return Ok(()) };
         write!(out, "episode,{},", episode.number)?;
         row(out, &self.names, &episode.best)?;
@@ -326,6 +336,9 @@ impl Account {
     }
 
     fn fill(&mut self, record: &Record<'_>) {
+        if let Some(observed) = &mut self.observed {
+            observed.fill(record);
+        }
         let Some((order, ordered, filled)) = self.orders.get_mut(&record.client()) else {
             return self.leftover(record, record.price());
         };
@@ -373,6 +386,10 @@ impl Account {
         let outcome = OUTCOMES.get(usize::from(record.code())).copied().unwrap_or("unknown");
         *self.funnel.intents.entry(outcome).or_default() += 1;
         self.funnel.parts.add(&parts);
+        if let Some(observed) = &mut self.observed {
+            let legs = intent.legs.map(|leg| (leg.qty, leg.value));
+            observed.ended(&intent.found, legs, parts.predicted, parts.realised);
+        }
         let Some(out) = &mut self.out else { return Ok(()) };
         write!(out, "intent,{},", intent.episode)?;
         row(out, &self.names, &intent.found)?;
@@ -407,7 +424,7 @@ fn share(amount: Money, part: Qty, whole: Qty) -> Money {
 }
 
 /// What an amount of the base asset is worth at a price.
-fn worth(base: Money, price: Price, scale: Scale) -> Money {
+pub(super) fn worth(base: Money, price: Price, scale: Scale) -> Money {
     // Down to 1e-16 of the base asset, so that the product fits.
     const FINE: i128 = 100_000_000;
     Money(base.0 / FINE * i128::from(price.0) / i128::from(scale.one()) * FINE)

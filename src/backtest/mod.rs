@@ -15,6 +15,7 @@ mod account;
 pub mod example;
 mod feeds;
 mod market;
+pub mod report;
 mod rows;
 mod run;
 mod timeline;

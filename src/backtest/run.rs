@@ -3,6 +3,7 @@
 use super::account::{Account, Funnel, Taken};
 use super::feeds::Feeds;
 use super::market::{Ahead, Places};
+use super::report::Observed;
 use super::rows::{Names, Rows};
 use super::timeline::Timeline;
 use super::trade::{Trade, VenueDelays, Venues};
@@ -14,7 +15,7 @@ use crate::engine::{Books, CapturedStage, CrewError, Plan, PlanError, RunReport}
 use crate::sim::delay::Delay;
 use crate::sim::setup::SetupError;
 use crate::telemetry::{Hop, HopRecorder, HopReport, Stamps};
-use crate::types::{InstrumentId, InstrumentSpec, Nanos, Stopwatch, VenueId};
+use crate::types::{InstrumentId, InstrumentSpec, Nanos, Price, Side, Stopwatch, VenueId};
 
 /// Why a backtest cannot be done, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -168,6 +169,17 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
         })
     }
 
+    /// Also keeps what a report needs, from the time of the first message on.
+    pub fn observe(&mut self, start: Nanos) {
+        let observed = Observed::new(&self.plan.config, &self.seeker.books, start);
+        self.account.observed = Some(Box::new(observed));
+    }
+
+    /// What was kept for a report, if any.
+    pub fn take_observed(&mut self) -> Option<Box<Observed>> {
+        self.account.observed.take()
+    }
+
     /// Plays all of it. `progress` is told now and then how many messages and bytes are done.
     ///
     /// # Errors
@@ -233,11 +245,16 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
         (file, now): (usize, Nanos),
         timeline: &mut Timeline<'_>,
     ) -> Result<(), BacktestError> {
-        let Backtest { feeds, seeker, trade, ahead, places, watch, .. } = self;
+        let Backtest { feeds, seeker, trade, ahead, places, account, watch, .. } = self;
         let at_once = ahead.is_none();
         feeds.play(record, (file, now), timeline, watch, &mut |stage, turned| {
             if at_once {
                 places.show(stage, turned.connection, trade.sim_mut());
+            }
+            if let Some(observed) = &mut account.observed {
+                for &slot in stage.moved() {
+                    observed.moved(slot, best(stage, slot), turned.at);
+                }
             }
             seeker.look(stage, turned.at, turned.stamps, watch);
         });
@@ -313,6 +330,13 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             hops: hops.report(),
         }
     }
+}
+
+/// A book's best bid and ask, where it has both and can be traded on.
+fn best(stage: &CapturedStage, slot: BookSlot) -> Option<(Price, Price)> {
+    let book = stage.book(slot).filter(|book| book.trust() == Trust::Live)?;
+    let best = |side| Some(book.ladder().best_level(side)?.price);
+    Some((best(Side::Buy)?, best(Side::Sell)?))
 }
 
 /// Records between two calls of the progress function.

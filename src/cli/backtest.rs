@@ -1,17 +1,19 @@
 //! `xarb backtest`: what captured markets would have given.
 
 use std::fs::File;
-use std::io::{BufWriter, Cursor, Write};
+use std::io::{BufReader, BufWriter, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::progress::Bar;
 use super::replay::{complain, per_second};
 use super::report::{amounts, line};
 use super::{ConfigArgs, Exit, Failure, out};
 use crate::backtest::example::{self, Story};
+use crate::backtest::report::{Fingerprint, Inputs, funnel_rows, page};
 use crate::backtest::{Backtest, BacktestError, Lists, Outcome, Timeline, VenueDelays};
 use crate::book::Trust;
 use crate::capture::Capture;
@@ -55,6 +57,9 @@ pub struct Args {
     /// Write what became of each opportunity to this file, as CSV
     #[arg(long, value_name = "OUT.csv")]
     ledger: Option<PathBuf>,
+    /// Write a page of charts and tables to this file, as HTML that needs nothing else
+    #[arg(long, value_name = "OUT.html")]
+    report: Option<PathBuf>,
     /// A first look: five minutes of two generated markets, without any file
     #[arg(long, conflicts_with_all = ["config", "captures"])]
     example: bool,
@@ -68,11 +73,13 @@ pub struct Args {
 /// # Errors
 /// [`Failure`] with the exit code.
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
-    let config = if args.example {
-        Config::parse(example::CONFIG_NAME, example::CONFIG, &args.config.overrides)?
+    let (config_name, config_text) = if args.example {
+        (example::CONFIG_NAME.to_owned(), example::CONFIG.to_owned())
     } else {
-        args.config.load()?
+        args.config.text()?
     };
+    let config = Config::parse(&config_name, &config_text, &args.config.overrides)?;
+    let mut prints = Vec::new();
     let start = Instant::now();
     let mut captures = Vec::new();
     let mut size = 0;
@@ -82,6 +89,9 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
             ["generated spot", "generated perpetual"].into_iter().zip(example::captures(story))
         {
             size += text.len() as u64;
+            if args.report.is_some() {
+                prints.push(fingerprint(name, &mut text.as_bytes())?);
+            }
             let capture = Capture::new(Box::new(Cursor::new(text.into_bytes())));
             captures.push((name.to_owned(), capture.map_err(|error| Failure::failed(error.to_string()))?));
         }
@@ -90,6 +100,10 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
         size += file.metadata().map_or(0, |metadata| metadata.len());
+        if args.report.is_some() {
+            let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
+            prints.push(fingerprint(&name, &mut BufReader::new(file))?);
+        }
         let capture =
             Capture::new(Box::new(file)).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
         captures.push((name, capture));
@@ -103,11 +117,26 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let from = timeline.next_at().unwrap_or_default();
     let backtest = Backtest::new(&config, delays, lists, from, HostClock::new());
     let mut backtest = backtest.map_err(refused)?;
+    // Before the run: a report that cannot be written should say so now.
+    let report_file = args.report.as_deref().map(create).transpose()?;
+    if report_file.is_some() {
+        backtest.observe(from);
+    }
     let mut bar = Bar::new(start, size, "backtest");
     let ran = backtest.run(&mut timeline, &mut |messages, bytes| bar.show(bytes, messages));
     bar.clear();
     let outcome = ran.map_err(refused)?;
     let wall = start.elapsed();
+    if let (Some(mut file), Some(observed)) = (report_file, backtest.take_observed()) {
+        let inputs = Inputs {
+            config: fingerprint(&config_name, &mut config_text.as_bytes())?,
+            overrides: args.config.overrides.clone(),
+            captures: prints,
+        };
+        let page = page(&outcome, &observed, &inputs);
+        let written = file.write_all(page.as_bytes()).and_then(|()| file.flush());
+        written.map_err(|error| Failure::failed(format!("cannot write the report: {error}")))?;
+    }
     let messages_per_s = per_second(outcome.messages, wall);
     if json {
         let mut report = report(&outcome);
@@ -147,6 +176,20 @@ fn delays(config: &Config) -> Result<Vec<VenueDelays>, Failure> {
         })
     });
     venues.collect()
+}
+
+/// SHA-256 over all that it reads.
+fn fingerprint(name: &str, from: &mut dyn Read) -> Result<Fingerprint, Failure> {
+    let (mut hash, mut part, mut bytes) = (Sha256::new(), vec![0; 1 << 16], 0);
+    loop {
+        let read = from.read(&mut part).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&part[..read]);
+        bytes += read as u64;
+    }
+    Ok(Fingerprint { name: name.to_owned(), bytes, sha256: const_hex::encode(hash.finalize()) })
 }
 
 fn create(path: &Path) -> Result<Box<dyn Write>, Failure> {
@@ -228,37 +271,15 @@ fn text(outcome: &Outcome) -> String {
 
 /// From seen to earned.
 fn funnel(outcome: &Outcome) -> Table {
-    let Outcome { funnel, run, .. } = outcome;
     let mut table = Table::new(&["from seen to earned", "count", "quote asset"]);
-    let mut row = |name: &str, number: Option<u64>, amount: Option<Money>| {
-        let amount = amount.map_or_else(String::new, rounded);
-        table.row([name.to_owned(), number.map_or_else(String::new, count), amount]);
-    };
-    row("directions evaluated", Some(outcome.evaluations), None);
-    for (reason, number) in run.refused.iter().filter(|(reason, _)| !funnel.refused.contains_key(**reason)) {
-        row(&format!("  {reason}"), Some(*number), None);
+    for row in funnel_rows(outcome) {
+        let name = format!("{}{}", "  ".repeat(row.depth), row.name);
+        table.row([
+            name,
+            row.count.map(count).unwrap_or_default(),
+            row.amount.map(rounded).unwrap_or_default(),
+        ]);
     }
-    row("opportunities", Some(funnel.opportunities.0), Some(funnel.opportunities.1));
-    row("  episodes of them, at their best", Some(funnel.episodes.0), Some(funnel.episodes.1));
-    for (reason, (number, net)) in &funnel.refused {
-        row(&format!("  refused: {reason}"), Some(*number), Some(*net));
-    }
-    row("intents", Some(run.intents), Some(funnel.parts.predicted));
-    for (outcome, number) in &funnel.intents {
-        row(&format!("  {outcome}"), Some(*number), None);
-    }
-    let [sent, some, full] = funnel.orders;
-    row("orders", Some(sent), None);
-    row("  filled in full", Some(full), None);
-    row("  filled in part", Some(some.saturating_sub(full)), None);
-    row("  not filled", Some(sent.saturating_sub(some)), None);
-    let [first, middle @ .., last] = funnel.parts.named();
-    row(first.0, None, Some(first.1));
-    for (name, amount) in middle {
-        row(&format!("  less {}", name.replace('_', " ")), None, Some(amount));
-    }
-    row(last.0, None, Some(last.1));
-    row("rests hedged later", None, Some(funnel.leftovers));
     table
 }
 

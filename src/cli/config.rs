@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use crate::config::Config;
+use crate::config::{Config, DEMO, DEMO_NAME};
 
 /// Where the configuration comes from.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -22,10 +22,19 @@ impl ConfigArgs {
     /// # Errors
     /// Exit code 2, with file, key, value and what was expected.
     pub fn load(&self) -> Result<Config, Failure> {
-        let Some(path) = &self.config else { return Ok(Config::demo(&self.overrides)?) };
+        let (name, text) = self.text()?;
+        Ok(Config::parse(&name, &text, &self.overrides)?)
+    }
+
+    /// What errors call it, and its text without overrides.
+    ///
+    /// # Errors
+    /// Exit code 2, with the file.
+    pub fn text(&self) -> Result<(String, String), Failure> {
+        let Some(path) = &self.config else { return Ok((DEMO_NAME.to_owned(), DEMO.to_owned())) };
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| Failure::usage(format!("{name}: cannot read the configuration: {error}")))?;
-        Ok(Config::parse(&name, &text, &self.overrides)?)
+        Ok((name, text))
     }
 }
