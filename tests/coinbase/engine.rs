@@ -5,12 +5,12 @@ use xarb::config::Config;
 use crate::run::{Pairing, fair, one_journal_a_seed, storm};
 
 const WITH_BINANCE: Pairing = [
-    ("coinbase.advanced", "BTC-USDT", "rest", "0.00001", "spot"),
-    ("binance.spot", "BTCUSDT", "ws", "0.00001", "spot"),
+    ("coinbase.advanced", "BTC-USDT", "rest", "0.00001", ("spot", "1")),
+    ("binance.spot", "BTCUSDT", "ws", "0.00001", ("spot", "1")),
 ];
 const WITH_KRAKEN: Pairing = [
-    ("coinbase.exchange", "BTC-USDT", "rest", "0.00001", "spot"),
-    ("kraken.spot", "BTC/USDT", "ws", "0.00001", "spot"),
+    ("coinbase.exchange", "BTC-USDT", "rest", "0.00001", ("spot", "1")),
+    ("kraken.spot", "BTC/USDT", "ws", "0.00001", ("spot", "1")),
 ];
 
 #[test]

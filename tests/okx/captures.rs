@@ -67,7 +67,7 @@ fn every_captured_book_matches_its_checksum() {
     }
     assert_eq!((messages, snapshots, updates, matched), (410, 3, 287, 290));
     for book in books.values() {
-        assert_eq!((book.len(Side::Buy), book.len(Side::Sell)), (400, 400));
+        assert_eq!((book.side(Side::Buy).len(), book.side(Side::Sell).len()), (400, 400));
     }
     symbols.sort();
     assert_eq!(symbols, ["BTC-USD-220527", "BTC-USDT", "UNI-USD-SWAP"]);

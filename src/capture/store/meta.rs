@@ -131,6 +131,7 @@ fn instrument_words(venue: &str, spec: &InstrumentSpec) -> Words {
         ("qty_digits", spec.qty_digits.to_string()),
         ("kind", kind.to_owned()),
         ("multiplier", number(spec.contract.multiplier)),
+        ("wire_unit", number(spec.contract.wire_unit)),
         ("settle", spec.contract.settle.to_string()),
         ("open", spec.open.to_string()),
     ])
@@ -158,7 +159,12 @@ fn instrument(words: &Words) -> Result<InstrumentSpec, &'static str> {
         min_notional: Money::parse(word("min_notional")?).ok_or("min_notional")?,
         price_digits: digits("price_digits")?,
         qty_digits: digits("qty_digits")?,
-        contract: Contract { kind, multiplier: number("multiplier")?, wire_unit: scale.one(), settle: asset("settle")? },
+        contract: Contract {
+            kind,
+            multiplier: number("multiplier")?,
+            wire_unit: number("wire_unit")?,
+            settle: asset("settle")?,
+        },
         open: word("open")?.parse().map_err(|_| "open")?,
     })
 }

@@ -29,7 +29,7 @@
 //! |---|---|
 //! | `xarb` | `version`, `source` (`record`, `demo` or `import`) |
 //! | `xarb.venue` | `venue`, `taker_fee` as a share of the value, `clock_offset_ns` = the venue's clock minus the recorder's, `encoding` = `json` or `sbe`; those that are known |
-//! | `xarb.instrument` | `venue`, `symbol`, `name`, `base`, `quote`, `scale`, `tick`, `lot`, `min_qty`, `max_qty`, `min_notional`, `price_digits`, `qty_digits`, `kind` (`spot`, `linear`, `inverse`), `multiplier`, `settle`, `open` |
+//! | `xarb.instrument` | `venue`, `symbol`, `name`, `base`, `quote`, `scale`, `tick`, `lot`, `min_qty`, `max_qty`, `min_notional`, `price_digits`, `qty_digits`, `kind` (`spot`, `linear`, `inverse`), `multiplier`, `wire_unit`, `settle`, `open` |
 //! | `xarb.integrity` | `dropped`: messages that the recorder lost so far; the last one counts |
 //!
 //! # Torn files

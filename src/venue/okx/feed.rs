@@ -222,7 +222,7 @@ impl Book {
     /// Levels as they were decoded, in the scale and the units of the book.
     fn levels(&self, levels: &mut [Level], from: Scale) -> Result<(), FeedError> {
         to_book_scale(levels, from, self.scale)?;
-        match self.sizes.levels_from_wire(levels) {
+        match self.sizes.levels_in_base(levels) {
             true => Ok(()),
             false => Err(FeedError::Malformed { at: 0, what: "sizes of whole units of quantity" }),
         }

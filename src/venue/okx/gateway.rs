@@ -177,7 +177,7 @@ impl OkxGateway {
     ) {
         let Some(spec) = self.traded.get(place).map(|traded| &traded.spec) else { return };
         let scale = spec.scale;
-        let Some(size) = Sizes::of(spec).to_wire(qty.0) else {
+        let Some(size) = Sizes::of(spec).size_of(qty.0) else {
             let code = super::error::cut("no whole number of the venue's sizes");
             return out.reports.push(Report::CancelError { client, class: Class::Refused, code });
         };

@@ -44,7 +44,7 @@ impl Numbers {
     pub fn new(spec: &InstrumentSpec) -> Numbers {
         let sizes = Sizes::of(spec);
         // A lot is a size of the venue's, by how it came about.
-        let lot = sizes.to_wire(spec.lot.0).unwrap_or(1);
+        let lot = sizes.size_of(spec.lot.0).unwrap_or(1);
         Numbers {
             price: Decimals::of_step(spec.tick.0, spec.scale),
             size: Decimals::of_step(lot, spec.scale),
@@ -55,7 +55,7 @@ impl Numbers {
 
     /// From behind the client id to the end of the order.
     fn write(&self, pen: &mut Pen<'_>, order: &Draft, terms: &str) -> Result<(), EncodeError> {
-        let size = self.sizes.to_wire(order.qty.0).ok_or(EncodeError::Filter(SpecError::OffLot))?;
+        let size = self.sizes.size_of(order.qty.0).ok_or(EncodeError::Filter(SpecError::OffLot))?;
         if order.reduce_only && !self.has_positions {
             return Err(EncodeError::Unsupported);
         }

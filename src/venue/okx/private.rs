@@ -478,7 +478,7 @@ fn scaled(text: &str, scale: Scale) -> Result<i64, Unreadable> {
 
 /// A size as a quantity.
 fn size(text: &str, spec: &InstrumentSpec) -> Result<Qty, Unreadable> {
-    let size = Sizes::of(spec).from_wire(scaled(text, spec.scale)?);
+    let size = Sizes::of(spec).qty_of(scaled(text, spec.scale)?);
     size.map(Qty).ok_or("a size that is no quantity")
 }
 

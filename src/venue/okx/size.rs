@@ -31,7 +31,7 @@ impl Sizes {
 
     /// A size of the venue's as a quantity; `None` when it is none that fits.
     #[inline]
-    pub fn from_wire(self, size: i64) -> Option<i64> {
+    pub fn qty_of(self, size: i64) -> Option<i64> {
         if self == Sizes::SAME {
             return Some(size);
         }
@@ -40,7 +40,7 @@ impl Sizes {
 
     /// A quantity as a size of the venue's; `None` when it is none.
     #[inline]
-    pub fn to_wire(self, qty: i64) -> Option<i64> {
+    pub fn size_of(self, qty: i64) -> Option<i64> {
         if self == Sizes::SAME {
             return Some(qty);
         }
@@ -49,10 +49,10 @@ impl Sizes {
 
     /// The same of levels of the venue's; false when one does not fit.
     #[inline]
-    pub fn levels_from_wire(self, levels: &mut [Level]) -> bool {
+    pub fn levels_in_base(self, levels: &mut [Level]) -> bool {
         self == Sizes::SAME
             || levels.iter_mut().all(|level| {
-                let qty = self.from_wire(level.qty.0);
+                let qty = self.qty_of(level.qty.0);
                 level.qty.0 = qty.unwrap_or(0);
                 qty.is_some()
             })
@@ -81,13 +81,13 @@ mod tests {
             (one, 7, 7),
             (one / 100, -one, -one / 100),
         ] {
-            assert_eq!((of(unit).from_wire(size), of(unit).to_wire(qty)), (Some(qty), Some(size)), "{unit}");
+            assert_eq!((of(unit).qty_of(size), of(unit).size_of(qty)), (Some(qty), Some(size)), "{unit}");
         }
-        assert_eq!((of(one / 100).from_wire(99), of(one * 10).to_wire(5)), (None, None));
-        assert_eq!((of(one * 10).from_wire(i64::MAX), of(one / 100).to_wire(i64::MAX / 10)), (None, None));
+        assert_eq!((of(one / 100).qty_of(99), of(one * 10).size_of(5)), (None, None));
+        assert_eq!((of(one * 10).qty_of(i64::MAX), of(one / 100).size_of(i64::MAX / 10)), (None, None));
         let mut levels = [Level::new(1, 500), Level::new(2, 0)];
-        assert!(of(one / 100).levels_from_wire(&mut levels));
+        assert!(of(one / 100).levels_in_base(&mut levels));
         assert_eq!(levels, [Level::new(1, 5), Level::new(2, 0)]);
-        assert!(!of(one / 100).levels_from_wire(&mut [Level::new(1, 501)]));
+        assert!(!of(one / 100).levels_in_base(&mut [Level::new(1, 501)]));
     }
 }

@@ -153,10 +153,10 @@ fn spec(row: &Row<'_>) -> Option<InstrumentSpec> {
     };
     let sizes = Sizes::of(&spec);
     Some(InstrumentSpec {
-        lot: Qty(sizes.from_wire(spec.lot.0)?),
-        min_qty: Qty(sizes.from_wire(spec.min_qty.0)?),
+        lot: Qty(sizes.qty_of(spec.lot.0)?),
+        min_qty: Qty(sizes.qty_of(spec.min_qty.0)?),
         // More than fits is no limit that could be met.
-        max_qty: Qty(sizes.from_wire(spec.max_qty.0).unwrap_or(i64::MAX)),
+        max_qty: Qty(sizes.qty_of(spec.max_qty.0).unwrap_or(i64::MAX)),
         ..spec
     })
 }
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!((specs[0].price_digits, specs[0].qty_digits), (1, 8));
         // A hundred contracts of 0.01 BTC at 60,000.
         let value = specs[2].contract.value(Price(6_000_000_000_000), Qty(100_000_000), specs[2].scale);
-        assert_eq!(Sizes::of(&specs[2]).to_wire(100_000_000), Some(10_000_000_000));
+        assert_eq!(Sizes::of(&specs[2]).size_of(100_000_000), Some(10_000_000_000));
         assert_eq!(value.unwrap().to_string(), "60000");
         let rows = rows(ROWS.as_bytes()).unwrap();
         assert_eq!(

@@ -115,7 +115,7 @@ pub fn read(body: &[u8], scale: Scale, sizes: Sizes) -> Option<Snapshot> {
         let level = |row: &Vec<Cow<str>>| {
             let [price, size, ..] = &row[..] else { return None };
             let number = |text: &str| parse(text.as_bytes(), scale).ok().filter(|number| *number > 0);
-            Some(Level::new(number(price)?, sizes.from_wire(number(size)?)?))
+            Some(Level::new(number(price)?, sizes.qty_of(number(size)?)?))
         };
         rows.iter().map(level).collect()
     };

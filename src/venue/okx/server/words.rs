@@ -26,12 +26,12 @@ pub fn decimal(value: i64, scale: Scale) -> String {
 /// A quantity as the venue counts it.
 pub fn size(qty: Qty, spec: &InstrumentSpec) -> String {
     // Quantities are of whole lots, which are sizes.
-    decimal(Sizes::of(spec).to_wire(qty.0).unwrap_or(0), spec.scale)
+    decimal(Sizes::of(spec).size_of(qty.0).unwrap_or(0), spec.scale)
 }
 
 /// The quantity in such a text, which must be plain digits with at most a point.
 pub fn parse_size(text: &str, spec: &InstrumentSpec) -> Option<Qty> {
-    parse_price(text, spec).and_then(|size| Sizes::of(spec).from_wire(size)).map(Qty)
+    parse_price(text, spec).and_then(|size| Sizes::of(spec).qty_of(size)).map(Qty)
 }
 
 /// The price in a text of plain digits with at most a point.
