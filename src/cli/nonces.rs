@@ -35,7 +35,7 @@ impl NonceKeeper {
                 eprintln!("xarb: {shown}: no mark of nonces that were used before: they start by the clock")
             }
             Found::Torn => {
-                eprintln!("xarb: {shown}: the mark of nonces is damaged: they start by the clock")
+                eprintln!("xarb: {shown}: the mark of nonces is damaged: they start a day ahead of the clock")
             }
         }
         Ok(NonceKeeper { file: Some(file), failing: false })

@@ -19,6 +19,10 @@ const NAME: &str = "nonces";
 /// by less than half of it delays nothing.
 const BLOCK: u64 = 120_000_000;
 
+/// How far above the clock the nonces of a run start whose mark was damaged: quick restarts leave
+/// those in use ahead of it, by [`BLOCK`] each at most.
+const MARGIN: u64 = 86_400_000_000;
+
 /// The file, and what it says. One process at a time may use it.
 #[derive(Debug)]
 pub struct NonceFile {
@@ -65,8 +69,8 @@ fn read(path: &Path) -> io::Result<Found> {
 }
 
 impl NonceFile {
-    /// Reads the mark of the last run, or falls to the clock where there is none, and sets the first
-    /// block of this one aside.
+    /// Reads the mark of the last run, or falls to the clock where there is none (a day ahead of it, where
+    /// there was one), and sets the first block of this one aside.
     ///
     /// # Errors
     /// When the file cannot be read or written: nothing may be signed then.
@@ -74,7 +78,11 @@ impl NonceFile {
         fs::create_dir_all(folder)?;
         let path = folder.join(NAME);
         let found = read(&path)?;
-        let from = if let Found::Mark(mark) = found { mark } else { 0 };
+        let from = match found {
+            Found::Mark(mark) => mark,
+            Found::Torn => by_clock(now).saturating_add(MARGIN),
+            Found::Nothing => 0,
+        };
         let mut file = NonceFile { path, from, below: 0 };
         file.renew(now)?;
         Ok((file, found))
@@ -204,8 +212,8 @@ mod tests {
             assert_eq!(read(&folder.file()).unwrap(), Found::Torn, "byte {at}");
         }
         let (file, found) = NonceFile::open(&folder.0, NOW).unwrap();
-        assert_eq!((found, file.from(), file.below()), (Found::Torn, 0, by_clock(NOW) + BLOCK));
-        assert_eq!(fs::read(folder.file()).unwrap(), whole);
+        let from = by_clock(NOW) + MARGIN;
+        assert_eq!((found, file.from(), file.below()), (Found::Torn, from, from + BLOCK));
         // A half-written successor is not looked at.
         fs::write(folder.0.join("nonces.new"), b"xarb non").unwrap();
         assert_eq!(NonceFile::open(&folder.0, NOW).unwrap().1, Found::Mark(file.below()));

@@ -183,7 +183,8 @@ fn nanos(ns: f64) -> String {
 
 /// A time of the day; over more than a day with the date, below seconds with parts of them.
 fn time(at: f64, span: f64) -> String {
-    let text = Nanos((at * 1e9).round() as i64).rfc3339(3);
+    // A double holds a time of these years to a quarter of a microsecond.
+    let text = Nanos((at * 1e3).round() as i64 * 1_000_000).rfc3339(3);
     let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
     let (date, clock) = (part(5, 10), part(11, 16));
     match span {
@@ -224,8 +225,8 @@ mod tests {
 
     #[test]
     fn times_are_as_fine_as_the_span_asks() {
-        let at = 1_700_000_000.25;
-        let cases = [(2.0, "22:13:20.250"), (60.0, "22:13:20"), (7_200.0, "22:13"), (1e6, "11-14 22:13")];
+        let at = 1_700_000_000.5;
+        let cases = [(2.0, "22:13:20.500"), (60.0, "22:13:20"), (7_200.0, "22:13"), (1e6, "11-14 22:13")];
         for (span, text) in cases {
             assert_eq!(time(at, span), text, "{span}");
         }
