@@ -20,7 +20,7 @@ use crate::engine::RunReport;
 use crate::host::HostClock;
 use crate::sim::delay::Delay;
 use crate::telemetry::{Table, table::count};
-use crate::types::Money;
+use crate::types::{Money, Nanos};
 
 const AFTER_HELP: &str = "\
 Messages of all captures are merged by local time; which of them feeds which venue of the
@@ -55,6 +55,12 @@ pub struct Args {
     /// Write what became of each opportunity to this file, as CSV
     #[arg(long, value_name = "OUT.csv")]
     ledger: Option<PathBuf>,
+    /// Trade from this time on, in ns since the epoch; what is before only builds the books
+    #[arg(long, value_name = "N")]
+    from_ns: Option<i64>,
+    /// Stop after the last record at or before this time, in ns since the epoch
+    #[arg(long, value_name = "N")]
+    until_ns: Option<i64>,
     /// A first look: five minutes of two generated markets, without any file
     #[arg(long, conflicts_with_all = ["config", "captures"])]
     example: bool,
@@ -94,7 +100,13 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
             Capture::new(Box::new(file)).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
         captures.push((name, capture));
     }
+    if let (Some(from), Some(until)) = (args.from_ns, args.until_ns)
+        && from > until
+    {
+        return Err(Failure::usage(format!("--from-ns {from} is behind --until-ns {until}")));
+    }
     let mut timeline = Timeline::new(captures);
+    timeline.end_at(args.until_ns.map_or(Nanos::MAX, Nanos));
     let delays = delays(&config)?;
     let lists = Lists {
         opportunities: args.opportunities.as_deref().map(create).transpose()?,
@@ -103,6 +115,9 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let from = timeline.next_at().unwrap_or_default();
     let backtest = Backtest::new(&config, delays, lists, from, HostClock::new());
     let mut backtest = backtest.map_err(refused)?;
+    if let Some(from) = args.from_ns {
+        backtest.look_from(Nanos(from));
+    }
     let mut bar = Bar::new(start, size, "backtest");
     let ran = backtest.run(&mut timeline, &mut |messages, bytes| bar.show(bytes, messages));
     bar.clear();
