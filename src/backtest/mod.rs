@@ -17,6 +17,7 @@ mod feeds;
 mod market;
 mod rows;
 mod run;
+pub mod sweep;
 mod timeline;
 mod trade;
 

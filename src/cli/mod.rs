@@ -23,6 +23,7 @@ mod replay;
 mod report;
 mod run;
 mod stats;
+mod sweep;
 
 pub use config::ConfigArgs;
 
@@ -111,6 +112,7 @@ enum Command {
     /// Show what captures are like: rates, gaps, delays, crossings between venues
     Stats(stats::Args),
     Backtest(backtest::Args),
+    Sweep(sweep::Args),
     /// Show the exact bytes of an order or a signature, and send nothing
     Preview(preview::Args),
 }
@@ -136,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(args, cli.json),
         Command::Stats(args) => stats::run(args, cli.json),
         Command::Backtest(args) => backtest::run(args, cli.json),
+        Command::Sweep(args) => sweep::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };
     let exit = outcome.unwrap_or_else(|failure| {
