@@ -10,3 +10,5 @@ mod orders;
 mod reference;
 #[path = "backtest/run.rs"]
 mod run;
+#[path = "backtest/sweep.rs"]
+mod sweep;

@@ -18,6 +18,7 @@ mod market;
 pub mod report;
 mod rows;
 mod run;
+pub mod sweep;
 mod timeline;
 mod trade;
 

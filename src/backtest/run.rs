@@ -101,6 +101,8 @@ struct Seeker {
     /// Books whose directions were all looked at, and how much was found by then.
     looked: Vec<(BookSlot, usize)>,
     hops: HopRecorder,
+    /// Before it, messages only build the books.
+    from: Nanos,
 }
 
 /// Where a backtest writes, if at all.
@@ -152,6 +154,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             found: Vec::new(),
             looked: Vec::new(),
             hops: HopRecorder::new(),
+            from: Nanos(i64::MIN),
         };
         let feed_delays: Vec<Delay> = delays.into_iter().map(|venue| venue.feed).collect();
         let late = feed_delays.iter().any(|delay| delay.most() > Nanos::ZERO);
@@ -178,6 +181,12 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
     /// What was kept for a report, if any.
     pub fn take_observed(&mut self) -> Option<Box<Observed>> {
         self.account.observed.take()
+    }
+
+    /// Looks for opportunities from that time on; messages before it only build the books, and the
+    /// basis where there is one.
+    pub fn look_from(&mut self, from: Nanos) {
+        self.seeker.from = from;
     }
 
     /// Plays all of it. `progress` is told now and then how many messages and bytes are done.
@@ -345,11 +354,14 @@ const PROGRESS_EVERY: u64 = 4_096;
 impl Seeker {
     /// Looks at both directions of every pair of each book that the last turn moved.
     fn look(&mut self, stage: &CapturedStage, now: Nanos, stamps: Stamps, watch: &impl Stopwatch) {
-        let Seeker { detector, bases, found, looked, hops, .. } = self;
+        let Seeker { detector, bases, found, looked, hops, from, .. } = self;
         for &slot in stage.moved() {
             let (mut books, began) = (stage, watch.ticks());
             if let Some(bases) = bases {
                 bases.follow(&mut books, slot, now, detector);
+            }
+            if now < *from {
+                continue;
             }
             detector.evaluate(&mut books, slot, now, |opportunity| {
                 let mut stamps = stamps;

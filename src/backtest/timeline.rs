@@ -9,6 +9,8 @@ const MOST_ERRORS: usize = 10;
 /// Captures being read together. Holds one record of each.
 pub struct Timeline<'a> {
     sources: Vec<Source<'a>>,
+    /// Nothing later is given out.
+    until: Nanos,
 }
 
 /// One capture.
@@ -30,19 +32,25 @@ impl<'a> Timeline<'a> {
             source.read(Record::default());
             source
         };
-        Timeline { sources: captures.into_iter().map(source).collect() }
+        Timeline { sources: captures.into_iter().map(source).collect(), until: Nanos::MAX }
+    }
+
+    /// Ends it with the last record at or before that time.
+    pub fn end_at(&mut self, until: Nanos) {
+        self.until = until;
     }
 
     /// The time of the next record.
     pub fn next_at(&self) -> Option<Nanos> {
-        self.sources.iter().filter_map(|source| Some(source.head.as_ref()?.0)).min()
+        let heads = self.sources.iter().filter_map(|source| Some(source.head.as_ref()?.0));
+        heads.min().filter(|next| *next <= self.until)
     }
 
     /// Puts the next record into `record`; which file it is of. What was in `record` is reused.
     pub fn next(&mut self, record: &mut Record) -> Option<(usize, Nanos)> {
         let heads = self.sources.iter().enumerate();
         let heads = heads.filter_map(|(file, source)| Some((source.head.as_ref()?.0, file)));
-        let (at, file) = heads.min()?;
+        let (at, file) = heads.min().filter(|(next, _)| *next <= self.until)?;
         let source = self.sources.get_mut(file)?;
         let (_, head) = source.head.take()?;
         source.report.messages += u64::from(head.kind == RecordKind::Text);

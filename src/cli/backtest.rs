@@ -22,7 +22,7 @@ use crate::engine::RunReport;
 use crate::host::HostClock;
 use crate::sim::delay::Delay;
 use crate::telemetry::{Table, table::count};
-use crate::types::Money;
+use crate::types::{Money, Nanos};
 
 const AFTER_HELP: &str = "\
 Messages of all captures are merged by local time; which of them feeds which venue of the
@@ -60,6 +60,12 @@ pub struct Args {
     /// Write a page of charts and tables to this file, as HTML that needs nothing else
     #[arg(long, value_name = "OUT.html")]
     report: Option<PathBuf>,
+    /// Trade from this time on, in ns since the epoch; what is before only builds the books
+    #[arg(long, value_name = "N")]
+    from_ns: Option<i64>,
+    /// Stop after the last record at or before this time, in ns since the epoch
+    #[arg(long, value_name = "N")]
+    until_ns: Option<i64>,
     /// A first look: five minutes of two generated markets, without any file
     #[arg(long, conflicts_with_all = ["config", "captures"])]
     example: bool,
@@ -108,7 +114,13 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
             Capture::new(Box::new(file)).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
         captures.push((name, capture));
     }
+    if let (Some(from), Some(until)) = (args.from_ns, args.until_ns)
+        && from > until
+    {
+        return Err(Failure::usage(format!("--from-ns {from} is behind --until-ns {until}")));
+    }
     let mut timeline = Timeline::new(captures);
+    timeline.end_at(args.until_ns.map_or(Nanos::MAX, Nanos));
     let delays = delays(&config)?;
     let lists = Lists {
         opportunities: args.opportunities.as_deref().map(create).transpose()?,
@@ -121,6 +133,9 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let report_file = args.report.as_deref().map(create).transpose()?;
     if report_file.is_some() {
         backtest.observe(from);
+    }
+    if let Some(from) = args.from_ns {
+        backtest.look_from(Nanos(from));
     }
     let mut bar = Bar::new(start, size, "backtest");
     let ran = backtest.run(&mut timeline, &mut |messages, bytes| bar.show(bytes, messages));

@@ -24,6 +24,7 @@ mod replay;
 mod report;
 mod run;
 mod stats;
+mod sweep;
 
 pub use config::ConfigArgs;
 
@@ -112,6 +113,7 @@ enum Command {
     /// Show what captures are like: rates, gaps, delays, crossings between venues
     Stats(stats::Args),
     Backtest(backtest::Args),
+    Sweep(sweep::Args),
     /// Show the exact bytes of an order or a signature, and send nothing
     Preview(preview::Args),
 }
@@ -137,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(args, cli.json),
         Command::Stats(args) => stats::run(args, cli.json),
         Command::Backtest(args) => backtest::run(args, cli.json),
+        Command::Sweep(args) => sweep::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };
     let exit = outcome.unwrap_or_else(|failure| {

@@ -46,3 +46,32 @@ impl Bar {
         }
     }
 }
+
+/// Steps that several threads take, with the time that the rest will need; only for people.
+pub struct Steps {
+    bar: ProgressBar,
+}
+
+impl Steps {
+    /// A bar of that many steps.
+    pub fn new(steps: usize) -> Steps {
+        // The target is hidden where stderr is no terminal.
+        let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{bar:30} {pos} of {len}, {elapsed} so far, {eta} to go");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Steps { bar }
+    }
+
+    /// One more is done.
+    pub fn step(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Takes it away.
+    pub fn clear(self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -39,7 +39,7 @@ pub struct ClientIdParts {
     pub run: u32,
     /// The order's number in the run; below 2^36.
     pub counter: u64,
-    /// The leg within the intent, 0 to 15.
+    /// The leg within the intent, hedges from 8; of an order begun or signed ahead, its side. 0 to 15.
     pub leg: u8,
     /// Keyed tag over the other parts: an id that lacks it is not ours. Below 2^48.
     pub tag: u64,
@@ -105,7 +105,7 @@ impl ClientId {
             | ((bits >> 80) as u64 & 0x3fff) << 22
     }
 
-    /// The leg within the intent.
+    /// See [`ClientIdParts::leg`].
     #[inline]
     pub const fn leg(self) -> u8 {
         (self.0 >> 48) as u8 & 15
