@@ -564,6 +564,9 @@ fn orders_begun_ahead_are_completed_once_and_retired_with_their_session() {
         idle(&mut world);
         assert_eq!(world.desk.venues[0].begun, waiting + turn, "one for the one that went");
     }
+    let now = world.now;
+    let pool = world.exec.report(&mut world.desk, now).pool;
+    assert_eq!(pool.guessed, 9, "the touch in the size of before, from the second order on");
     let ids: std::collections::BTreeSet<_> = world.desk.sent.iter().map(|(_, draft)| draft.client).collect();
     assert_eq!(ids.len(), world.desk.sent.len(), "no id twice");
     world.exec.on_report(VenueId(0), &Report::Down("gone"), world.now, &mut world.desk);

@@ -8,15 +8,16 @@
 //!
 //! The pool holds whole orders for the likeliest prices and sizes, signed in idle time. One that is
 //! taken is gone; one that nears its end is wiped and signed anew; a miss costs what signing costs.
-//! In a session nothing is signed, and any price and size will do: a few orders of each market and
-//! side wait with all but those and the time written down, masked and given an id.
+//! In a session nothing is signed: a few orders of each market and side wait with all but the time
+//! written down, masked and given an id. Their price and size are what the next order will likely
+//! have; when it has others, those two are written anew.
 
 use zeroize::Zeroize;
 
 use super::{Ids, Recorded};
 use crate::account::Market;
 use crate::risk::{Admitted, Caps, Stopped};
-use crate::types::{ClientId, Draft, Kind, Nanos, Side, Tif, VenueId};
+use crate::types::{ClientId, Draft, Kind, Nanos, Price, Qty, Side, Tif, VenueId};
 use crate::venue::{EncodeError, Gateway, Lane, OrderBytes};
 
 /// One order's bytes, ready to go. Used once:
@@ -145,6 +146,8 @@ pub struct PoolCounts {
     pub lapses: u64,
     /// Orders signed ahead.
     pub signed: u64,
+    /// Orders begun ahead whose price and size were guessed right.
+    pub guessed: u64,
 }
 
 /// What an order signed ahead is good for.
@@ -171,13 +174,36 @@ impl Key {
 /// Orders begun ahead for each market and side.
 pub const BEGUN: usize = 4;
 
+/// An order begun, and the price and size that it was begun with.
+struct Waiting {
+    bytes: OrderBytes,
+    guess: (Price, Qty),
+}
+
 /// Orders begun for one market and side.
 #[derive(Default)]
 struct Seat {
     /// The one to be used first is last.
-    begun: Vec<OrderBytes>,
+    begun: Vec<Waiting>,
     /// The venue's orders cannot be begun, or not in this session.
     refused: bool,
+}
+
+impl Seat {
+    fn lacks(&self) -> bool {
+        !self.refused && self.begun.len() < BEGUN
+    }
+}
+
+/// What is to be done in idle time about the orders begun for one market and side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// Nothing.
+    Nothing,
+    /// Fewer than enough of them wait.
+    Another,
+    /// The first of them has a price or size that is not likely any more.
+    AnotherGuess,
 }
 
 /// The buffers, the orders signed ahead, and those begun.
@@ -246,13 +272,11 @@ impl Presign {
     pub fn find(&mut self, draft: &Draft, now: Nanos, fits: impl Fn(ClientId) -> bool) -> Option<ClientId> {
         if let Some(seat) = self.seat(draft) {
             let begun = &mut self.seats[seat].begun;
-            while let Some(bytes) = begun.pop() {
-                if fits(bytes.client) {
-                    let client = bytes.client;
-                    begun.push(bytes);
-                    return Some(client);
+            while let Some(waiting) = begun.last() {
+                if fits(waiting.bytes.client) {
+                    return Some(waiting.bytes.client);
                 }
-                self.dirty.push(bytes);
+                self.dirty.extend(begun.pop().map(|waiting| waiting.bytes));
             }
         }
         if self.keys.is_empty() { None } else { self.signed(draft, now).filter(|id| fits(*id)) }
@@ -299,10 +323,11 @@ impl Presign {
             self.counts.misses += 1;
         }
         let begun = self.seat(draft).map(|seat| &mut self.seats[seat].begun);
-        let Some(mut bytes) = begun.and_then(|begun| begun.pop_if(|bytes| bytes.client == draft.client))
-        else {
+        let own = |waiting: &mut Waiting| waiting.bytes.client == draft.client;
+        let Some(Waiting { mut bytes, guess }) = begun.and_then(|begun| begun.pop_if(own)) else {
             return self.encode(gateway, draft, false, now);
         };
+        self.counts.guessed += u64::from(guess == (draft.price, draft.qty));
         match gateway.complete(draft, now, &mut bytes) {
             Ok(()) => Ok(Ready { bytes, draft: *draft, ahead: false }),
             Err(error) => {
@@ -312,16 +337,16 @@ impl Presign {
         }
     }
 
-    /// Begins an order like this one; its id is taken from `ids`. False when that cannot be done: it is
-    /// not tried again before the venue's orders are retired.
+    /// Begins an order like this one; its id is taken from `ids`. False when enough of them wait, or when
+    /// that cannot be done: it is not tried again before the venue's orders are retired.
     pub fn begin(&mut self, draft: &Draft, gateway: &mut dyn Gateway, ids: &mut Ids) -> bool {
-        let Some(seat) = self.seat(draft) else { return false };
+        let Some(seat) = self.seat(draft).filter(|seat| self.seats[*seat].lacks()) else { return false };
         let mut bytes = self.buffer();
-        let draft = Draft { client: ids.take(draft.side as u8), ..*draft };
-        match gateway.begin(&draft, &mut bytes) {
+        let own = Draft { client: ids.take(draft.side as u8), ..*draft };
+        match gateway.begin(&own, &mut bytes) {
             Ok(()) => {
                 // The oldest is used first, so that counters leave in order.
-                self.seats[seat].begun.insert(0, bytes);
+                self.seats[seat].begun.insert(0, Waiting { bytes, guess: (draft.price, draft.qty) });
                 true
             }
             Err(_) => {
@@ -332,10 +357,26 @@ impl Presign {
         }
     }
 
-    /// Whether fewer than enough orders like this one wait.
-    pub fn lacks(&self, draft: &Draft) -> bool {
-        let seat = self.seat(draft).map(|seat| &self.seats[seat]);
-        seat.is_some_and(|seat| !seat.refused && seat.begun.len() < BEGUN)
+    /// Begins the order anew that will be used first, where its price and size are not the likely ones
+    /// any more. Those behind it follow when they are the first.
+    pub fn renew(&mut self, draft: &Draft, gateway: &mut dyn Gateway) {
+        let Some(seat) = self.seat(draft) else { return };
+        let Some(Waiting { bytes, guess }) = self.seats[seat].begun.last_mut() else { return };
+        *guess = (draft.price, draft.qty);
+        if gateway.begin(&Draft { client: bytes.client, ..*draft }, bytes).is_err() {
+            let waiting = self.seats[seat].begun.pop();
+            self.dirty.extend(waiting.map(|waiting| waiting.bytes));
+        }
+    }
+
+    /// What is to be done about orders like this one.
+    pub fn need(&self, draft: &Draft) -> Need {
+        let Some(seat) = self.seat(draft).map(|seat| &self.seats[seat]) else { return Need::Nothing };
+        match seat.begun.last() {
+            _ if seat.lacks() => Need::Another,
+            Some(waiting) if waiting.guess != (draft.price, draft.qty) => Need::AnotherGuess,
+            _ => Need::Nothing,
+        }
     }
 
     fn encode(
@@ -427,7 +468,7 @@ impl Presign {
     pub fn retire(&mut self, venue: VenueId) {
         for (at, seat) in self.seats.iter_mut().enumerate() {
             if at / Side::BOTH.len() % self.venues == usize::from(venue.0) {
-                self.dirty.append(&mut seat.begun);
+                self.dirty.extend(seat.begun.drain(..).map(|waiting| waiting.bytes));
                 seat.refused = false;
             }
         }

@@ -4,6 +4,7 @@ use super::executor::{next_id, view};
 use super::hedge::{Decision, Residual, decide, is_dust};
 use super::journal::{Entry, Kind};
 use super::plan::{Intent, Outcome};
+use super::presign::Need;
 use super::{Alert, Context, Executor};
 use crate::detect::Refused;
 use crate::risk::ioc;
@@ -47,23 +48,38 @@ impl Executor {
         ids > 0 || wiped || signed > 0 || begun
     }
 
-    /// Begins one order that is lacking, in a session that takes orders.
+    /// Begins one order that is lacking, in a session that takes orders; true when there was one. Those
+    /// that wait get the price and size that the next one will likely have: the touch, in the size of
+    /// before.
     fn begin_ahead(&mut self, ctx: &mut dyn Context) -> bool {
         for market in self.markets.iter() {
             if self.venues[usize::from(market.venue.0)].frozen {
                 continue;
             }
+            let size = self.recent[usize::from(market.instrument.0)][0];
+            let quote = ctx.quote(market.venue, market.instrument);
+            let quote = quote.filter(|quote| quote.live && size > Qty::ZERO);
             for side in Side::BOTH {
-                let like = ioc(market.venue, market.instrument, side, Price(0), Qty(0));
-                if !self.presign.lacks(&like) {
+                let price = match (&quote, side) {
+                    (None, _) => Price(0),
+                    (Some(quote), Side::Buy) => quote.ask.price,
+                    (Some(quote), Side::Sell) => quote.bid.price,
+                };
+                let like = ioc(market.venue, market.instrument, side, price, size);
+                let need = self.presign.need(&like);
+                if need == Need::Nothing {
                     continue;
                 }
                 let gateway = ctx.gateway(market.venue);
-                if gateway.form() == Form::Session
-                    && gateway.ready()
-                    && self.presign.begin(&like, gateway, &mut self.ids)
-                {
-                    return true;
+                if gateway.form() != Form::Session || !gateway.ready() {
+                    continue;
+                }
+                match need {
+                    // Without a price nothing better is known.
+                    Need::AnotherGuess if quote.is_none() => {}
+                    Need::AnotherGuess => self.presign.renew(&like, gateway),
+                    _ if self.presign.begin(&like, gateway, &mut self.ids) => return true,
+                    _ => {}
                 }
             }
         }

@@ -28,9 +28,10 @@ pub trait Gateway: Send {
     /// after the first call for an instrument. The bytes are good until `out.expires`.
     fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError>;
 
-    /// Writes down, in idle time, all of an order but its price, size and time, so that they alone are
-    /// left to be written when it fires: see [`Gateway::complete`]. An order that is never completed
-    /// leaves nothing behind at the gateway.
+    /// Writes down, in idle time, all of an order but its time, so that little is left to be written
+    /// when it fires: see [`Gateway::complete`]. Its price and size are a guess, and left out where
+    /// the venue's filters refuse them. An order that is never completed leaves nothing behind at
+    /// the gateway, and may be begun again in the same bytes with another guess.
     ///
     /// # Errors
     /// [`EncodeError::Unsupported`] where nothing of an order can be written ahead, and those of
@@ -41,7 +42,7 @@ pub trait Gateway: Send {
     }
 
     /// Makes of what [`Gateway::begin`] wrote (for the same id, instrument, side, kind, lifetime) what
-    /// [`Gateway::encode`] makes of the whole order. Hot.
+    /// [`Gateway::encode`] makes of the whole order. Hot, and hotter where the guess was right.
     ///
     /// # Errors
     /// Those of [`Gateway::encode`].
@@ -354,12 +355,33 @@ pub struct Filled {
 /// An order of which the front is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Begun {
-    /// Where the rest goes.
+    /// Where price and size go: what stands before is the same for any.
     pub at: usize,
+    /// The price and size that stand behind it already.
+    pub guess: Option<Guess>,
     /// The frame's masking key, with which the front is masked.
     pub mask: [u8; 4],
     /// What the front holds of the session: the gateway's count of its sessions.
     pub session: u32,
+}
+
+/// A price and size that an order is likely to have, written down before it is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Guess {
+    /// The limit.
+    pub price: Price,
+    /// How much.
+    pub qty: Qty,
+    /// Where the rest goes.
+    pub end: usize,
+}
+
+impl Begun {
+    /// Where the rest goes, when price and size of this order are there already.
+    #[inline]
+    pub fn guessed(&self, order: &Draft) -> Option<usize> {
+        self.guess.filter(|guess| guess.price == order.price && guess.qty == order.qty).map(|guess| guess.end)
+    }
 }
 
 impl std::ops::Deref for OrderBytes {

@@ -37,7 +37,7 @@ pub use feed::{
     FeedInput, FeedOut, Lost, Sequence, TierUse, Verdict, Want, to_book_scale,
 };
 pub use gateway::{
-    Begun, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant,
+    Begun, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Guess,
     HttpRequest, Lane, LaneSpec, OrderBytes, Unsupported,
 };
 pub use limits::{Budget, Costs, Forget, Limited, RULES_MAX, Rule, Urgency, cost};

@@ -5,9 +5,9 @@
 
 use super::desk::Desk;
 use super::sign::Signer;
-use super::template::{Channel, Fields, Shape, Template, Value, complete_ws};
+use super::template::{Channel, Fields, Shape, Template, Value, finish_ws, numbers_ws};
 use crate::types::{Draft, Endpoint, InstrumentId, InstrumentSpec, Kind, Nanos, Price, Qty, Side, Tif};
-use crate::venue::{Begun, EncodeError, Lane, OrderBytes};
+use crate::venue::{Begun, EncodeError, Guess, Lane, OrderBytes};
 use crate::wire::pen::Decimals;
 use crate::wire::ws::{Masks, begin_client_text, finish_client_text, frame_client_text};
 
@@ -180,18 +180,25 @@ impl Encoder {
         Ok(())
     }
 
-    /// Writes what is known of the order before its price, size and time. Only in sessions.
+    /// Writes what is known of the order before its time, and the price and size that it is likely to
+    /// have. Only in sessions.
     pub fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
         if self.channel != Channel::Session {
             return Err(EncodeError::Unsupported);
         }
         let mask = self.masks.next_key();
-        let (_, template) = self.template(order)?;
+        let (traded, template) = self.template(order)?;
         let buffer = &mut out.buffer()[..];
         let len = template.begin_ws(Value::Id(order.client), &mut buffer[FRAME_HEAD..]);
         let at = FRAME_HEAD + len.ok_or(EncodeError::TooLong)?;
-        begin_client_text(buffer, FRAME_HEAD, at, mask).ok_or(EncodeError::TooLong)?;
-        out.begun = Begun { at, mask, session: 0 };
+        let mut guess = None;
+        if traded.spec.check(order.price, order.qty).is_ok() {
+            let end = traded.write_numbers(order, buffer, at).ok_or(EncodeError::TooLong)?;
+            guess = Some(Guess { price: order.price, qty: order.qty, end });
+        }
+        let masked = guess.map_or(at, |guess| guess.end);
+        begin_client_text(buffer, FRAME_HEAD, masked, mask).ok_or(EncodeError::TooLong)?;
+        out.begun = Begun { at, guess, mask, session: 0 };
         out.lane = Lane::Orders;
         out.client = order.client;
         out.generation = self.generation;
@@ -201,13 +208,22 @@ impl Encoder {
     /// Writes the rest.
     #[inline]
     pub fn complete(&self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
-        let traded = self.traded(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
-        traded.spec.check(order.price, order.qty)?;
-        let Begun { at, mask, .. } = out.begun;
+        let begun = out.begun;
         let buffer = &mut out.buffer()[..];
-        let end = complete_ws(&traded.fields(order, now), order.kind != Kind::Market, b"", buffer, at);
+        // A guess was checked when it was written; it is masked, and what is written now is not yet.
+        let (masked, at) = match begun.guessed(order) {
+            Some(end) => (end, end),
+            None => {
+                let traded = self.traded(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
+                traded.spec.check(order.price, order.qty)?;
+                let end = traded.write_numbers(order, buffer, begun.at);
+                (begun.at, end.ok_or(EncodeError::TooLong)?)
+            }
+        };
+        let end = finish_ws(now.millis(), b"", buffer, at);
         let len = end.and_then(|end| end.checked_sub(FRAME_HEAD)).ok_or(EncodeError::TooLong)?;
-        let frame = finish_client_text(buffer, FRAME_HEAD, at, len, mask).ok_or(EncodeError::TooLong)?;
+        let frame = finish_client_text(buffer, FRAME_HEAD, masked, len, begun.mask);
+        let frame = frame.ok_or(EncodeError::TooLong)?;
         out.set(frame.start, frame.end)?;
         out.expires = self.expires(now);
         Ok(())
@@ -236,6 +252,12 @@ impl Encoder {
 }
 
 impl Traded {
+    /// Price and size of a WebSocket request, from `at` on: where they end.
+    #[inline]
+    fn write_numbers(&self, order: &Draft, buffer: &mut [u8], at: usize) -> Option<usize> {
+        numbers_ws(&self.fields(order, Nanos::ZERO), order.kind != Kind::Market, buffer, at)
+    }
+
     #[inline]
     fn fields(&self, order: &Draft, now: Nanos) -> Fields<Value<'_>> {
         Fields {
@@ -244,5 +266,90 @@ impl Traded {
             qty: Value::Number(order.qty.0, &self.qty),
             time_ms: now.millis(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::types::{ClientId, VenueId};
+    use crate::venue::binance::{desk, symbol};
+    use crate::venue::{Credentials, GatewayConfig, Transport};
+
+    const AT: Nanos = Nanos::from_millis(1_785_060_000_900);
+
+    fn encoder() -> Encoder {
+        let secret = SecretString::from("MC4CAQAwBQYDK2VwBCIEIIJEYWtGBrhACmb9Dvy+qa8WEf0lQOl1s4CLIAB9m89u");
+        let signer = Signer::new(&secret).unwrap();
+        let exchange_info = include_bytes!("../../../tests/data/binance/exchange_info_spot.json");
+        let spec = symbol::instruments(symbol::Market::Spot, exchange_info).unwrap().remove(0);
+        let endpoint = |url| Endpoint::parse(url).unwrap();
+        let config = GatewayConfig {
+            venue: VenueId(0),
+            instruments: vec![(InstrumentId(0), spec)],
+            credentials: Credentials { key: "KEY".to_owned(), secret, passphrase: None, generation: 3 },
+            transport: Transport::Ws,
+            rest: endpoint("https://api.binance.com/"),
+            orders: endpoint("wss://ws-api.binance.com/ws-api/v3"),
+            private: endpoint("wss://ws-api.binance.com/ws-api/v3"),
+            window_ms: 1_000,
+            nonce_from: 0,
+            mask_seed: 7,
+        };
+        Encoder::new(&desk::SPOT, Channel::Session, &config, &signer)
+    }
+
+    fn draft(price: i64, qty: i64) -> Draft {
+        Draft {
+            client: ClientId::parse(b"6d1b345e-2821-40e2-ad83-4ecb18a06876").unwrap(),
+            venue: VenueId(0),
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            kind: Kind::Limit,
+            tif: Tif::Ioc,
+            price: Price(price),
+            qty: Qty(qty),
+            reduce_only: false,
+        }
+    }
+
+    fn unmasked(out: &OrderBytes) -> String {
+        let frame = out.as_slice();
+        assert_eq!((frame[0], frame[1]), (0x81, 0xfe));
+        assert_eq!(usize::from(u16::from_be_bytes([frame[2], frame[3]])), frame.len() - 8);
+        let text = frame[8..].iter().zip(frame[4..8].iter().cycle()).map(|(byte, mask)| byte ^ mask);
+        String::from_utf8(text.collect()).unwrap()
+    }
+
+    /// Whatever price and size an order was begun with, it is completed as if none had been.
+    #[test]
+    fn a_guess_is_used_or_written_over() {
+        let mut encoder = encoder();
+        let order = draft(6_123_456_000_000, 12_345_000);
+        let want = "{\"id\":\"6d1b345e282140e2ad834ecb18a06876\",\"method\":\"order.place\",\"params\":{\"symbol\":\
+                    \"BTCUSDT\",\"side\":\"BUY\",\"type\":\"LIMIT\",\"timeInForce\":\"IOC\",\"recvWindow\":1000,\
+                    \"newClientOrderId\":\"6d1b345e282140e2ad834ecb18a06876\",\"price\":\"61234.56\",\"quantity\":\
+                    \"0.12345\",\"timestamp\":1785060000900}}";
+        for (price, qty, guessed) in [
+            (0, 0, false),
+            (order.price.0, order.qty.0, true),
+            (order.price.0, 1_000, false),
+            (99_999_999_000_000, order.qty.0, false),
+            // Off the tick: the filters refuse the guess, not the order.
+            (order.price.0 + 1, order.qty.0, false),
+        ] {
+            let mut out = OrderBytes::new();
+            encoder.begin(&draft(price, qty), &mut out).unwrap();
+            assert_eq!(out.begun.guessed(&order).is_some(), guessed, "{qty} at {price}");
+            encoder.complete(&order, AT, &mut out).unwrap();
+            assert_eq!(unmasked(&out), want, "{qty} at {price}");
+            assert_eq!(out.expires, AT + Nanos::from_millis(999));
+        }
+        let mut out = OrderBytes::new();
+        encoder.begin(&order, &mut out).unwrap();
+        let off_tick = draft(order.price.0 + 1, order.qty.0);
+        assert!(encoder.complete(&off_tick, AT, &mut out).is_err(), "a guess lends no order its checks");
     }
 }

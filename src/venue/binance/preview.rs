@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::call;
 use super::desk::Desk;
 use super::sign::{Signer, percent_encode};
-use super::template::{Channel, Fields, Shape, Template, complete_ws};
+use super::template::{Channel, Fields, Shape, Template, finish_ws, numbers_ws};
 use crate::types::{Endpoint, Kind, Nanos, Tif};
 use crate::venue::{Credentials, OrderText, Preview, PreviewError, SignRequest, Signed, Transport};
 
@@ -57,7 +57,8 @@ pub fn order(
             let end = if session {
                 let at = template.begin_ws(fields.client, &mut out);
                 let priced = order.kind != Kind::Market;
-                at.and_then(|at| complete_ws(&fields, priced, b"", &mut out, at))
+                let at = at.and_then(|at| numbers_ws(&fields, priced, &mut out, at));
+                at.and_then(|at| finish_ws(fields.time_ms, b"", &mut out, at))
             } else {
                 let mut scratch = vec![0; BUFFER];
                 template.write_signed_ws(&signer, &fields, &mut scratch, &mut out)

@@ -2,7 +2,8 @@
 //!
 //! A REST order is a copy of its template with client id, price, quantity and time behind it, in that
 //! place because a signature then has to compress only the blocks from the client id on. A WebSocket
-//! request has its ids in front and time, price and quantity last: all but those is written ahead.
+//! request has its ids in front, then price and quantity, and the time last: all but that is written
+//! ahead, price and quantity as a guess.
 //! On spot `newOrderRespType` is left to its default: FULL for LIMIT and MARKET, which answers with the
 //! fills and their trade ids, so that they are known before the private stream tells them; ACK for
 //! LIMIT_MAKER, which cannot fill at once. On USD-M the default is ACK, and RESULT the most there is:
@@ -224,16 +225,16 @@ impl Template {
         pen.end()
     }
 
-    /// The JSON text of the WebSocket request up to its time, at the front of `out`: where it ends. The
-    /// request's id is the order's, so that an answer needs no table to find its order. `None` when
-    /// it does not fit.
+    /// The JSON text of the WebSocket request up to its price, at the front of `out`: where it ends.
+    /// The request's id is the order's, so that an answer needs no table to find its order. `None`
+    /// when it does not fit.
     pub fn begin_ws(&self, client: impl Write, out: &mut [u8]) -> Option<usize> {
         let mut pen = Pen::new(out);
         pen.put_const(br#"{"id":""#);
         client.write(&mut pen);
         pen.put(&self.head);
         client.write(&mut pen);
-        pen.put_const(br#"","timestamp":"#);
+        pen.put_const(br#"""#);
         pen.end()
     }
 
@@ -272,22 +273,16 @@ impl Template {
             _ => sign_into(signer, scratch.get(..end)?, false, &mut signature)?,
         };
         let at = self.begin_ws(fields.client, out)?;
-        complete_ws(fields, self.priced, &signature[..len], out, at)
+        let at = numbers_ws(fields, self.priced, out, at)?;
+        finish_ws(fields.time_ms, &signature[..len], out, at)
     }
 }
 
-/// What follows [`Template::begin_ws`], from `at` on: where the request ends. `None` when it does not
-/// fit.
+/// What follows [`Template::begin_ws`], from `at` on: price and quantity. Where they end; `None` when
+/// they do not fit.
 #[inline]
-pub fn complete_ws(
-    fields: &Fields<impl Write>,
-    priced: bool,
-    signature: &[u8],
-    out: &mut [u8],
-    at: usize,
-) -> Option<usize> {
+pub fn numbers_ws(fields: &Fields<impl Write>, priced: bool, out: &mut [u8], at: usize) -> Option<usize> {
     let mut pen = Pen::at(out, at);
-    pen.put_integer(fields.time_ms);
     if priced {
         pen.put_const(br#","price":""#);
         fields.price.write(&mut pen);
@@ -295,11 +290,21 @@ pub fn complete_ws(
     }
     pen.put_const(br#","quantity":""#);
     fields.qty.write(&mut pen);
+    pen.put_const(br#"","timestamp":"#);
+    pen.end()
+}
+
+/// What follows [`numbers_ws`], from `at` on: where the request ends. `None` when it does not fit.
+#[inline]
+pub fn finish_ws(time_ms: i64, signature: &[u8], out: &mut [u8], at: usize) -> Option<usize> {
+    let mut pen = Pen::at(out, at);
+    pen.put_integer(time_ms);
     if !signature.is_empty() {
-        pen.put_const(br#"","signature":""#);
+        pen.put_const(br#","signature":""#);
         pen.put(signature);
+        pen.put_const(br#"""#);
     }
-    pen.put_const(br#""}}"#);
+    pen.put_const(br#"}}"#);
     pen.end()
 }
 

@@ -248,7 +248,8 @@ impl Gateway for KrakenGateway {
         let place = self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
         let mask = self.masks.next_key();
         let template = self.sockets.get(place).ok_or(EncodeError::NotReady)?;
-        template.begin(order, self.session.tokens, mask, out)?;
+        let likely = self.checked(order).is_ok();
+        template.begin(order, likely, self.session.tokens, mask, out)?;
         out.lane = Lane::Orders;
         out.client = order.client;
         out.generation = self.generation;
@@ -266,7 +267,11 @@ impl Gateway for KrakenGateway {
             // Begun with a token of before.
             self.begin(order, out)?;
         }
-        let place = self.checked(order)?;
+        // A guess was checked when it was written.
+        let place = match out.begun.guessed(order) {
+            Some(_) => self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)?,
+            None => self.checked(order)?,
+        };
         let template = self.sockets.get(place).ok_or(EncodeError::NotReady)?;
         let deadline = *self.stamp.write(now + Nanos::from_millis(i64::from(self.window_ms)));
         let id = self.ring.ask(Asked::Order(order.client));

@@ -11,7 +11,7 @@ use super::json::quoted;
 use super::sign::{SIGNATURE, Signer};
 use super::symbol;
 use crate::types::{ClientId, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Side, Tif};
-use crate::venue::{Begun, EncodeError, OrderBytes};
+use crate::venue::{Begun, EncodeError, Guess, OrderBytes};
 use crate::wire::pen::{Decimals, Pen, Stamp};
 use crate::wire::ws::{begin_client_text, finish_client_text};
 
@@ -37,6 +37,15 @@ impl Numbers {
             qty: Decimals::at_least(spec.qty_digits, spec.lot.0, spec.scale),
         }
     }
+
+    /// Quantity and price of a WebSocket order, up to its deadline.
+    #[inline]
+    fn write(&self, order: &Draft, text: &mut Pen<'_>) {
+        text.put_decimal(order.qty.0, &self.qty);
+        text.put_const(b",\"limit_price\":");
+        text.put_decimal(order.price.0, &self.price);
+        text.put_const(b",\"deadline\":\"");
+    }
 }
 
 /// An order of one pair over a WebSocket session.
@@ -57,10 +66,12 @@ impl Socket {
         Socket { head: Zeroizing::new(head.into_bytes()), numbers: Numbers::new(spec) }
     }
 
-    /// Writes what is known of the order before its deadline, price and size, masked.
+    /// Writes what is known of the order before its deadline, masked. Price and size only where they
+    /// are `likely`: they must have passed the venue's filters.
     pub fn begin(
         &self,
         order: &Draft,
+        likely: bool,
         session: u32,
         mask: [u8; 4],
         out: &mut OrderBytes,
@@ -70,9 +81,14 @@ impl Socket {
         text.put(&self.head);
         text.put_uuid(order.client);
         text.put(terms.as_bytes());
-        let at = text.end().ok_or(EncodeError::TooLong)?;
-        begin_client_text(out.buffer(), FRAME_HEADER, at, mask).ok_or(EncodeError::TooLong)?;
-        out.begun = Begun { at, mask, session };
+        let at = text.here();
+        if likely {
+            self.numbers.write(order, &mut text);
+        }
+        let end = text.end().ok_or(EncodeError::TooLong)?;
+        begin_client_text(out.buffer(), FRAME_HEADER, end, mask).ok_or(EncodeError::TooLong)?;
+        let guess = likely.then_some(Guess { price: order.price, qty: order.qty, end });
+        out.begun = Begun { at, guess, mask, session };
         Ok(())
     }
 
@@ -85,25 +101,27 @@ impl Socket {
         request: u64,
         out: &mut OrderBytes,
     ) -> Result<(), EncodeError> {
-        let Begun { at, mask, .. } = out.begun;
-        let mut text = Pen::at(out.buffer(), at);
+        let begun = out.begun;
+        let guessed = begun.guessed(order);
+        // What was guessed is masked already; what is written now is not yet.
+        let masked = guessed.unwrap_or(begun.at);
+        let mut text = Pen::at(out.buffer(), masked);
+        if guessed.is_none() {
+            self.numbers.write(order, &mut text);
+        }
         text.put_const(deadline);
-        text.put_const(b"\",\"order_qty\":");
-        text.put_decimal(order.qty.0, &self.numbers.qty);
-        text.put_const(b",\"limit_price\":");
-        text.put_decimal(order.price.0, &self.numbers.price);
-        text.put_const(b"},\"req_id\":");
+        text.put_const(b"\"},\"req_id\":");
         text.put_number(request);
         text.put_const(b"}");
         let end = text.end().ok_or(EncodeError::TooLong)?;
         let len = end.checked_sub(FRAME_HEADER).ok_or(EncodeError::TooLong)?;
-        let frame = finish_client_text(out.buffer(), FRAME_HEADER, at, len, mask);
+        let frame = finish_client_text(out.buffer(), FRAME_HEADER, masked, len, begun.mask);
         let frame = frame.ok_or(EncodeError::TooLong)?;
         out.set(frame.start, frame.end)
     }
 }
 
-/// Side, type and lifetime of a limit order, from behind the client id to the deadline.
+/// Side, type and lifetime of a limit order, from behind the client id to the quantity.
 fn socket_terms(side: Side, kind: Kind, tif: Tif) -> Result<&'static str, EncodeError> {
     macro_rules! terms {
         ($side:literal, $rest:literal) => {
@@ -112,7 +130,7 @@ fn socket_terms(side: Side, kind: Kind, tif: Tif) -> Result<&'static str, Encode
                 $side,
                 "\",\"order_type\":\"limit\",\"time_in_force\":\"",
                 $rest,
-                ",\"deadline\":\""
+                ",\"order_qty\":"
             )
         };
     }
@@ -272,7 +290,7 @@ mod tests {
         mask: [u8; 4],
         out: &mut OrderBytes,
     ) -> Result<(), EncodeError> {
-        template.begin(order, 1, mask, out)?;
+        template.begin(order, false, 1, mask, out)?;
         template.complete(order, Stamp::new().write(AT), request, out)
     }
 
@@ -286,16 +304,36 @@ mod tests {
             "{\"method\":\"add_order\",\"params\":{\"symbol\":\"BTC/USD\",\"stp_type\":\"cancel_newest\",\
              \"token\":\"TO\\\"KEN\",\"cl_ord_id\":\"6d1b345e-2821-40e2-ad83-4ecb18a06876\",\
              \"side\":\"buy\",\"order_type\":\"limit\",\"time_in_force\":\"ioc\",\
-             \"deadline\":\"2026-07-26T10:00:00.900Z\",\"order_qty\":0.01000001,\"limit_price\":30000.1},\"req_id\":7}"
+             \"order_qty\":0.01000001,\"limit_price\":30000.1,\"deadline\":\"2026-07-26T10:00:00.900Z\"},\"req_id\":7}"
         );
         let post = draft(Kind::PostOnly, Tif::Gtc);
         encode(&template, &post, 8, [0; 4], &mut out).unwrap();
         let text = unmasked(out.as_slice());
-        assert!(text.contains("\"time_in_force\":\"gtc\",\"post_only\":true,\"deadline\""), "{text}");
+        assert!(text.contains("\"time_in_force\":\"gtc\",\"post_only\":true,\"order_qty\""), "{text}");
         serde_json::from_str::<serde_json::Value>(&text).unwrap();
         for (kind, tif) in [(Kind::Limit, Tif::Fok), (Kind::PostOnly, Tif::Ioc), (Kind::Market, Tif::Ioc)] {
             let refused = encode(&template, &draft(kind, tif), 9, [0; 4], &mut out);
             assert_eq!(refused, Err(EncodeError::Unsupported));
+        }
+    }
+
+    /// Whatever price and size an order was begun with, it is completed as if none had been.
+    #[test]
+    fn a_guess_is_used_or_written_over() {
+        let template = Socket::new(&spec(), "TOKEN");
+        let order = draft(Kind::Limit, Tif::Ioc);
+        let mut want = OrderBytes::new();
+        encode(&template, &order, 7, [1, 2, 3, 4], &mut want).unwrap();
+        for (guess, guessed) in [
+            (order, true),
+            (Draft { qty: Qty(1_000_000_000), ..order }, false),
+            (Draft { price: Price(10_000_000), ..order }, false),
+        ] {
+            let mut out = OrderBytes::new();
+            template.begin(&guess, true, 1, [1, 2, 3, 4], &mut out).unwrap();
+            assert_eq!(out.begun.guessed(&order).is_some(), guessed);
+            template.complete(&order, Stamp::new().write(AT), 7, &mut out).unwrap();
+            assert_eq!(unmasked(out.as_slice()), unmasked(want.as_slice()));
         }
     }
 

@@ -114,7 +114,7 @@ fn socket(credentials: &Credentials, order: &OrderText) -> Result<Preview, Previ
                  \"snap_trades\":false,\"order_status\":true},\"req_id\":1}";
     let add = format!(
         "{{\"method\":\"add_order\",\"params\":{{\"symbol\":{},\"stp_type\":\"cancel_newest\",\"token\":\"<token>\",\"cl_ord_id\":{},\
-         \"deadline\":\"{deadline}\",\"side\":\"{}\",{terms}}},\"req_id\":2}}",
+         \"side\":\"{}\",{terms},\"deadline\":\"{deadline}\"}},\"req_id\":2}}",
         quoted(symbol.as_str()),
         quoted(&order.client_id),
         order.side.name(),
