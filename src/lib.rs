@@ -59,7 +59,8 @@
 //! # The map
 //!
 //! - [`types`]: exact numbers, names, orders, time; the two doors [`Link`](types::Link) and [`Clock`](types::Clock).
-//! - [`wire`]: codecs without I/O: WebSocket, HTTP/1.1, JSON in three tiers, decimals.
+//! - [`wire`]: codecs without I/O: WebSocket, HTTP/1.1, JSON in three tiers, decimals,
+//!   LZ4 frames.
 //! - [`venue`]: a folder per exchange operator with both ends of its wire, behind
 //!   [`Feed`](venue::Feed), [`Gateway`](venue::Gateway) and [`Server`](venue::Server).
 //! - [`book`]: the ladder that one thread owns, and the published top that any thread reads.

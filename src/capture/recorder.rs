@@ -236,6 +236,38 @@ fn private_words(what: Happened) -> String {
     }
 }
 
+/// The input of a private side that a record was made of, secrets blanked and headers left out; `None`
+/// for other records, and for words that are not ours.
+pub fn private_input<'a>(view: &View<'a>) -> Option<GatewayInput<'a>> {
+    if view.kind != RecordKind::Private {
+        return None;
+    }
+    let lane = |word: &str| match word {
+        "orders" => Some(Lane::Orders),
+        "private" => Some(Lane::Private),
+        "rest" => Some(Lane::Rest),
+        _ => None,
+    };
+    let token = |word: &str| u128::from_str_radix(word, 16).ok();
+    let words: Vec<&str> = view.url.split(' ').collect();
+    Some(match words[..] {
+        ["tick"] => GatewayInput::Tick,
+        ["opened", on] => GatewayInput::Opened(lane(on)?),
+        ["closed", on] => GatewayInput::Closed(lane(on)?),
+        ["text", on] => GatewayInput::Text(lane(on)?, view.message),
+        ["response", of, status] => GatewayInput::Response {
+            token: token(of)?,
+            status: status.parse().ok()?,
+            headers: &[],
+            body: view.message.message(),
+        },
+        ["failed", of, sent @ ("sent" | "unsent")] => {
+            GatewayInput::Failed { token: token(of)?, sent: sent == "sent" }
+        }
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;

@@ -520,11 +520,12 @@ impl<O: Observer> Replay<O> {
     }
 
     fn input(&mut self, at: usize, input: FeedInput<'_>, now: Nanos, line: u64) {
-        let Some(conn) = self.conns.get_mut(at) else { return };
-        self.out.clear();
+        let Replay { conns, files, out, observer, .. } = self;
+        let Some(conn) = conns.get_mut(at) else { return };
+        out.clear();
         let message = matches!(input, FeedInput::Text(_) | FeedInput::Binary(_));
-        let outcome = conn.feed.on(input, now, &mut self.out);
-        for found in &self.out.discovered {
+        let outcome = conn.feed.on(input, now, out);
+        for found in &out.discovered {
             debug_assert_eq!(
                 usize::from(found.book.0),
                 conn.books.len(),
@@ -534,18 +535,16 @@ impl<O: Observer> Replay<O> {
             let scale = conn.books.iter().map(|book| book.scale).max().unwrap_or_default();
             conn.books.push(BookState { seen: true, ..BookState::new(found.symbol, scale) });
         }
-        if message && let Some(file) = self.files.last_mut() {
-            file.ignored += self.out.ignored;
+        if message && let Some(file) = files.last_mut() {
+            file.ignored += out.ignored;
         }
-        let out = std::mem::take(&mut self.out);
         for change in &out.changes {
-            conn.apply(change, &out, now, &mut self.observer);
+            conn.apply(change, out, now, observer);
         }
-        self.out = out;
         if let Err(error) = outcome {
             // Nobody knows what the message would have changed: all books of the connection wait
             // for their next snapshot.
-            conn.withdraw(Lost::Malformed, now, &mut self.observer);
+            conn.withdraw(Lost::Malformed, now, observer);
             self.malformed(format!("line {line}: {error}"));
         }
     }

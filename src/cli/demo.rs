@@ -10,7 +10,7 @@ use super::report::Report;
 use super::{ConfigArgs, Exit, Failure};
 use crate::capture::StoreOptions;
 use crate::config::{Config, Mode};
-use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Status};
+use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Rounds, Status};
 use crate::host::{Dialer, HostClock, ListenConfig, Stop, Threads, TlsRoots, serve};
 use crate::sim::audit::engine_view;
 use crate::sim::checks::{OrderCaps, check};
@@ -171,11 +171,16 @@ fn stepped_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failu
     })?;
     let (mut crew, helm) = crew(&plan, &credentials, &identity, &mut dial, &clock)?;
     let mut recording = tapped(record, &plan, &mut crew)?;
+    let mut rounds = recording.as_ref().map(|recording| Rounds::new(recording.tap()));
 
     // Until `deadline`, or until a role says `wanted`.
     let mut step_until = |world: &mut World, crew: &mut Crew<HostClock>, deadline: Nanos, wanted| {
         while world.now() < deadline {
-            world.step(&mut crew.roles());
+            let mut roles = crew.roles();
+            if let Some(rounds) = &mut rounds {
+                roles.insert(0, rounds);
+            }
+            world.step(&mut roles);
             // Virtual time waits for the disk: nothing is ever lost.
             while recording.as_mut().map_or(Ok(false), Recording::pump)? {}
             if let Some(wanted) = wanted

@@ -291,6 +291,60 @@ fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::{Capture, Record};
+    use crate::config::Config;
+    use crate::sim::net::Path as Way;
+    use crate::sim::setup::simulate;
+    use crate::sim::world::World;
+
+    fn plan() -> Plan {
+        let config = Config::demo_on(&["binance.spot", "kraken.spot"], &[]).unwrap();
+        let (sim, _) = simulate(&config, Nanos::ZERO).unwrap();
+        let world = World::new(sim, Way::default(), 1, Nanos::ZERO);
+        let rows = config.venues.iter().map(|venue| crate::venue::find(&venue.id).unwrap());
+        let endpoints: Vec<_> = rows.enumerate().map(|(at, row)| world.endpoints(at, &row.sim)).collect();
+        let metadata: Vec<_> = (0..config.venues.len()).map(|at| world.instruments(at)).collect();
+        Plan::new(&config, &endpoints, &metadata).unwrap()
+    }
+
+    /// By size and by time: nothing is lost between two files, and each stands for itself.
+    #[test]
+    fn a_recording_goes_on_in_the_next_file() {
+        let plan = plan();
+        for (rotate_bytes, rotate_every) in [(1, Duration::ZERO), (0, Duration::from_millis(1))] {
+            let name = format!("xarb-{}-rotated-{rotate_bytes}.mcap", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            let options = StoreOptions::default();
+            let target = Target { path: path.clone(), force: true, options, rotate_bytes, rotate_every };
+            let mut recording = Recording::new(target, &plan, "record").unwrap();
+            let mut tap = recording.tap();
+            let mut taken = 0;
+            while recording.done.files.is_empty() {
+                taken += 1;
+                tap.feed(VenueId(taken as u8 % 2), Nanos(taken), &FeedInput::Tick);
+                recording.pump().unwrap();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            tap.feed(VenueId(0), Nanos(taken + 1), &FeedInput::Tick);
+            let done = recording.finish().unwrap();
+            assert_eq!((done.messages, done.dropped), (taken as u64 + 1, 0));
+            let files: Vec<_> = done.files.iter().map(|file| PathBuf::from(&file.path)).collect();
+            assert_eq!(files, [path.clone(), numbered(&path, 1)]);
+            let mut times = Vec::new();
+            for (file, written) in files.iter().zip(&done.files) {
+                let mut capture = Capture::new(Box::new(File::open(file).unwrap())).unwrap();
+                let (mut record, mut count) = (Record::default(), 0);
+                while capture.next(&mut record).unwrap() {
+                    times.push(record.ts.unwrap().0);
+                    count += 1;
+                }
+                let meta = capture.meta().unwrap();
+                assert_eq!((count, meta), (written.messages, &plan_meta(&plan, "record")));
+                std::fs::remove_file(file).unwrap();
+            }
+            assert!(times.into_iter().eq(1..=taken + 1));
+        }
+    }
 
     #[test]
     fn files_are_numbered_before_their_extension() {

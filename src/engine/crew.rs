@@ -193,6 +193,13 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         self.exec.stage().set_taps(make);
     }
 
+    /// Lets go of all connections: the feeds take what [`FeedRole::replay`] is told, the gateways what
+    /// their lanes are. With the inputs of a run and its rounds, in their order, and the same plan and
+    /// identity, what one thread did happens again.
+    pub fn forget_connections(&mut self) {
+        self.exec.stage().lanes().iter_mut().for_each(super::Lanes::forget_connections);
+    }
+
     /// The roles in the order of a frame's journey.
     pub fn roles(&mut self) -> Vec<&mut dyn Role> {
         let feeds = self.feeds.iter_mut().map(|feed| feed as &mut dyn Role);

@@ -74,6 +74,11 @@ impl<W: Stopwatch> ExecStage<W> {
         self.outside.lanes.iter_mut().for_each(|lanes| lanes.set_tap(make()));
     }
 
+    /// The connections of every venue, in the order of their numbers.
+    pub fn lanes(&mut self) -> &mut [Lanes] {
+        &mut self.outside.lanes
+    }
+
     /// Takes one signal the whole way: admit, encode, send. True when orders left.
     #[inline]
     pub fn on_signal(&mut self, signal: &Signal, now: Nanos) -> bool {

@@ -119,6 +119,18 @@ impl<W: Stopwatch> FeedRole<W> {
         self.tap = Some(tap);
     }
 
+    /// Takes an input that a tap saw, in the place of the role's connections. What the feed wants of them
+    /// was done when the input was taken first.
+    pub fn replay(&mut self, input: FeedInput<'_>, now: Nanos) {
+        self.stage.settle(&self.watch);
+        if let Err(error) = self.stage.turn_from(0, input, now, Stamps::default(), &self.watch) {
+            self.alerts.push(format!("{}: {error}", self.name));
+        }
+        if self.stage.wants_something() {
+            drop(self.stage.take_wants());
+        }
+    }
+
     /// The stage, for reports.
     pub fn stage(&self) -> &FeedStage {
         &self.stage

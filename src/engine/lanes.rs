@@ -2,6 +2,7 @@
 //! venue's clock shows is between it and [`InVenueTime`].
 
 use super::connection::{ConnectionConfig, HttpConnection, HttpEvent, SendError, WsConnection, WsEvent};
+use super::script::Script;
 use super::tap::Tap;
 use super::venue_time::InVenueTime;
 use crate::exec::SendOutcome;
@@ -41,6 +42,8 @@ pub struct Lanes {
     reports: Vec<Report>,
     alerts: Vec<String>,
     tap: Option<Box<dyn Tap>>,
+    /// In the place of connections.
+    script: Option<Script>,
 }
 
 impl Lanes {
@@ -81,6 +84,7 @@ impl Lanes {
             reports: Vec::new(),
             alerts: Vec::new(),
             tap: None,
+            script: None,
         }
     }
 
@@ -104,6 +108,24 @@ impl Lanes {
         self.tap = Some(tap);
     }
 
+    /// Lets go of the connections: inputs are from now on what [`Lanes::replay`] was told, and what
+    /// leaves is shown to the tap and goes nowhere. An account on paper has none, and stays as it is.
+    pub fn forget_connections(&mut self) {
+        if !self.sockets.is_empty() || !self.https.is_empty() {
+            self.sockets.clear();
+            self.https.clear();
+            self.script = Some(Script::default());
+        }
+    }
+
+    /// Keeps an input that a tap saw for the next poll, which must be at the time of the one that took
+    /// it first.
+    pub fn replay(&mut self, input: &GatewayInput<'_>) {
+        if let Some(script) = &mut self.script {
+            script.keep(input);
+        }
+    }
+
     /// What went wrong so far, for people.
     pub fn alerts(&self) -> &[String] {
         &self.alerts
@@ -117,7 +139,7 @@ impl Lanes {
     /// Does what is due on all connections; true when there was anything.
     pub fn poll(&mut self, now: Nanos) -> bool {
         self.now = now;
-        let mut worked = false;
+        let mut worked = self.script.is_some() && self.poll_script(now);
         for index in 0..self.sockets.len() {
             for _ in 0..EVENTS_MAX {
                 let Some((lane, socket)) = self.sockets.get_mut(index) else { break };
@@ -156,6 +178,25 @@ impl Lanes {
             self.next_tick = now + self.tick;
             self.out.clear();
             self.gateway.on(GatewayInput::Tick, now, &mut self.out);
+            self.after(now);
+        }
+        worked
+    }
+
+    #[cold]
+    fn poll_script(&mut self, now: Nanos) -> bool {
+        let mut worked = false;
+        loop {
+            let Lanes { script, gateway, out, paper, .. } = self;
+            let Some(script) = script else { break };
+            let taken = script.next(paper, |input| {
+                out.clear();
+                gateway.on(input, now, out);
+            });
+            if !taken {
+                break;
+            }
+            worked = true;
             self.after(now);
         }
         worked
@@ -206,8 +247,11 @@ impl Lanes {
 
     /// Hands over the bytes of one order.
     pub fn send(&mut self, lane: Lane, client: ClientId, bytes: &[u8], expires: Nanos) -> SendOutcome {
+        if let Some(tap) = &mut self.tap {
+            tap.sent(self.venue, lane, bytes);
+        }
         if self.sockets.is_empty() && self.https.is_empty() {
-            return self.keep(lane, bytes);
+            return self.keep(lane, client, bytes);
         }
         let sent = match self.sockets.iter_mut().find(|(own, _)| *own == lane) {
             Some((_, socket)) => socket.send_framed(bytes),
@@ -216,15 +260,24 @@ impl Lanes {
                 None => Err(SendError::NotOpen),
             },
         };
-        match sent {
-            Ok(()) => SendOutcome::Sent,
-            Err(error) if error.may_have_left() => SendOutcome::Unclear,
-            Err(_) => SendOutcome::NotSent,
+        let Err(error) = sent else { return SendOutcome::Sent };
+        let sent = error.may_have_left();
+        if let Some(tap) = &mut self.tap {
+            tap.gateway(self.venue, self.now, &GatewayInput::Failed { token: client.bits(), sent });
         }
+        if sent { SendOutcome::Unclear } else { SendOutcome::NotSent }
     }
 
-    /// A gateway without connections trades on paper: its orders come back to it.
-    fn keep(&mut self, lane: Lane, bytes: &[u8]) -> SendOutcome {
+    /// A gateway without connections trades on paper: its orders come back to it. Or what came of them
+    /// is known already.
+    fn keep(&mut self, lane: Lane, client: ClientId, bytes: &[u8]) -> SendOutcome {
+        if let Some(script) = &mut self.script {
+            return match script.ask(client.bits()) {
+                None => SendOutcome::Sent,
+                Some(true) => SendOutcome::Unclear,
+                Some(false) => SendOutcome::NotSent,
+            };
+        }
         let text = self.paper.fill(bytes);
         self.out.clear();
         self.gateway.on(GatewayInput::Text(lane, text), self.now, &mut self.out);
@@ -249,28 +302,36 @@ impl Lanes {
                     }
                     GatewayWant::Http { token, request } => {
                         // Questions have a connection of their own wherever orders have one.
-                        let failed = match self.https.iter_mut().find(|(lane, ..)| *lane == Lane::Rest) {
-                            Some((_, endpoint, http)) => {
-                                let host = endpoint.host_header();
-                                let headers: Vec<_> = request
-                                    .headers
-                                    .iter()
-                                    .map(|(name, value)| (*name, value.as_str()))
-                                    .collect();
-                                let request = Request {
-                                    method: request.method,
-                                    target: &request.target,
-                                    host: &host,
-                                    headers: &headers,
-                                    body: &request.body,
-                                };
-                                http.request(token, &request, now + Nanos::from_secs(10)).err()
+                        let failed = if let Some(script) = &mut self.script {
+                            script.ask(token)
+                        } else {
+                            match self.https.iter_mut().find(|(lane, ..)| *lane == Lane::Rest) {
+                                Some((_, endpoint, http)) => {
+                                    let host = endpoint.host_header();
+                                    let headers: Vec<_> = request
+                                        .headers
+                                        .iter()
+                                        .map(|(name, value)| (*name, value.as_str()))
+                                        .collect();
+                                    let request = Request {
+                                        method: request.method,
+                                        target: &request.target,
+                                        host: &host,
+                                        headers: &headers,
+                                        body: &request.body,
+                                    };
+                                    http.request(token, &request, now + Nanos::from_secs(10)).err()
+                                }
+                                None => Some(SendError::NotOpen),
                             }
-                            None => Some(SendError::NotOpen),
+                            .map(|error| error.may_have_left())
                         };
-                        if let Some(error) = failed {
-                            let sent = error.may_have_left();
-                            self.gateway.on(GatewayInput::Failed { token, sent }, now, &mut self.out);
+                        if let Some(sent) = failed {
+                            let input = GatewayInput::Failed { token, sent };
+                            if let Some(tap) = &mut self.tap {
+                                tap.gateway(self.venue, now, &input);
+                            }
+                            self.gateway.on(input, now, &mut self.out);
                         }
                     }
                     GatewayWant::Reconnect(lane, why) => {

@@ -5,6 +5,7 @@ pub mod hmac;
 pub mod http;
 mod inbox;
 pub mod json;
+pub mod lz4;
 mod outbox;
 mod padded;
 pub mod pen;

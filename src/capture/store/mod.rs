@@ -23,6 +23,10 @@
 //! | `xarb.decoded` | levels or a trade that another program decoded, in the form that `capture/decoded.rs` describes |
 //! | `xarb.private` | what happened, a line feed, the bytes: an input of an account's private side, credentials and signatures blanked by the venue's own rule |
 //!
+//! The first line of `xarb.private` is `opened`, `closed` or `text` and a lane (`orders`, `private`,
+//! `rest`); `response`, the request's token in hex and the status; `failed`, the token, and `sent` or
+//! `unsent`; or `tick`: where one thread turned every role, a new round began.
+//!
 //! Metadata records (all values are text, numbers are plain decimals):
 //!
 //! | name | keys |

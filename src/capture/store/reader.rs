@@ -10,6 +10,7 @@ use super::super::record::{CaptureError, RecordKind, View};
 use super::meta::StoreMeta;
 use super::{CONNECTION, KINDS, VENUE, has_head};
 use crate::types::Nanos;
+use crate::wire::lz4::FrameDecoder;
 use crate::wire::{PADDING, Padded};
 
 /// What a container begins and ends with.
@@ -30,6 +31,8 @@ pub(in super::super) struct StoreReader<'a> {
     body: Vec<u8>,
     /// The messages of the chunk at hand, with slack behind them.
     chunk: Vec<u8>,
+    /// Made for the first chunk that needs it.
+    lz4: Option<FrameDecoder>,
     /// What of `chunk` is still to be read.
     rest: Range<usize>,
     /// By MCAP's channel id.
@@ -82,6 +85,7 @@ impl<'a> StoreReader<'a> {
             at: MAGIC.len() as u64,
             body: Vec::new(),
             chunk: Vec::new(),
+            lz4: None,
             rest: 0..0,
             channels: Vec::new(),
             connections: Vec::new(),
@@ -362,7 +366,7 @@ impl<'a> StoreReader<'a> {
                 self.wrong(start, format!("a chunk of {} bytes: the container is damaged", head.size))
             );
         }
-        let Decoded { records, outcome } = head.decode(&mut self.body, &mut self.chunk);
+        let Decoded { records, outcome } = head.decode(&mut self.body, &mut self.chunk, &mut self.lz4);
         // What came before a tear is read.
         self.rest = if whole && outcome.is_err() { 0..0 } else { records };
         if let (Err(error), true) = (outcome, whole) {
@@ -427,7 +431,7 @@ impl ChunkHead {
     }
 
     /// The chunk's records, with slack behind them, in `chunk`, as far as they could be decoded.
-    fn decode(&self, body: &mut Vec<u8>, chunk: &mut Vec<u8>) -> Decoded {
+    fn decode(&self, body: &mut Vec<u8>, chunk: &mut Vec<u8>, lz4: &mut Option<FrameDecoder>) -> Decoded {
         if !self.lz4 && !self.zstd {
             std::mem::swap(body, chunk);
             let end = chunk.len();
@@ -441,7 +445,12 @@ impl ChunkHead {
         }
         let (packed, into) = (&body[self.records..], &mut chunk[..size]);
         let (filled, outcome) = if self.lz4 {
-            lz4::Decoder::new(packed).map_or_else(|error| (0, Err(error)), |packed| fill(packed, into))
+            let decoder = lz4.take().map_or_else(FrameDecoder::new, Ok);
+            // The chunk's checksum is over the same bytes, where it has one.
+            decoder.map_or_else(
+                |error| (0, Err(error)),
+                |decoder| lz4.insert(decoder).decode(packed, into, self.crc == 0),
+            )
         } else {
             zstd::stream::read::Decoder::with_buffer(packed)
                 .map_or_else(|error| (0, Err(error)), |packed| fill(packed, into))
