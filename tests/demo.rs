@@ -246,6 +246,22 @@ fn a_demo_trades_over_loopback_sockets() {
     assert!(report["hops"]["decode"]["count"].as_u64() > Some(20), "{report}");
 }
 
+/// Books in a venue's binary encoding, over two real sockets.
+#[test]
+fn a_demo_trades_on_binary_market_data_over_loopback_sockets() {
+    let binary = ["--set", "venue.binance.spot.encoding=sbe", "--set", "venue.binance.spot.connections=2"];
+    let run = ["demo", "--venues", PAIR, "--seconds", "4"];
+    let (code, report, talk) = xarb(&[&run[..], &binary].concat());
+    check_shape(&report);
+    assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "{report} {talk}");
+    // Two connections' worth of messages each 20 ms; in text there is one each 100.
+    assert!(report["venues"][0]["frames"].as_u64() > Some(100), "{report} {talk}");
+    for venue in report["venues"].as_array().unwrap() {
+        assert!(venue["fills"].as_u64() > Some(0), "{report} {talk}");
+        assert_eq!(venue["resyncs"], 0, "{report} {talk}");
+    }
+}
+
 #[test]
 fn paper_orders_meet_the_books_of_configured_endpoints() {
     let perp =
