@@ -9,12 +9,12 @@ mod socket;
 use std::hint::black_box;
 
 use common::frames::{Case, Frame, frames};
-use common::rivals;
+use common::ours::Ours;
+use common::{rivals, sbe};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use xarb::types::{Level, Scale};
-use xarb::venue::binance::sbe;
-use xarb::venue::{binance, bybit, coinbase, kraken};
 use xarb::wire::json::Tier;
+use xarb::wire::json::kernel::Isa;
 use xarb::wire::ws::Message;
 
 /// More than the branch predictor learns by heart.
@@ -40,40 +40,15 @@ fn decode(c: &mut Criterion) {
     for case in Case::ALL {
         let frames = frames(case, FRAMES);
         let mut levels: Vec<Level> = Vec::with_capacity(256);
-        let mut binance = binance::decode::Decoder::new(Scale::DEFAULT);
-        let mut kraken = kraken::decode::Decoder::new(Scale::DEFAULT);
-        let mut coinbase = coinbase::decode::Decoder::new(Scale::DEFAULT);
-        let mut bybit = bybit::decode::Decoder::new(Scale::DEFAULT);
+        let mut ours = Ours::new(Isa::detect(Scale::DEFAULT));
+        ours.check(case, &frames);
         run(c, "hop/decode", case, &frames, |frame| {
             levels.clear();
-            match case {
-                Case::KrakenBook => black_box(&kraken.decode(frame.padded(), &mut levels)).is_ok() as u64,
-                Case::CoinbaseLevel2 | Case::CoinbaseTicker => {
-                    black_box(&coinbase.decode(frame.padded(), &mut levels)).is_ok() as u64
-                }
-                Case::BybitOrderbook | Case::BybitTicker => {
-                    black_box(&bybit.decode(frame.padded(), &mut levels)).is_ok() as u64
-                }
-                _ => black_box(&binance.decode(frame.padded(), &mut levels)).is_ok() as u64,
-            }
+            ours.decode(case, frame.padded(), &mut levels)
         });
         run(c, "decode/tier2", case, &frames, |frame| {
             levels.clear();
-            match case {
-                Case::KrakenBook => {
-                    black_box(&kraken.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
-                        as u64
-                }
-                Case::CoinbaseLevel2 | Case::CoinbaseTicker => {
-                    black_box(&coinbase.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
-                        as u64
-                }
-                Case::BybitOrderbook | Case::BybitTicker => {
-                    black_box(&bybit.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some() as u64
-                }
-                _ => black_box(&binance.decode_with(Tier::Scanner, frame.padded(), &mut levels)).is_some()
-                    as u64,
-            }
+            ours.decode_with(Tier::Scanner, case, frame.padded(), &mut levels)
         });
         run(c, "rival/serde_json", case, &frames, |frame| {
             levels.clear();
@@ -82,7 +57,7 @@ fn decode(c: &mut Criterion) {
         let mut simd = rivals::SimdTape::new();
         run(c, "rival/simd_json_tape", case, &frames, |frame| {
             levels.clear();
-            simd.read(frame.message(), &mut levels)
+            simd.read(case, frame.message(), &mut levels)
         });
         run(c, "rival/sonic_rs", case, &frames, |frame| {
             levels.clear();
@@ -95,33 +70,22 @@ fn decode(c: &mut Criterion) {
     }
 }
 
-/// The depth updates of the JSON case, in the venue's binary encoding.
+/// The updates of the JSON cases, in the venue's binary encoding.
 fn decode_sbe(c: &mut Criterion) {
-    let mut decoder = binance::decode::Decoder::new(Scale::DEFAULT);
     let mut levels: Vec<Level> = Vec::with_capacity(256);
-    let mut binary = Vec::with_capacity(FRAMES);
-    for frame in frames(Case::BinanceDepth, FRAMES) {
-        levels.clear();
-        let Ok(binance::decode::Message::Depth(depth)) = decoder.decode(frame.padded(), &mut levels) else {
-            unreachable!("the case is depth updates");
-        };
-        let symbol = std::str::from_utf8(depth.symbol).expect("a symbol");
-        let side = |range: &std::ops::Range<u32>| &levels[range.start as usize..range.end as usize];
-        let (sides, ids) = ([side(&depth.bids), side(&depth.asks)], (depth.first, depth.last));
-        binary.push(sbe::Written::depth(symbol, Scale::DEFAULT, depth.event_ms * 1_000, ids, sides));
-    }
-    let bytes: usize = binary.iter().map(Vec::len).sum();
-    let mut group = c.benchmark_group("hop/decode");
-    group.throughput(Throughput::Bytes((bytes / binary.len()) as u64));
-    let mut next = binary.iter().cycle();
-    group.bench_function("binance_sbe_depth", |b| {
-        b.iter(|| {
-            levels.clear();
-            let frame = sbe::frame(black_box(next.next().expect("for ever"))).expect("a frame");
-            black_box(&frame.message(Scale::DEFAULT, &mut levels)).is_ok()
+    for (case, name) in
+        [(Case::BinanceDepth, "binance_sbe_depth"), (Case::BinanceTicker, "binance_sbe_ticker")]
+    {
+        let binary = sbe::binary(&frames(case, FRAMES));
+        let bytes: usize = binary.iter().map(Vec::len).sum();
+        let mut group = c.benchmark_group("hop/decode");
+        group.throughput(Throughput::Bytes((bytes / binary.len()) as u64));
+        let mut next = binary.iter().cycle();
+        group.bench_function(name, |b| {
+            b.iter(|| sbe::read(black_box(next.next().expect("for ever")), &mut levels));
         });
-    });
-    group.finish();
+        group.finish();
+    }
 }
 
 fn run(c: &mut Criterion, group: &str, case: Case, frames: &[Frame], mut work: impl FnMut(&Frame) -> u64) {

@@ -15,22 +15,29 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use common::frames::{Case, Frame, frames};
-use common::rivals;
+use common::ours::Ours;
+use common::{rivals, sbe};
 use xarb::host::HostClock;
 use xarb::types::{Level, Scale};
-use xarb::venue::{binance, bybit, coinbase, kraken};
 use xarb::wire::json::Tier;
 use xarb::wire::json::kernel::Isa;
 
-const WAYS: [&str; 9] =
-    ["all", "tier1", "tier2", "plain", "serde_json", "simd_json_tape", "sonic_rs", "avx2_pass", "memcpy"];
+const WAYS: [&str; 10] = [
+    "all",
+    "tier1",
+    "tier2",
+    "plain",
+    "sbe",
+    "serde_json",
+    "simd_json_tape",
+    "sonic_rs",
+    "avx2_pass",
+    "memcpy",
+];
 
 struct Bench {
     case: Case,
-    binance: binance::decode::Decoder,
-    kraken: kraken::decode::Decoder,
-    coinbase: coinbase::decode::Decoder,
-    bybit: bybit::decode::Decoder,
+    ours: Ours,
     simd: rivals::SimdTape,
     levels: Vec<Level>,
     copy: Vec<u8>,
@@ -41,74 +48,50 @@ impl Bench {
         let isa = if plain { Isa::plain(Scale::DEFAULT) } else { Isa::detect(Scale::DEFAULT) };
         Bench {
             case,
-            binance: binance::decode::Decoder::with_isa(isa),
-            kraken: kraken::decode::Decoder::with_isa(isa),
-            coinbase: coinbase::decode::Decoder::with_isa(isa),
-            bybit: bybit::decode::Decoder::with_isa(isa),
+            ours: Ours::new(isa),
             simd: rivals::SimdTape::new(),
             levels: Vec::with_capacity(256),
             copy: vec![0; 4096],
         }
     }
 
+    /// `binary` are the same updates for the way that reads those.
     #[inline(never)]
-    fn pass(&mut self, way: &str, frames: &[Frame]) -> u64 {
-        let Bench { case, binance, kraken, coinbase, bybit, simd, levels, copy } = self;
+    fn pass(&mut self, way: &str, frames: &[Frame], binary: &[Vec<u8>]) -> u64 {
+        let Bench { case, ours, simd, levels, copy } = self;
+        let case = *case;
         let tier = if way == "tier2" { Tier::Scanner } else { Tier::Template };
-        match (way, *case) {
-            ("all" | "plain", Case::KrakenBook) => over(frames, |frame| {
+        match way {
+            "all" | "plain" => over(frames, |frame| {
                 levels.clear();
-                black_box(&kraken.decode(frame.padded(), levels)).is_ok() as u64
+                ours.decode(case, frame.padded(), levels)
             }),
-            ("all" | "plain", Case::CoinbaseLevel2 | Case::CoinbaseTicker) => over(frames, |frame| {
+            "tier1" | "tier2" => over(frames, |frame| {
                 levels.clear();
-                black_box(&coinbase.decode(frame.padded(), levels)).is_ok() as u64
+                ours.decode_with(tier, case, frame.padded(), levels)
             }),
-            ("all" | "plain", Case::BybitOrderbook | Case::BybitTicker) => over(frames, |frame| {
-                levels.clear();
-                black_box(&bybit.decode(frame.padded(), levels)).is_ok() as u64
-            }),
-            ("all" | "plain", _) => over(frames, |frame| {
-                levels.clear();
-                black_box(&binance.decode(frame.padded(), levels)).is_ok() as u64
-            }),
-            ("tier1" | "tier2", Case::KrakenBook) => over(frames, |frame| {
-                levels.clear();
-                black_box(&kraken.decode_with(tier, frame.padded(), levels)).is_some() as u64
-            }),
-            ("tier1" | "tier2", Case::CoinbaseLevel2 | Case::CoinbaseTicker) => over(frames, |frame| {
-                levels.clear();
-                black_box(&coinbase.decode_with(tier, frame.padded(), levels)).is_some() as u64
-            }),
-            ("tier1" | "tier2", Case::BybitOrderbook | Case::BybitTicker) => over(frames, |frame| {
-                levels.clear();
-                black_box(&bybit.decode_with(tier, frame.padded(), levels)).is_some() as u64
-            }),
-            ("tier1" | "tier2", _) => over(frames, |frame| {
-                levels.clear();
-                black_box(&binance.decode_with(tier, frame.padded(), levels)).is_some() as u64
-            }),
-            ("serde_json", case) => over(frames, |frame| {
+            "sbe" => over(binary, |message| sbe::read(message, levels)),
+            "serde_json" => over(frames, |frame| {
                 levels.clear();
                 rivals::serde_json(case, frame.message(), levels)
             }),
-            ("simd_json_tape", _) => over(frames, |frame| {
+            "simd_json_tape" => over(frames, |frame| {
                 levels.clear();
-                simd.read(frame.message(), levels)
+                simd.read(case, frame.message(), levels)
             }),
-            ("sonic_rs", case) => over(frames, |frame| {
+            "sonic_rs" => over(frames, |frame| {
                 levels.clear();
                 rivals::sonic_rs(case, frame.message(), levels)
             }),
             #[cfg(target_arch = "x86_64")]
-            ("avx2_pass", _) => over(frames, |frame| rivals::avx2_pass(frame.padded())),
+            "avx2_pass" => over(frames, |frame| rivals::avx2_pass(frame.padded())),
             _ => over(frames, |frame| rivals::memcpy(frame.message(), copy)),
         }
     }
 }
 
 #[inline(always)]
-fn over(frames: &[Frame], mut work: impl FnMut(&Frame) -> u64) -> u64 {
+fn over<F>(frames: &[F], mut work: impl FnMut(&F) -> u64) -> u64 {
     frames.iter().map(|frame| work(black_box(frame))).fold(0, u64::wrapping_add)
 }
 
@@ -127,14 +110,25 @@ fn main() {
             let case = *Case::ALL.iter().find(|c| c.name() == case).expect("a case");
             assert!(WAYS.contains(&&**way), "a way of {WAYS:?}");
             let frames = frames(case, 200);
+            let binary = in_binary(case, &frames);
+            assert!(way != "sbe" || !binary.is_empty(), "{} is not sent in binary", case.name());
             let mut bench = Bench::new(case, way == "plain");
+            bench.ours.check(case, &frames);
             for _ in 0..passes.parse().expect("a count") {
-                black_box(bench.pass(way, &frames));
+                black_box(bench.pass(way, &frames, &binary));
             }
         }
         [word] if word == "times" => times(),
         // `cargo bench` and `cargo test --benches` come by with arguments of their own.
         _ => {}
+    }
+}
+
+/// The same updates in the venue's binary encoding, where it has one.
+fn in_binary(case: Case, frames: &[Frame]) -> Vec<Vec<u8>> {
+    match case {
+        Case::BinanceDepth | Case::BinanceTicker => sbe::binary(frames),
+        _ => Vec::new(),
     }
 }
 
@@ -150,18 +144,23 @@ fn times() {
     const CHUNK: usize = 125;
     for case in Case::ALL {
         let frames = frames(case, 2_000);
+        let binary = in_binary(case, &frames);
         let mut best = vec![vec![Duration::MAX; frames.len() / CHUNK]; WAYS.len()];
         let mut benches: Vec<Bench> = WAYS.iter().map(|way| Bench::new(case, *way == "plain")).collect();
         for _ in 0..31 {
             for (way, bench) in benches.iter_mut().enumerate() {
-                for (chunk, best) in frames.chunks_exact(CHUNK).zip(&mut best[way]) {
+                for (at, (chunk, best)) in frames.chunks_exact(CHUNK).zip(&mut best[way]).enumerate() {
+                    let binary = binary.get(at * CHUNK..(at + 1) * CHUNK).unwrap_or_default();
                     let start = Instant::now();
-                    black_box(bench.pass(WAYS[way], chunk));
+                    black_box(bench.pass(WAYS[way], chunk, binary));
                     *best = start.elapsed().min(*best);
                 }
             }
         }
         for (way, best) in WAYS.iter().zip(best) {
+            if *way == "sbe" && binary.is_empty() {
+                continue;
+            }
             let sum: Duration = best.iter().sum();
             eprintln!("{:15} {way:15} {:8.1} ns", case.name(), sum.as_nanos() as f64 / frames.len() as f64);
         }

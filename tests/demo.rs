@@ -7,7 +7,7 @@ mod record;
 use std::process::Command;
 
 use serde_json::Value;
-use xarb::config::Config;
+use xarb::config::{Config, DEMO};
 use xarb::host::{HostClock, ListenConfig, serve};
 use xarb::sim::setup::simulate;
 use xarb::types::{Clock, Money};
@@ -244,6 +244,73 @@ fn a_demo_trades_over_loopback_sockets() {
         assert!(venue["fills"].as_u64() > Some(0), "{report} {talk}");
     }
     assert!(report["hops"]["decode"]["count"].as_u64() > Some(20), "{report}");
+}
+
+/// The demo over real sockets, on which every venue must trade.
+#[track_caller]
+fn all_trade_over_loopback(args: &[&str], venues: usize) {
+    let (code, report, talk) = xarb(&[&["demo", "--seconds", "6"], args].concat());
+    check_shape(&report);
+    assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "{report} {talk}");
+    let told = report["venues"].as_array().unwrap();
+    assert_eq!(told.len(), venues, "{report}");
+    for venue in told {
+        assert!(venue["acks"].as_u64() > Some(0) && venue["fills"].as_u64() > Some(0), "{report} {talk}");
+    }
+}
+
+#[test]
+fn a_demo_trades_by_signed_requests_over_loopback_sockets() {
+    let venues = ["binance.spot", "kraken.spot", "bybit.spot", "okx.spot"];
+    let rest = venues.map(|venue| format!("venue.\"{venue}\".transport=\"rest\""));
+    let args: Vec<&str> = rest.iter().flat_map(|change| ["--set", change]).collect();
+    all_trade_over_loopback(&args, OPERATORS);
+}
+
+/// The operators' other markets: contracts, each with its positions, and the older of two products.
+#[test]
+fn a_demo_trades_on_the_other_markets_over_loopback_sockets() {
+    let mut text = String::from("[run]\nmode = \"auto\"\nseed = 1\nseconds = 6\n");
+    let mut rules = String::from("[instrument.BTC-USDT]\nscale = 8\n");
+    for (venue, symbol, transport, lot, contract) in [
+        ("coinbase.exchange", "BTC-USDT", "rest", "0.00001", ""),
+        ("binance.usdm", "BTCUSDT", "ws", "0.001", "contract = \"linear\"\n"),
+        ("bybit.linear", "BTCUSDT", "ws", "0.001", "contract = \"linear\"\n"),
+        ("okx.swap", "BTC-USDT-SWAP", "ws", "0.0001", "contract = \"linear\"\ncontract_size = \"0.01\"\n"),
+    ] {
+        text += &format!(
+            "[venue.\"{venue}\"]\nenvironment = \"sim\"\nchannels = [\"depth\"]\nlevels = 100\ntaker_bps = 5\n\
+             maker_bps = 2\nmax_age_ms = 2000\nwindow_ms = 1000\ntransport = \"{transport}\"\n\
+             allow_unread_rights = true\n"
+        );
+        rules += &format!(
+            "symbols.\"{venue}\" = \"{symbol}\"\nrules.\"{venue}\".tick = \"0.1\"\nrules.\"{venue}\".lot = \"{lot}\"\n\
+             rules.\"{venue}\".min_qty = \"{lot}\"\nrules.\"{venue}\".min_notional = \"5\"\n"
+        );
+        rules += &contract.lines().map(|line| format!("rules.\"{venue}\".{line}\n")).collect::<String>();
+    }
+    text += &rules;
+    text += &DEMO[DEMO.find("[detect]").unwrap()..];
+    let file = std::env::temp_dir().join(format!("xarb-markets-{}.toml", std::process::id()));
+    std::fs::write(&file, text).unwrap();
+    all_trade_over_loopback(&["-c", file.to_str().unwrap()], 4);
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// Books in a venue's binary encoding, over two real sockets.
+#[test]
+fn a_demo_trades_on_binary_market_data_over_loopback_sockets() {
+    let binary = ["--set", "venue.binance.spot.encoding=sbe", "--set", "venue.binance.spot.connections=2"];
+    let run = ["demo", "--venues", PAIR, "--seconds", "4"];
+    let (code, report, talk) = xarb(&[&run[..], &binary].concat());
+    check_shape(&report);
+    assert_eq!((code, &report["violations"]), (0, &Value::from(0)), "{report} {talk}");
+    // Two connections' worth of messages each 20 ms; in text there is one each 100.
+    assert!(report["venues"][0]["frames"].as_u64() > Some(100), "{report} {talk}");
+    for venue in report["venues"].as_array().unwrap() {
+        assert!(venue["fills"].as_u64() > Some(0), "{report} {talk}");
+        assert_eq!(venue["resyncs"], 0, "{report} {talk}");
+    }
 }
 
 #[test]

@@ -20,10 +20,16 @@ pub enum Case {
     BybitOrderbook,
     /// Bybit linear `tickers` delta: best bid and ask.
     BybitTicker,
+    /// OKX `books` update, 2 to 42 levels.
+    OkxBooks,
+    /// OKX `bbo-tbt`: best bid and ask.
+    OkxBest,
+    /// Kraken Futures `book`: one level a message.
+    KrakenFutures,
 }
 
 impl Case {
-    pub const ALL: [Case; 7] = [
+    pub const ALL: [Case; 10] = [
         Case::BinanceDepth,
         Case::BinanceTicker,
         Case::KrakenBook,
@@ -31,6 +37,9 @@ impl Case {
         Case::CoinbaseTicker,
         Case::BybitOrderbook,
         Case::BybitTicker,
+        Case::OkxBooks,
+        Case::OkxBest,
+        Case::KrakenFutures,
     ];
 
     pub fn name(self) -> &'static str {
@@ -42,6 +51,9 @@ impl Case {
             Case::CoinbaseTicker => "coinbase_ticker",
             Case::BybitOrderbook => "bybit_orderbook",
             Case::BybitTicker => "bybit_ticker",
+            Case::OkxBooks => "okx_books",
+            Case::OkxBest => "okx_bbo",
+            Case::KrakenFutures => "kraken_futures_book",
         }
     }
 }
@@ -87,6 +99,9 @@ pub fn frames(case: Case, count: usize) -> Vec<Frame> {
                 Case::CoinbaseTicker => coinbase_ticker(&mut rand, mid, id, time_ms),
                 Case::BybitOrderbook => bybit_orderbook(&mut rand, mid / 10, id, time_ms),
                 Case::BybitTicker => bybit_ticker(&mut rand, mid / 10, id, time_ms),
+                Case::OkxBooks => okx_books(&mut rand, mid / 10, id, time_ms),
+                Case::OkxBest => okx_best(&mut rand, mid / 10, id, time_ms),
+                Case::KrakenFutures => kraken_futures(&mut rand, mid / 50, id, time_ms),
             })
         })
         .collect()
@@ -236,5 +251,51 @@ fn bybit_ticker(rand: &mut Rand64, mid: i64, id: u64, time_ms: u64) -> String {
     let (bid_qty, ask_qty) = (fixed(quantity(rand) + 1, 3), fixed(quantity(rand) + 1, 3));
     format!(
         r#"{{"topic":"tickers.BTCUSDT","type":"delta","data":{{"symbol":"BTCUSDT","bid1Price":"{bid}","bid1Size":"{bid_qty}","ask1Price":"{ask}","ask1Size":"{ask_qty}"}},"cs":{id},"ts":{time_ms}}}"#
+    )
+}
+
+/// Price, size, a dead field and the number of orders. Trailing zeros are left out, as the venue does.
+fn okx_level(rand: &mut Rand64, price: i64) -> String {
+    let price = fixed(price as u64, 1);
+    let price = price.trim_end_matches('0').trim_end_matches('.');
+    match quantity(rand) {
+        0 => format!(r#"["{price}","0","0","0"]"#),
+        qty => {
+            let orders = rand.rand_range(1..15);
+            format!(r#"["{price}","{}","0","{orders}"]"#, fixed(qty * 1_000 + 1, 8))
+        }
+    }
+}
+
+fn okx_books(rand: &mut Rand64, mid: i64, id: u64, time_ms: u64) -> String {
+    let mut side = |sign: i64| {
+        let count = rand.rand_range(1..22);
+        let level = |_| {
+            let price = mid + sign * distance(rand);
+            okx_level(rand, price)
+        };
+        (0..count).map(level).collect::<Vec<_>>().join(",")
+    };
+    let (asks, bids) = (side(1), side(-1));
+    let before = id - 7;
+    format!(
+        r#"{{"arg":{{"channel":"books","instId":"BTC-USDT"}},"action":"update","data":[{{"asks":[{asks}],"bids":[{bids}],"ts":"{time_ms}","checksum":0,"seqId":{id},"prevSeqId":{before}}}]}}"#
+    )
+}
+
+fn okx_best(rand: &mut Rand64, mid: i64, id: u64, time_ms: u64) -> String {
+    let (ask, bid) = (okx_level(rand, mid + 1), okx_level(rand, mid));
+    format!(
+        r#"{{"arg":{{"channel":"bbo-tbt","instId":"BTC-USDT"}},"data":[{{"asks":[{ask}],"bids":[{bid}],"ts":"{time_ms}","seqId":{id}}}]}}"#
+    )
+}
+
+fn kraken_futures(rand: &mut Rand64, mid: i64, id: u64, time_ms: u64) -> String {
+    let (side, sign) = if rand.rand_range(0..2) == 0 { ("buy", -1) } else { ("sell", 1) };
+    // Half dollars and whole contracts, both written with a decimal.
+    let price = fixed((mid + sign * distance(rand)) as u64 * 5, 1);
+    let qty = quantity(rand) / 10;
+    format!(
+        r#"{{"feed":"book","product_id":"PI_XBTUSD","side":"{side}","seq":{id},"price":{price},"qty":{qty}.0,"timestamp":{time_ms}}}"#
     )
 }

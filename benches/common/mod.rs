@@ -1,4 +1,6 @@
-//! What the benches share: frames as the exchanges write them, and other people's parsers.
+//! What the benches share: frames as the exchanges write them, our decoders and other people's parsers.
 
 pub mod frames;
+pub mod ours;
 pub mod rivals;
+pub mod sbe;

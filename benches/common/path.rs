@@ -26,27 +26,71 @@ pub enum Case {
     BinanceTicker,
     /// 30 levels of depth.
     BinanceDepth,
-    /// The other venue's books, with a checksum.
+    /// Another venue's books, with a checksum.
     KrakenBook,
+    /// Books numbered by connection; orders are requests with tokens made ahead.
+    CoinbaseLevel2,
+    /// Books numbered one by one.
+    BybitOrderbook,
+    /// Books whose updates are linked.
+    OkxBooks,
 }
 
 impl Case {
-    pub const ALL: [Case; 3] = [Case::BinanceTicker, Case::BinanceDepth, Case::KrakenBook];
+    pub const ALL: [Case; 6] = [
+        Case::BinanceTicker,
+        Case::BinanceDepth,
+        Case::KrakenBook,
+        Case::CoinbaseLevel2,
+        Case::BybitOrderbook,
+        Case::OkxBooks,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Case::BinanceTicker => "binance_ticker",
             Case::BinanceDepth => "binance_depth",
             Case::KrakenBook => "kraken_book",
+            Case::CoinbaseLevel2 => "coinbase_level2",
+            Case::BybitOrderbook => "bybit_orderbook",
+            Case::OkxBooks => "okx_books",
+        }
+    }
+
+    /// Both venues, and which of them the frames are of.
+    fn venues(self) -> ([&'static str; 2], usize) {
+        match self {
+            Case::BinanceTicker | Case::BinanceDepth => (["binance.spot", "kraken.spot"], 0),
+            Case::KrakenBook => (["binance.spot", "kraken.spot"], 1),
+            Case::CoinbaseLevel2 => (["binance.spot", "coinbase.advanced"], 1),
+            Case::BybitOrderbook => (["binance.spot", "bybit.spot"], 1),
+            Case::OkxBooks => (["binance.spot", "okx.spot"], 1),
         }
     }
 
     fn venue(self) -> usize {
-        usize::from(self == Case::KrakenBook)
+        self.venues().1
+    }
+
+    /// Levels a side of an update, about as many as recordings have in the middle.
+    fn levels(self) -> usize {
+        match self {
+            Case::BinanceTicker | Case::KrakenBook => 1,
+            Case::BinanceDepth => 15,
+            Case::CoinbaseLevel2 => 2,
+            Case::BybitOrderbook => 3,
+            Case::OkxBooks => 18,
+        }
     }
 }
 
 const START: Nanos = Nanos::from_secs(1_800_000_000);
+
+/// The private side's timers are looked at so often, in the engine's own time.
+const TICK: Nanos = Nanos::from_millis(100);
+
+/// Frames between two such looks: no more than a look makes tokens.
+const FRAMES_A_TICK: usize = 8;
 
 /// The engine, ready, with a WebSocket codec before it.
 pub struct HotPath<W> {
@@ -56,6 +100,8 @@ pub struct HotPath<W> {
     now: Nanos,
     seq: u64,
     watch: W,
+    world: World,
+    untended: usize,
     _plan: Plan,
     _helm: Helm,
 }
@@ -65,9 +111,70 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         // A first run tells where the books stand; a second one, the same to the byte, asks for an
         // edge that exactly one direction has.
         let mut probe = start(case, Bps(-90 * Bps::ONE), &watch);
-        let edges = probe.0.edges();
+        let edges = probe.edges();
         let between = Bps((edges[0] + edges[1]) / 2);
-        start(case, between, &watch).0
+        let mut path = start(case, between, &watch);
+        path.begin_anew();
+        path
+    }
+
+    /// Some venues count on where we cannot see it: their book is told once more, by numbers of ours.
+    fn begin_anew(&mut self) {
+        if !matches!(self.case, Case::CoinbaseLevel2 | Case::BybitOrderbook | Case::OkxBooks) {
+            return;
+        }
+        let book = self.crew.feeds[self.case.venue()].stage().book(BookId(0)).unwrap();
+        self.seq = book.stamp().seq + 1_000;
+        let [bids, asks] = Side::BOTH.map(|side| book.levels(side).collect::<Vec<_>>());
+        let text = self.update("snapshot", &bids, &asks);
+        self.tell(&server_frame(text.as_bytes()));
+        // What the book has to offer as it is, is not part of any measurement.
+        while self.crew.exec.next_signal().is_some() {}
+        self.rest();
+    }
+
+    /// A message of those venues, numbered on from the last one.
+    fn update(&self, kind: &str, bids: &[Level], asks: &[Level]) -> String {
+        let (seq, before) = (self.seq, self.seq - 1);
+        let number = |value: i64| Fixed(value, Scale::DEFAULT);
+        let rows = |levels: &[Level], behind: &str| {
+            let row = |l: &Level| format!(r#"["{}","{}"{behind}]"#, number(l.price.0), number(l.qty.0));
+            levels.iter().map(row).collect::<Vec<_>>().join(",")
+        };
+        match self.case {
+            Case::BinanceTicker | Case::BinanceDepth | Case::KrakenBook => unreachable!("spelled by frames"),
+            Case::CoinbaseLevel2 => {
+                let row = |side: &str, l: &Level| {
+                    format!(
+                        r#"{{"side":"{side}","event_time":"2027-01-15T08:00:00.000000Z","price_level":"{}","new_quantity":"{}"}}"#,
+                        number(l.price.0),
+                        number(l.qty.0)
+                    )
+                };
+                let bids = bids.iter().map(|l| row("bid", l));
+                let rows: Vec<_> = bids.chain(asks.iter().map(|l| row("offer", l))).collect();
+                format!(
+                    r#"{{"channel":"l2_data","timestamp":"2027-01-15T08:00:00.000000000Z","sequence_num":{seq},"events":[{{"type":"{kind}","product_id":"BTC-USDT","updates":[{}]}}]}}"#,
+                    rows.join(",")
+                )
+            }
+            Case::BybitOrderbook => {
+                let kind = if kind == "update" { "delta" } else { kind };
+                format!(
+                    r#"{{"topic":"orderbook.200.BTCUSDT","ts":1800000000000,"type":"{kind}","data":{{"s":"BTCUSDT","b":[{}],"a":[{}],"u":{seq},"seq":{seq}}},"cts":1800000000000}}"#,
+                    rows(bids, ""),
+                    rows(asks, "")
+                )
+            }
+            Case::OkxBooks => {
+                let before = if kind == "update" { before as i64 } else { -1 };
+                format!(
+                    r#"{{"arg":{{"channel":"books","instId":"BTC-USDT"}},"action":"{kind}","data":[{{"asks":[{}],"bids":[{}],"ts":"1800000000000","checksum":0,"seqId":{seq},"prevSeqId":{before}}}]}}"#,
+                    rows(asks, r#","0","1""#),
+                    rows(bids, r#","0","1""#)
+                )
+            }
+        }
     }
 
     /// Edge of buying on venue 0 and selling on venue 1, then the reverse, at the touch, in 1e-6 bp.
@@ -89,7 +196,8 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
     pub fn frames(&mut self, count: usize) -> Vec<Vec<u8>> {
         let stage = self.crew.feeds[self.case.venue()].stage();
         let book = stage.book(BookId(0)).unwrap();
-        let levels = Side::BOTH.map(|side| book.levels(side).take(15).collect::<Vec<_>>());
+        let count_of = self.case.levels();
+        let levels = Side::BOTH.map(|side| book.levels(side).take(count_of).collect::<Vec<_>>());
         self.seq = self.seq.max(book.stamp().seq);
         let mut whole: Vec<_> = Side::BOTH.map(|side| book.levels(side).collect::<Vec<_>>()).into();
         (0..count)
@@ -120,6 +228,13 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
                             side(&levels[1])
                         )
                     }
+                    Case::CoinbaseLevel2 | Case::BybitOrderbook | Case::OkxBooks => {
+                        let [bids, asks] = levels.each_ref().map(|side| {
+                            let changed = |l: &Level| Level::new(l.price.0, qty);
+                            side.iter().map(changed).collect::<Vec<_>>()
+                        });
+                        self.update("update", &bids, &asks)
+                    }
                     Case::KrakenBook => {
                         whole[1][0].qty.0 = qty;
                         let checksum = checksum(&whole);
@@ -139,18 +254,8 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
     /// intent's journey. Nothing leaves: once it is stamped, the intent is abandoned.
     #[inline]
     pub fn run(&mut self, frame: &[u8]) -> (usize, Stamps) {
-        self.now = self.now + Nanos::from_micros(50);
+        self.tell(frame);
         let now = self.now;
-        self.ws.receive(frame);
-        let mut stamps = Stamps::begin(self.watch.ticks(), 0);
-        let text = match self.ws.next() {
-            Ok(Some(Message::Text(text))) => text,
-            other => panic!("{:?}", other.is_ok()),
-        };
-        stamps.mark(Hop::Frame, self.watch.ticks());
-        let feed = self.crew.feeds[self.case.venue()].stage_mut();
-        feed.turn(FeedInput::Text(text), now, stamps, &self.watch).expect("a frame that can be read");
-        while self.crew.detect.stage_mut().turn(now, &self.watch) {}
         let (mut size, mut journey) = (0, Stamps::default());
         while let Some(signal) = self.crew.exec.next_signal() {
             let mut stamps = signal.stamps;
@@ -165,8 +270,32 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         (size, journey)
     }
 
+    /// A frame's way to what is to be done about it.
+    #[inline]
+    fn tell(&mut self, frame: &[u8]) {
+        self.now = self.now + Nanos::from_micros(50);
+        self.untended += 1;
+        let now = self.now;
+        self.ws.receive(frame);
+        let mut stamps = Stamps::begin(self.watch.ticks(), 0);
+        let text = match self.ws.next() {
+            Ok(Some(Message::Text(text))) => text,
+            other => panic!("{:?}", other.is_ok()),
+        };
+        stamps.mark(Hop::Frame, self.watch.ticks());
+        let feed = self.crew.feeds[self.case.venue()].stage_mut();
+        feed.turn(FeedInput::Text(text), now, stamps, &self.watch).expect("a frame that can be read");
+        while self.crew.detect.stage_mut().turn(now, &self.watch) {}
+    }
+
     /// What stands between two frames: histograms, hashing, wiping, new ids. Not part of the path.
     pub fn rest(&mut self) {
+        if self.case == Case::CoinbaseLevel2 && self.untended >= FRAMES_A_TICK {
+            // Tokens are made by the private side's tick, whose session must live meanwhile.
+            self.untended = 0;
+            self.world.run(self.now + TICK, &mut [&mut self.crew.exec]);
+            self.now = self.world.now();
+        }
         let now = self.now;
         self.crew.feeds[self.case.venue()].stage_mut().settle(&self.watch);
         self.crew.detect.stage_mut().settle(&self.watch);
@@ -174,16 +303,17 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
     }
 }
 
-fn start<W: Stopwatch + Clone + Send + 'static>(case: Case, min_edge: Bps, watch: &W) -> (HotPath<W>, World) {
+fn start<W: Stopwatch + Clone + Send + 'static>(case: Case, min_edge: Bps, watch: &W) -> HotPath<W> {
     let top = if case == Case::BinanceTicker { "overlay" } else { "depth" };
+    let [one, other] = case.venues().0;
     let changes = [
         format!("venue.\"binance.spot\".top=\"{top}\""),
-        "venue.\"binance.spot\".max_age_ms=3600000".to_owned(),
-        "venue.\"kraken.spot\".max_age_ms=3600000".to_owned(),
+        format!("venue.\"{one}\".max_age_ms=3600000"),
+        format!("venue.\"{other}\".max_age_ms=3600000"),
         "risk.max_orders_per_s=1000".to_owned(),
         "risk.price_band_bps=500".to_owned(),
     ];
-    let mut config = Config::demo_on(&["binance.spot", "kraken.spot"], &changes).expect("a configuration");
+    let mut config = Config::demo_on(&[one, other], &changes).expect("a configuration");
     config.detect.min_edge = min_edge;
     let (sim, keys) = simulate(&config, START).expect("simulated venues");
     let mut world = World::new(sim, Wire::default(), 1, START);
@@ -211,18 +341,20 @@ fn start<W: Stopwatch + Clone + Send + 'static>(case: Case, min_edge: Bps, watch
         live = crew.feeds.iter().all(book);
     }
     assert!(ready && live, "sessions or books were not ready");
+    world.sim_mut().market_mut().freeze();
     let now = world.now();
-    let path = HotPath {
+    HotPath {
         case,
         crew,
         ws: open_socket(),
         now,
         seq: 0,
         watch: watch.clone(),
+        world,
+        untended: 0,
         _plan: plan,
         _helm: helm,
-    };
-    (path, world)
+    }
 }
 
 /// Eight decimals, as the exchange writes them.

@@ -4,6 +4,7 @@
 //! All end in the same scalar decimal, so that what differs is the reading of JSON.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use simd_json::{Buffers, Node, StaticNode, Tape};
 use xarb::types::Level;
 
@@ -162,6 +163,69 @@ struct BybitTicker<'a> {
     ask1_size: Option<&'a str>,
 }
 
+#[derive(Deserialize)]
+struct Okx<'a> {
+    #[serde(borrow)]
+    arg: OkxArg<'a>,
+    #[serde(borrow)]
+    action: Option<&'a str>,
+    #[serde(borrow)]
+    data: Vec<OkxBook<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OkxArg<'a> {
+    channel: &'a str,
+    inst_id: &'a str,
+}
+
+/// What nobody reads of a level is not kept.
+type OkxLevel<'a> = (&'a str, &'a str, IgnoredAny, IgnoredAny);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OkxBook<'a> {
+    #[serde(borrow)]
+    asks: Vec<OkxLevel<'a>>,
+    #[serde(borrow)]
+    bids: Vec<OkxLevel<'a>>,
+    ts: &'a str,
+    #[serde(default)]
+    checksum: i64,
+    seq_id: i64,
+    #[serde(default)]
+    prev_seq_id: i64,
+}
+
+#[derive(Deserialize)]
+struct KrakenFutures<'a> {
+    feed: &'a str,
+    product_id: &'a str,
+    side: &'a str,
+    seq: u64,
+    price: f64,
+    qty: f64,
+    timestamp: u64,
+}
+
+fn okx_out(message: &Okx<'_>, levels: &mut Vec<Level>) -> u64 {
+    let book = &message.data[0];
+    for (price, qty, ..) in book.asks.iter().chain(&book.bids) {
+        levels.push(Level::new(decimal(price), decimal(qty)));
+    }
+    let OkxArg { channel, inst_id } = message.arg;
+    let time: u64 = book.ts.parse().expect("a time");
+    let names = channel.len() + inst_id.len() + message.action.map_or(0, str::len);
+    time ^ names as u64 ^ (book.checksum ^ book.seq_id ^ book.prev_seq_id) as u64
+}
+
+fn futures_out(message: &KrakenFutures<'_>, levels: &mut Vec<Level>) -> u64 {
+    levels.push(Level::new((message.price * 1e8) as i64, (message.qty * 1e8) as i64));
+    let names = message.feed.len() + message.product_id.len() + message.side.len();
+    message.seq ^ message.timestamp ^ names as u64
+}
+
 fn bybit_sum<T>(message: &Bybit<'_, T>) -> u64 {
     message.ts ^ message.cs ^ message.cts ^ (message.topic.len() + message.kind.len()) as u64
 }
@@ -235,6 +299,8 @@ pub fn serde_json(case: Case, text: &[u8], levels: &mut Vec<Level>) -> u64 {
         Case::CoinbaseTicker => coinbase_ticker_out(&serde_json::from_slice(text).expect("sound"), levels),
         Case::BybitOrderbook => orderbook_out(&serde_json::from_slice(text).expect("sound"), levels),
         Case::BybitTicker => bybit_ticker_out(&serde_json::from_slice(text).expect("sound"), levels),
+        Case::OkxBooks | Case::OkxBest => okx_out(&serde_json::from_slice(text).expect("sound"), levels),
+        Case::KrakenFutures => futures_out(&serde_json::from_slice(text).expect("sound"), levels),
     }
 }
 
@@ -248,6 +314,8 @@ pub fn sonic_rs(case: Case, text: &[u8], levels: &mut Vec<Level>) -> u64 {
         Case::CoinbaseTicker => coinbase_ticker_out(&sonic_rs::from_slice(text).expect("sound"), levels),
         Case::BybitOrderbook => orderbook_out(&sonic_rs::from_slice(text).expect("sound"), levels),
         Case::BybitTicker => bybit_ticker_out(&sonic_rs::from_slice(text).expect("sound"), levels),
+        Case::OkxBooks | Case::OkxBest => okx_out(&sonic_rs::from_slice(text).expect("sound"), levels),
+        Case::KrakenFutures => futures_out(&sonic_rs::from_slice(text).expect("sound"), levels),
     }
 }
 
@@ -264,16 +332,31 @@ impl SimdTape {
     }
 
     /// The values that a book needs, walked off the tape in the order of the text.
-    pub fn read(&mut self, text: &[u8], levels: &mut Vec<Level>) -> u64 {
+    pub fn read(&mut self, case: Case, text: &[u8], levels: &mut Vec<Level>) -> u64 {
+        let of_four = matches!(case, Case::OkxBooks | Case::OkxBest);
         self.copy.clear();
         self.copy.extend_from_slice(text);
         let mut tape = self.tape.take().expect("given back").reset();
         simd_json::fill_tape(&mut self.copy, &mut self.buffers, &mut tape).expect("sound");
         let mut sum = 0;
-        let (mut price, mut key) = (None, "");
+        let (mut price, mut key, mut row) = (None, "", 0u32);
         for node in &tape.0 {
+            // A row of four: what stands behind price and quantity is not read.
+            if of_four {
+                row = match node {
+                    Node::Array { len: 4, .. } => 5,
+                    _ => row.saturating_sub(1),
+                };
+                if row == 1 || row == 2 {
+                    continue;
+                }
+            }
             match node {
-                // A decimal, or a key, or a short text: digits tell. Times go on with a dash.
+                // A decimal, or a key, or a short text: digits tell. Times go on with a dash, or are
+                // in ms.
+                Node::String(text) if text.len() == 13 && !text.contains('.') => {
+                    sum ^= text.parse::<u64>().unwrap_or(0);
+                }
                 Node::String(text)
                     if text.as_bytes().first().is_some_and(u8::is_ascii_digit)
                         && text.as_bytes().get(4) != Some(&b'-') =>

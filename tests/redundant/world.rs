@@ -150,6 +150,9 @@ impl Run {
     }
 }
 
+/// One venue's books in its binary encoding.
+const BINARY: &str = "venue.binance.spot.encoding=sbe";
+
 /// How old a book may be in this market, where something moves every few tens of ms.
 const FRESH: Nanos = Nanos::from_millis(400);
 
@@ -258,10 +261,46 @@ fn gaps_count_as_losses_only_where_nobody_covers_them() {
     assert!(lost >= 10 && covered * 10 >= lost * 8, "{lost} lost, {covered} covered");
 }
 
+/// Market data in the venue's binary encoding: its updates are of the same numbers.
+#[test]
+fn connections_of_binary_market_data_cover_each_other() {
+    for seed in 60..62 {
+        let mut run = Run::new(seed, &[BINARY]);
+        run.on(Nanos::from_secs(2));
+        let mut spoilt = 0;
+        for round in 0..4 {
+            assert_eq!(run.world.net_mut().cut_tagged(tag(0, round % 2)), 1, "seed {seed}");
+            run.on_live(Nanos::from_millis(1_200 + 37 * seed as i64), FRESH);
+            for _ in 0..200 {
+                if run.world.net_mut().spoil_tagged(tag(0, round % 2)) > 0 {
+                    spoilt += 1;
+                    break;
+                }
+                run.on_live(MS, FRESH);
+            }
+            run.on_live(Nanos::from_millis(1_800), FRESH);
+        }
+        let report = run.must_settle();
+        assert_eq!((run.resyncs(), spoilt), (vec![0, 0], 4), "seed {seed}: {report:#?}");
+        // A message each 20 ms instead of each 100, and each of them twice.
+        let frames: u64 = run.sum(0, |told| told.frames);
+        assert!(frames > 1_500, "seed {seed}: {frames}");
+        assert!(run.sum(0, |told| told.lost) >= 4, "seed {seed}: {report:#?}");
+        for told in run.counters(0) {
+            assert!(told.first >= 15 && told.late >= 15, "seed {seed}: {told:?}");
+        }
+    }
+}
+
 #[test]
 fn both_connections_cut_is_a_loss_and_is_cured() {
+    both_are_cut(&[]);
+    both_are_cut(&[BINARY]);
+}
+
+fn both_are_cut(changes: &[&str]) {
     for seed in 50..52 {
-        let mut run = Run::new(seed, &[]);
+        let mut run = Run::new(seed, changes);
         run.on(Nanos::from_secs(2));
         for round in 1..=2 {
             for venue in run.venues() {
