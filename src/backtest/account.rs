@@ -26,7 +26,7 @@ use crate::types::{Asset, ClientId, InstrumentId, Money, Nanos, Price, Qty, Scal
 
 /// The columns of the ledger, of which each event fills its own.
 pub const LEDGER_COLUMNS: &str = "event,episode,t_ns,instrument,buy_venue,sell_venue,qty,buy_price,sell_price,\
-    gross_bps,net_bps,net_quote,outcome,detail,intent,duration_ns,evaluations,predicted,cut,depth_gone,latency,\
+    gross_bps,net_bps,net_quote,contracts,outcome,detail,intent,duration_ns,evaluations,predicted,cut,depth_gone,latency,\
     fees,hedge,rounding,realised";
 
 /// A direction: what, and a bit for each venue bought and sold on.
@@ -267,7 +267,8 @@ impl Account {
         let Some(out) = &mut self.out else { return Ok(()) };
         write!(out, "episode,{},", episode.number)?;
         row(out, &self.names, &episode.best)?;
-        writeln!(out, ",,,,{},{},,,,,,,,", lasted.0, episode.evaluations)
+        let contracts = self.names.contracts(&episode.best);
+        writeln!(out, ",{contracts},,,,{},{},,,,,,,,", lasted.0, episode.evaluations)
     }
 
     /// What became of an opportunity at once.
@@ -301,7 +302,8 @@ impl Account {
         row(out, &self.names, found)?;
         // A detail may hold a comma.
         let detail = detail.replace(',', ";");
-        writeln!(out, ",{outcome},{detail},{intent},,,,,,,,,,")
+        let contracts = self.names.contracts(found);
+        writeln!(out, ",{contracts},{outcome},{detail},{intent},,,,,,,,,,")
     }
 
     /// Takes in what the journal recorded since the last call.
@@ -393,7 +395,7 @@ impl Account {
         let Some(out) = &mut self.out else { return Ok(()) };
         write!(out, "intent,{},", intent.episode)?;
         row(out, &self.names, &intent.found)?;
-        write!(out, ",{outcome},,{number},{},", (record.at() - intent.since).0)?;
+        write!(out, ",,{outcome},,{number},{},", (record.at() - intent.since).0)?;
         parts.named().iter().try_for_each(|(_, amount)| write!(out, ",{amount}"))?;
         writeln!(out)
     }

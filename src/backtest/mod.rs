@@ -28,4 +28,4 @@ pub use market::{Ahead, Places};
 pub use rows::{COLUMNS, Names, Rows, row};
 pub use run::{Backtest, BacktestError, BookOutcome, Lists, Outcome};
 pub use timeline::Timeline;
-pub use trade::{Trade, VenueDelays, Venues};
+pub use trade::{Tradable, Trade, VenueDelays, Venues};

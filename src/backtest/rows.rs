@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::config::Config;
+use crate::config::{Config, Listing};
 use crate::detect::{Leg, Opportunity};
-use crate::types::{Bps, Fixed, InstrumentId, Price, Qty, Scale, Side, VenueId};
+use crate::types::{Bps, ContractKind, Fixed, InstrumentId, Price, Qty, Scale, Side, VenueId};
 
 /// The columns.
 pub const COLUMNS: &str =
@@ -13,6 +13,8 @@ pub const COLUMNS: &str =
 /// Names of what rows speak of.
 pub struct Names {
     instruments: Vec<(String, Scale)>,
+    /// Where instruments are inverse contracts, and their legs in contracts.
+    contracts: Vec<(InstrumentId, VenueId)>,
     venues: Vec<String>,
 }
 
@@ -20,7 +22,13 @@ impl Names {
     /// Those of a configuration.
     pub fn new(config: &Config) -> Names {
         let instruments = config.instruments.iter();
+        let listings = (0..).map(InstrumentId).zip(&config.instruments).flat_map(|(id, own)| {
+            let kind = |listing: &Listing| listing.rules.and_then(|rules| rules.contract).unwrap_or(own.kind);
+            let inverse = own.listings.iter().filter(move |own| kind(own) == ContractKind::Inverse);
+            inverse.map(move |listing| (id, listing.venue))
+        });
         Names {
+            contracts: listings.collect(),
             instruments: instruments.map(|own| (own.name.to_string(), own.scale)).collect(),
             venues: config.venues.iter().map(|venue| venue.id.clone()).collect(),
         }
@@ -34,6 +42,18 @@ impl Names {
     /// A venue's.
     pub fn venue(&self, id: VenueId) -> &str {
         self.venues.get(usize::from(id.0)).map_or("", String::as_str)
+    }
+
+    /// Whether quantities of a leg are inverse contracts, and not of the base asset.
+    fn in_contracts(&self, found: &Opportunity, leg: &Leg) -> bool {
+        !self.contracts.is_empty() && self.contracts.contains(&(found.instrument, leg.venue))
+    }
+
+    /// How many inverse contracts an opportunity has, where it has any.
+    pub fn contracts(&self, found: &Opportunity) -> String {
+        let legs = found.legs().iter().filter(|leg| self.in_contracts(found, leg));
+        let count: i64 = legs.map(|leg| leg.qty.0).sum();
+        if count == 0 { String::new() } else { Fixed(count, self.scale(found.instrument)).to_string() }
     }
 
     fn scale(&self, id: InstrumentId) -> Scale {
@@ -94,7 +114,10 @@ pub fn row(out: &mut dyn Write, names: &Names, found: &Opportunity) -> io::Resul
     };
     let scale = names.scale(found.instrument);
     let shown = |value: i64| Fixed(value, scale);
-    let qty = Qty(of(Side::Buy).map(|leg| leg.qty.0).sum());
+    // In the base asset, which at least one side is counted in.
+    let counted =
+        if of(Side::Buy).any(|leg| names.in_contracts(found, leg)) { Side::Sell } else { Side::Buy };
+    let qty = Qty(of(counted).map(|leg| leg.qty.0).sum());
     let (gross, net): (Bps, Bps) = (found.sums.gross_bps(), found.sums.net_bps());
     write!(
         out,

@@ -6,14 +6,15 @@ use super::market::{Ahead, Places};
 use super::report::Observed;
 use super::rows::{Names, Rows};
 use super::timeline::Timeline;
-use super::trade::{Trade, VenueDelays, Venues};
+use super::trade::{Tradable, Trade, VenueDelays, Venues};
 use crate::book::{Counters, Trust};
 use crate::capture::{FileReport, Record};
 use crate::config::Config;
-use crate::detect::{Bases, BookSlot, Detector, MergeError, Opportunity};
-use crate::engine::{Books, CapturedStage, CrewError, Plan, PlanError, RunReport};
+use crate::detect::{Bases, BookSlot, Detector, MergeError, Opportunity, Refused};
+use crate::engine::{Books, CapturedStage, CrewError, Endpoints, Plan, PlanError, RunReport};
+use crate::risk::{Detail, Refusal};
 use crate::sim::delay::Delay;
-use crate::sim::setup::SetupError;
+use crate::sim::setup::{SetupError, listed};
 use crate::telemetry::{Hop, HopRecorder, HopReport, Stamps};
 use crate::types::{InstrumentId, InstrumentSpec, Nanos, Price, Side, Stopwatch, VenueId};
 
@@ -83,6 +84,8 @@ pub struct Backtest<W> {
     feeds: Feeds,
     seeker: Seeker,
     trade: Trade<W>,
+    /// Venues from this one on are looked at only.
+    traded: usize,
     /// Where any venue has a feed latency.
     ahead: Option<Ahead>,
     places: Places,
@@ -126,10 +129,8 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
         start: Nanos,
         watch: W,
     ) -> Result<Backtest<W>, BacktestError> {
-        let venues = Venues::new(config, &delays, start)?;
-        let rules: Vec<Vec<InstrumentSpec>> =
-            (0..config.venues.len()).map(|venue| venues.world.instruments(venue)).collect();
-        let plan = Plan::new(config, &venues.endpoints, &rules)?;
+        let Tradable { config, delays, traded } = Tradable::new(config, &delays);
+        let (plan, trade_plan, venues) = plans(&config, &traded, &delays, start)?;
         let mut watches = plan.watches();
         for watched in watches.iter_mut().flat_map(|watch| &mut watch.books) {
             // An old book may refuse an opportunity from being traded, never from being listed.
@@ -137,7 +138,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
         }
         let mut books = Books::new(&plan);
         let stage = CapturedStage::new(&plan, &mut books);
-        let mut trade = Trade::new(&plan, venues, &books, &watch)?;
+        let mut trade = Trade::new(&trade_plan, venues, &books, &watch)?;
         if !trade.open() {
             return Err(BacktestError::NotReady);
         }
@@ -148,7 +149,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             of_slot[usize::from(own.slot.0)] = (own.instrument, venue);
         }
         let seeker = Seeker {
-            detector: Detector::across(&watches, plan.rates.as_ref())?,
+            detector: plan.detector(&watches)?,
             bases: plan.bases(),
             books: of_slot,
             found: Vec::new(),
@@ -163,6 +164,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             feeds: Feeds::new(&plan, stage),
             seeker,
             trade,
+            traded: traded.venues.len(),
             ahead: late.then(|| Ahead::new(&plan, feed_delays)),
             places: Places::new(&plan),
             account: Account::new(&plan.config, lists.ledger)?,
@@ -294,9 +296,13 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             rows.add(&self.names, found)?;
         }
         let episode = self.account.found(found);
-        let taken = match self.trade.take(found, stamps, now) {
-            Ok((intent, _)) => Taken::Sent(intent),
-            Err(refusal) => Taken::Refused(refusal),
+        let only_seen = found.legs().iter().find(|leg| usize::from(leg.venue.0) >= self.traded);
+        let taken = match only_seen {
+            Some(leg) => Taken::Refused(Refusal::at(Refused::Risk, Detail::NoMarket, leg.venue)),
+            None => match self.trade.take(found, stamps, now) {
+                Ok((intent, _)) => Taken::Sent(intent),
+                Err(refusal) => Taken::Refused(refusal),
+            },
         };
         self.account.taken(found, episode, taken)?;
         if matches!(taken, Taken::Sent(_)) {
@@ -339,6 +345,28 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             hops: hops.report(),
         }
     }
+}
+
+/// What is looked at, and the part of it that is traded, whose books have the same slots.
+fn plans(
+    config: &Config,
+    traded: &Config,
+    delays: &[VenueDelays],
+    start: Nanos,
+) -> Result<(Plan, Plan, Venues), BacktestError> {
+    let venues = Venues::new(traded, delays, start)?;
+    let count = traded.venues.len();
+    let mut rules: Vec<Vec<InstrumentSpec>> =
+        (0..count).map(|venue| venues.world.instruments(venue)).collect();
+    let trade_plan = Plan::new(traded, &venues.endpoints, &rules)?;
+    let mut endpoints = venues.endpoints.clone();
+    for venue in config.venues.iter().skip(count) {
+        let row = crate::venue::find(&venue.id).ok_or_else(|| PlanError::UnknownVenue(venue.id.clone()))?;
+        // Nothing ever connects to it.
+        endpoints.push(Endpoints::simulated(&venue.id, 0, &row.sim));
+        rules.push(listed(config, rules.len())?.into_iter().map(|(_, spec)| spec).collect());
+    }
+    Ok((Plan::new(config, &endpoints, &rules)?, trade_plan, venues))
 }
 
 /// A book's best bid and ask, where it has both and can be traded on.

@@ -40,6 +40,34 @@ pub struct VenueDelays {
     pub response: Delay,
 }
 
+/// A configuration with the venues that have a simulated server first, and those first ones alone. The
+/// books of the rest are looked at, and nothing is traded there.
+pub struct Tradable {
+    /// All of it, in another order.
+    pub config: Config,
+    /// By venue, in the order of `config`.
+    pub delays: Vec<VenueDelays>,
+    /// What is traded: its venues and instruments have the same numbers as in `config`.
+    pub traded: Config,
+}
+
+impl Tradable {
+    /// `delays` are by venue. Where no venue has a server all of them count as traded, and are refused
+    /// by name.
+    pub fn new(config: &Config, delays: &[VenueDelays]) -> Tradable {
+        let has_server = |id: &str| crate::venue::find(id).is_none_or(|row| row.server.is_some());
+        let mut config = config.clone();
+        let order = config.put_last(|venue| !has_server(&venue.id));
+        let delays = order.iter().filter_map(|old| delays.get(*old).cloned()).collect();
+        let mut traded = config.clone();
+        let ids: Vec<&str> =
+            config.venues.iter().map(|venue| &*venue.id).filter(|id| has_server(id)).collect();
+        // All of these names are the configuration's own.
+        let _ = if ids.is_empty() { Ok(()) } else { traded.keep_venues(&ids) };
+        Tradable { config, delays, traded }
+    }
+}
+
 /// The venues of a backtest before anything is traded there.
 pub struct Venues {
     /// Their world, in which no market moves but the captured one.

@@ -118,6 +118,31 @@ impl Config {
         self.sim.balances.iter().find(|(name, _)| *name == asset).map_or(Money::ZERO, |(_, amount)| *amount)
     }
 
+    /// Puts these venues behind the others, and behind the other instruments those that trade nowhere
+    /// else. Which venue is where now, by their old numbers.
+    pub fn put_last(&mut self, last: impl Fn(&VenueConfig) -> bool) -> Vec<usize> {
+        let (behind, mut order): (Vec<_>, Vec<_>) =
+            (0..self.venues.len()).partition(|at| self.venues.get(*at).is_some_and(&last));
+        let first_behind = order.len();
+        order.extend(behind);
+        let place = |old: VenueId| {
+            let new = order.iter().position(|own| *own == usize::from(old.0));
+            new.and_then(|new| u8::try_from(new).ok()).map_or(old, VenueId)
+        };
+        for instrument in &mut self.instruments {
+            instrument.listings.iter_mut().for_each(|listing| listing.venue = place(listing.venue));
+        }
+        for rate in self.quote.iter_mut().flat_map(|quote| &mut quote.rates) {
+            rate.venue = place(rate.venue);
+        }
+        self.venues = order.iter().filter_map(|old| self.venues.get(*old).cloned()).collect();
+        self.latency.venues = order.iter().filter_map(|old| self.latency.venues.get(*old).cloned()).collect();
+        self.instruments.sort_by_key(|instrument| {
+            instrument.listings.iter().all(|listing| usize::from(listing.venue.0) >= first_behind)
+        });
+        order
+    }
+
     /// Keeps only these venues (and what still trades somewhere), for `--venues`.
     ///
     /// # Errors

@@ -133,7 +133,8 @@ pub struct Rules {
     pub min_notional: Money,
     /// What trades there, where the instrument's name does not tell.
     pub contract: Option<ContractKind>,
-    /// What one contract is in quantities, where the venue counts contracts and not the base asset.
+    /// What one contract is, where the venue counts contracts and not the base asset: in quantities, or,
+    /// for inverse contracts, in the quote asset.
     pub contract_size: Option<Qty>,
     /// What prices are in there, where that is not what the instrument's name tells.
     pub quote: Option<Asset>,
@@ -151,7 +152,11 @@ impl InstrumentConfig {
         };
         let kind = rules.contract.unwrap_or(self.kind);
         let quote = rules.quote.unwrap_or(self.quote);
-        let settle = if kind == ContractKind::Inverse { self.base } else { quote };
+        let (one, size) = (self.scale.one(), rules.contract_size.map_or(self.scale.one(), |size| size.0));
+        let (settle, multiplier, wire_unit) = match kind {
+            ContractKind::Inverse => (self.base, size, one),
+            ContractKind::Spot | ContractKind::Linear => (quote, one, size),
+        };
         Some(InstrumentSpec {
             name: self.name,
             symbol: listing.symbol,
@@ -165,12 +170,7 @@ impl InstrumentConfig {
             min_notional: rules.min_notional,
             price_digits: places(rules.tick.0).1,
             qty_digits: places(rules.lot.0).1,
-            contract: Contract {
-                kind,
-                multiplier: self.scale.one(),
-                wire_unit: rules.contract_size.map_or(self.scale.one(), |size| size.0),
-                settle,
-            },
+            contract: Contract { kind, multiplier, wire_unit, settle },
             open: true,
         })
     }

@@ -266,9 +266,52 @@ impl Pair {
         } else {
             (self.value(asks, qty), self.value(bids, qty))
         };
+        self.priced(qty, bought, sold, walk.depth_limited)
+    }
+
+    /// The best `most` of both sides, rounded down to the lot: what [`Pair::take`] is for a size that is
+    /// known.
+    pub(super) fn take_of(
+        &self,
+        asks: impl Iterator<Item = Level>,
+        bids: impl Iterator<Item = Level>,
+        most: Qty,
+        depth_limited: bool,
+    ) -> Result<Taken, Refused> {
+        let qty = most.0 - most.0 % self.lot;
+        if qty <= 0 || qty < self.buy.min_qty.0 || qty < self.sell.min_qty.0 {
+            return Err(Refused::TooSmall);
+        }
+        self.priced(qty, self.value(asks, qty), self.value(bids, qty), depth_limited)
+    }
+
+    /// How much of the best levels of a side a sum of price times quantity is worth, up to `most`;
+    /// rounded down at each level.
+    pub(super) fn worth_of(&self, mut levels: impl Iterator<Item = Level>, raw: i128, most: Qty) -> Qty {
+        let (mut left, mut qty) = (raw, 0i64);
+        while let Some(level) = self.offer(&mut levels) {
+            let whole = level.qty.0.min(most.0 - qty);
+            let part = i64::try_from(left / i128::from(level.price.0)).map_or(whole, |part| part.min(whole));
+            qty += part;
+            left -= i128::from(part) * i128::from(level.price.0);
+            if part < level.qty.0 {
+                break;
+            }
+        }
+        Qty(qty)
+    }
+
+    /// Values with their fees, if they are above the minimums.
+    #[inline]
+    fn priced(
+        &self,
+        qty: i64,
+        bought: Option<(Money, Price)>,
+        sold: Option<(Money, Price)>,
+        depth_limited: bool,
+    ) -> Result<Taken, Refused> {
         let ((bought, buy_price), (sold, sell_price)) =
             (bought.ok_or(Refused::Risk)?, sold.ok_or(Refused::Risk)?);
-        let depth_limited = walk.depth_limited;
         if bought < self.buy.min_notional || sold < self.sell.min_notional {
             return Err(Refused::TooSmall);
         }
@@ -381,12 +424,24 @@ impl Taken {
         pair: &Pair,
         instrument: InstrumentId,
         at: Nanos,
-        (buy_version, sell_version): (u64, u64),
+        versions: (u64, u64),
     ) -> Option<Opportunity> {
-        let leg = |venue, side, price, book_version| Leg { venue, side, price, qty: self.qty, book_version };
+        self.opportunity_of(pair, instrument, at, versions, [self.qty; 2])
+    }
+
+    /// The same with legs of other quantities, bought and sold.
+    pub(super) fn opportunity_of(
+        &self,
+        pair: &Pair,
+        instrument: InstrumentId,
+        at: Nanos,
+        (buy_version, sell_version): (u64, u64),
+        [buy_qty, sell_qty]: [Qty; 2],
+    ) -> Option<Opportunity> {
+        let leg = |venue, side, price, qty, book_version| Leg { venue, side, price, qty, book_version };
         let legs = [
-            leg(pair.buy.venue, Side::Buy, self.buy_price, buy_version),
-            leg(pair.sell.venue, Side::Sell, self.sell_price, sell_version),
+            leg(pair.buy.venue, Side::Buy, self.buy_price, buy_qty, buy_version),
+            leg(pair.sell.venue, Side::Sell, self.sell_price, sell_qty, sell_version),
         ];
         let (bought, sold) = (self.bought, self.sold);
         let sums = Sums { bought, buy_fees: self.buy_fee, sold, sell_fees: self.sell_fee };

@@ -2,6 +2,7 @@
 //! quote asset or across several, and what to look at when a book moved.
 
 mod basis;
+mod contracts;
 mod crossing;
 mod edge;
 mod ledger;
@@ -12,6 +13,7 @@ mod ring;
 mod scan;
 
 pub use basis::{Bases, Basis};
+pub use contracts::Contracts;
 pub use edge::{Market, Pair, PairError, Taken, Terms};
 pub use ledger::{Entry, RefusalLedger};
 pub use merge::{ByRate, Merge, MergeError, Merged, MergedLeg};

@@ -6,6 +6,7 @@
 //! when that pays are the levels read and walked. Every refusal is counted by its reason with the
 //! best edge that was given up. Nothing is allocated after `new`.
 
+use super::contracts::{self, Contracts};
 use super::crossing::Crossings;
 use super::edge::{Market, Pair, PairError, Taken, Terms};
 use super::ledger::{Entry, RefusalLedger};
@@ -159,6 +160,8 @@ struct Merging {
 pub(super) struct Direction {
     pub(super) instrument: InstrumentId,
     pub(super) pair: Pair,
+    /// Where one of the books counts inverse contracts: the side that is traded on it.
+    contracts: Option<(Side, Contracts)>,
     buy: BookSlot,
     sell: BookSlot,
     pub(super) opportunities: u64,
@@ -271,6 +274,7 @@ impl Detector {
         self.directions.push(Direction {
             instrument: watch.instrument,
             pair: Pair::new(buy.market, sell.market, &watch.terms)?,
+            contracts: None,
             buy: buy.slot,
             sell: sell.slot,
             opportunities: 0,
@@ -411,6 +415,19 @@ impl Detector {
                 out(found);
             }
             Err(reason) => own.refuse(reason, touch),
+        }
+    }
+
+    /// A book counts inverse contracts: its quantities are worked out in the base asset, and legs on it
+    /// are in contracts. Two such books are not compared, and books that are walked as one must not be
+    /// such.
+    pub fn count_contracts(&mut self, slot: BookSlot, contracts: Contracts) {
+        for direction in &mut self.directions {
+            if direction.buy == slot {
+                direction.contracts = Some((Side::Buy, contracts));
+            } else if direction.sell == slot {
+                direction.contracts = Some((Side::Sell, contracts));
+            }
         }
     }
 
@@ -585,9 +602,17 @@ impl Direction {
         let (buy, sell) = (books.load(self.buy, Side::Sell), books.load(self.sell, Side::Buy));
         usable([buy.as_ref(), sell.as_ref()], max_age, now)?;
         let versions = (buy.map_or(0, |book| book.version), sell.map_or(0, |book| book.version));
-        let taken: Taken =
-            self.pair.take(books.levels(self.buy, Side::Sell), books.levels(self.sell, Side::Buy))?;
-        let found = taken.opportunity(&self.pair, self.instrument, now, versions).ok_or(Refused::Risk)?;
+        let (asks, bids) = (books.levels(self.buy, Side::Sell), books.levels(self.sell, Side::Buy));
+        let (taken, legs): (Taken, _) = match &self.contracts {
+            None => self.pair.take(asks, bids).map(|taken| (taken, [taken.qty; 2]))?,
+            Some((side, own)) => {
+                let (taken, count) = contracts::take(&self.pair, own, *side, asks, bids)?;
+                let legs = if *side == Side::Buy { [count, taken.qty] } else { [taken.qty, count] };
+                (taken, legs)
+            }
+        };
+        let found = taken.opportunity_of(&self.pair, self.instrument, now, versions, legs);
+        let found = found.ok_or(Refused::Risk)?;
         self.opportunities += 1;
         self.depth_limited += u64::from(found.depth_limited);
         Ok(found)

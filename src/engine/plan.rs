@@ -3,10 +3,12 @@
 
 use crate::config::{Config, RateConfig, TopSource, VenueConfig};
 use crate::detect::{
-    Bases, BookSlot, Detector, Market, MergeError, RateBook, RatePlan, Rates, Terms, Watch, Watched,
+    Bases, BookSlot, Contracts, Detector, Market, MergeError, RateBook, RatePlan, Rates, Terms, Watch,
+    Watched,
 };
 use crate::types::{
-    Asset, Contract, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Nanos, Symbol, VenueId,
+    Asset, Contract, ContractKind, Endpoint, FeeRate, InstrumentId, InstrumentSpec, Nanos, Qty, Symbol,
+    VenueId,
 };
 use crate::venue::{SimProfile, Venue};
 
@@ -266,6 +268,21 @@ impl Plan {
         (half_life > Nanos::ZERO).then(|| Bases::new(&self.watches(), half_life, detect.min_edge))
     }
 
+    /// A detector of all that is planned.
+    ///
+    /// # Errors
+    /// [`MergeError`] for terms that cannot be worked with.
+    pub fn detector(&self, watches: &[Watch]) -> Result<Detector, MergeError> {
+        let mut detector = Detector::across(watches, self.rates.as_ref())?;
+        let books = self.venues.iter().flat_map(|venue| &venue.instruments);
+        for book in books.filter(|book| is_inverse(book)) {
+            let InstrumentSpec { contract, lot, min_qty, scale, .. } = book.spec;
+            let contracts = Contracts { face: contract.multiplier, lot, min_qty, scale };
+            detector.count_contracts(book.slot, contracts);
+        }
+        Ok(detector)
+    }
+
     /// What the detector looks at.
     pub fn watches(&self) -> Vec<Watch> {
         let detect = &self.config.detect;
@@ -273,14 +290,21 @@ impl Plan {
         instruments
             .map(|(number, config)| {
                 let instrument = InstrumentId(number as u16);
-                let contract = self.books_of(instrument).next().map(|(_, book)| book.spec.contract);
+                // Inverse contracts are looked at in the base asset, which the others count anyhow.
+                let contracts = || self.books_of(instrument).map(|(_, book)| book);
+                let linear = contracts().find(|book| !is_inverse(book)).or_else(|| contracts().next());
+                let contract = linear.map(|book| book.spec.contract);
+                let rules = |book: &PlannedBook| match is_inverse(book) {
+                    true => (Qty(1), Qty::ZERO),
+                    false => (book.spec.lot, book.spec.min_qty),
+                };
                 let books = self.books_of(instrument).map(|(venue, book)| Watched {
                     slot: book.slot,
                     market: Market {
                         venue: venue.id,
                         taker_fee: venue.config.taker,
-                        lot: book.spec.lot,
-                        min_qty: book.spec.min_qty,
+                        lot: rules(book).0,
+                        min_qty: rules(book).1,
                         min_notional: book.spec.min_notional,
                     },
                     quote: book.spec.quote,
@@ -296,12 +320,18 @@ impl Plan {
                         haircut: FeeRate(detect.haircut),
                     },
                     books: books.collect(),
-                    // Pairs have a basis each.
-                    merge: detect.merge && detect.basis_half_life == Nanos::ZERO,
+                    // Pairs have a basis each, and contracts are counted by pair.
+                    merge: detect.merge
+                        && detect.basis_half_life == Nanos::ZERO
+                        && !contracts().any(is_inverse),
                 }
             })
             .collect()
     }
+}
+
+fn is_inverse(book: &PlannedBook) -> bool {
+    book.spec.contract.kind == ContractKind::Inverse
 }
 
 impl PlannedVenue {

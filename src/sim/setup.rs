@@ -110,7 +110,7 @@ pub fn simulate_captured(config: &Config, now: Nanos) -> Result<(Sim, Vec<Creden
 ///
 /// # Errors
 /// [`SetupError::NoRules`] for the first listing without any.
-fn listed(config: &Config, venue: usize) -> Result<Vec<(usize, InstrumentSpec)>, SetupError> {
+pub fn listed(config: &Config, venue: usize) -> Result<Vec<(usize, InstrumentSpec)>, SetupError> {
     let mut listed = Vec::new();
     for (number, instrument) in config.instruments.iter().enumerate() {
         for listing in instrument.listings.iter().filter(|l| usize::from(l.venue.0) == venue) {

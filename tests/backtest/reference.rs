@@ -31,6 +31,9 @@ pub struct Venue {
     pub min_qty: i128,
     /// In whole units of the quote asset.
     pub min_notional: i128,
+    /// Of inverse contracts, what one is worth, in whole units of the quote asset: lot and minimum are in
+    /// contracts then.
+    pub face: Option<i128>,
 }
 
 /// Exact decimals as integers in units of 1e-8.
@@ -202,9 +205,14 @@ pub fn rows(terms: &Terms, captures: [&str; 2]) -> Vec<String> {
 
 /// The rest of a row, when there is an opportunity.
 fn evaluate(terms: &Terms, buy: usize, sell: usize, books: &[Book; 2]) -> Option<String> {
-    let offer = |(price, qty): (&i128, &i128)| (*price, qty * terms.haircut / E8);
-    let asks = books[buy].asks.iter().map(offer);
-    let bids = books[sell].bids.iter().rev().map(offer);
+    let offer = |face: Option<i128>| {
+        move |(price, qty): (&i128, &i128)| {
+            let base = face.map_or(*qty, |face| qty * face * E8 / price);
+            (*price, base * terms.haircut / E8)
+        }
+    };
+    let asks = books[buy].asks.iter().map(offer(terms.venues[buy].face));
+    let bids = books[sell].bids.iter().rev().map(offer(terms.venues[sell].face));
     let mut asks: Vec<(i128, i128)> = asks.filter(|(_, qty)| *qty > 0).collect();
     let mut bids: Vec<(i128, i128)> = bids.filter(|(_, qty)| *qty > 0).collect();
     let (buy, sell) = (&terms.venues[buy], &terms.venues[sell]);
@@ -236,20 +244,41 @@ fn evaluate(terms: &Terms, buy: usize, sell: usize, books: &[Book; 2]) -> Option
         bid_at += usize::from(bids[bid_at].1 == 0);
     }
     let total: i128 = slices.iter().map(|slice| slice.0).sum();
-    let lot = buy.lot.max(sell.lot);
-    let mut off = total % lot;
-    let total = total - off;
-    while off > 0 {
-        let last = slices.last_mut().unwrap();
-        let less = off.min(last.0);
-        last.0 -= less;
-        off -= less;
-        if last.0 == 0 {
-            slices.pop();
+    let lot = [buy, sell].iter().filter(|venue| venue.face.is_none()).map(|venue| venue.lot).max()?;
+    let mut total = cut(&mut slices, total - total % lot);
+    // Whole contracts, and the most of the base asset that they are worth, best levels first.
+    let mut contracts = None;
+    for (venue, at) in [(buy, 1), (sell, 2)] {
+        let Some(face) = venue.face else { continue };
+        let price = |slice: &(i128, i128, i128)| if at == 1 { slice.1 } else { slice.2 };
+        let value: i128 = slices.iter().map(|slice| slice.0 * price(slice)).sum();
+        let count = value / (face * E8) / venue.lot * venue.lot;
+        if count == 0 || count < venue.min_qty {
+            return None;
         }
+        contracts = Some(count * face * E8);
+        let mut left = count * face * E8;
+        let mut base = 0;
+        // A level is worth what it is worth as a whole, however many slices it was walked in.
+        let mut levels: Vec<(i128, i128)> = Vec::new();
+        for slice in &slices {
+            match levels.last_mut().filter(|level| level.0 == price(slice)) {
+                Some(level) => level.1 += slice.0,
+                None => levels.push((price(slice), slice.0)),
+            }
+        }
+        for (price, qty) in levels {
+            let part = qty.min(left / price);
+            left -= part * price;
+            base += part;
+            if part < qty {
+                break;
+            }
+        }
+        total = cut(&mut slices, base - base % lot);
     }
-    slices.retain(|slice| slice.0 > 0);
-    if total == 0 || total < buy.min_qty || total < sell.min_qty {
+    let counted = |venue: &Venue| venue.face.is_none() && total < venue.min_qty;
+    if total == 0 || counted(buy) || counted(sell) {
         return None;
     }
     let bought: i128 = slices.iter().map(|(qty, ask, _)| qty * ask).sum();
@@ -258,7 +287,12 @@ fn evaluate(terms: &Terms, buy: usize, sell: usize, books: &[Book; 2]) -> Option
         return None;
     }
     let up = |value: i128, rate: i128| (value * rate).div_ceil_to(E16) * E8;
-    let (buy_fee, sell_fee) = (up(bought, buy.fee), up(sold, sell.fee));
+    // The fee on contracts is that on their whole face.
+    let charged = |venue: &Venue, value: i128| match (venue.face, contracts) {
+        (Some(_), Some(face)) => up(face, venue.fee),
+        _ => up(value, venue.fee),
+    };
+    let (buy_fee, sell_fee) = (charged(buy, bought), charged(sell, sold));
     let net = sold - bought - buy_fee - sell_fee;
     let buy_price = slices.iter().map(|slice| slice.1).max()?;
     let sell_price = slices.iter().map(|slice| slice.2).min()?;
@@ -271,6 +305,22 @@ fn evaluate(terms: &Terms, buy: usize, sell: usize, books: &[Book; 2]) -> Option
         bps(net, bought + buy_fee),
         plain(net, 16),
     ))
+}
+
+/// Takes off the last slices what is beyond a total; that total.
+fn cut(slices: &mut Vec<(i128, i128, i128)>, total: i128) -> i128 {
+    let mut off = slices.iter().map(|slice| slice.0).sum::<i128>() - total;
+    while off > 0 {
+        let last = slices.last_mut().unwrap();
+        let less = off.min(last.0);
+        last.0 -= less;
+        off -= less;
+        if last.0 == 0 {
+            slices.pop();
+        }
+    }
+    slices.retain(|slice| slice.0 > 0);
+    total
 }
 
 trait DivCeil {

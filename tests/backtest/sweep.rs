@@ -149,6 +149,32 @@ fn the_parts_of_a_split_are_what_backtests_of_those_times_give() {
     assert_eq!(parts[1]["messages"], whole["messages"], "books are built from the beginning");
 }
 
+/// Where Ray is installed; `XARB_NO_RAY` passes it over, since starting Ray takes a while.
+#[test]
+fn a_sweep_on_ray_gives_the_same_table() {
+    let has_ray = || Command::new("python3").args(["-c", "import ray"]).output();
+    if std::env::var_os("XARB_NO_RAY").is_some() || !has_ray().is_ok_and(|ran| ran.status.success()) {
+        eprintln!("no Ray here");
+        return;
+    }
+    let folder = Folder::new();
+    let own = folder.sweep("own", &GRID[..1], &DAYS[..1]);
+    assert_eq!(own.code, 0, "{}", own.stderr);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("python3")
+        .current_dir(&folder.0)
+        .arg(root.join("scripts/sweep_ray.py"))
+        .args(["--xarb", env!("CARGO_BIN_EXE_xarb"), "--", "-o", "ray", "-c"])
+        .arg(root.join("configs/reference-spot-usdm.toml"))
+        .args([GRID[0], DAYS[0]])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("2/2 "), "every backtest was one of Ray's: {stderr}");
+    assert_eq!(folder.csv("ray"), folder.csv("own"));
+}
+
 #[test]
 fn a_backtest_that_fails_is_named_and_the_rest_is_finished() {
     let folder = Folder::new();
