@@ -5,6 +5,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,8 @@ impl Tap for Both {
 struct Listening {
     exec: ExecRole<Still>,
     opportunities: Vec<Opportunity>,
+    /// How many there are, for whoever waits for them on another thread.
+    seen: Arc<AtomicUsize>,
 }
 
 impl Role for Listening {
@@ -65,6 +68,7 @@ impl Role for Listening {
     fn turn(&mut self, now: Nanos) -> bool {
         while let Some(signal) = self.exec.next_signal() {
             self.opportunities.push(signal.opportunity);
+            self.seen.store(self.opportunities.len(), Ordering::Relaxed);
             self.exec.stage().on_signal(&signal, now);
         }
         self.exec.turn(now)
@@ -106,7 +110,7 @@ fn live(config: &Config, span: Nanos) -> (Decided, Vec<u8>) {
     let mut out =
         StoreWriter::new(Cursor::new(Vec::new()), StoreOptions::default(), &StoreMeta::default()).unwrap();
     let Crew { mut feeds, mut detect, exec } = crew;
-    let mut exec = Listening { exec, opportunities: Vec::new() };
+    let mut exec = Listening { exec, opportunities: Vec::new(), seen: Arc::default() };
     let until = world.now() + span;
     while world.now() < until {
         let mut roles: Vec<&mut dyn Role> = vec![&mut rounds];
@@ -143,7 +147,7 @@ fn again(config: &Config, recorded: &[u8]) -> Decided {
     crew.tap(&mut || Box::new(Both(intake.clone(), Arc::clone(&sent))) as Box<dyn Tap>);
     crew.forget_connections();
     let Crew { mut feeds, mut detect, exec } = crew;
-    let mut exec = Listening { exec, opportunities: Vec::new() };
+    let mut exec = Listening { exec, opportunities: Vec::new(), seen: Arc::default() };
     let mut capture = Capture::new(Box::new(recorded)).unwrap();
     let mut round = None;
     let mut more = true;
@@ -202,9 +206,13 @@ fn a_recorded_run_with_tokens_happens_again() {
     happens_again(&["binance.spot", "kraken.spot"], false, &["sim.offset_bps=40", "run.seed=6"]);
 }
 
-/// Runs it for that long on two threads over loopback sockets: what it decided, and what was recorded
-/// of it.
-fn threaded(config: &Config, span: Duration) -> (Plan, Vec<Opportunity>, Vec<u8>) {
+/// Decisions that are looked at, and how long a machine may take for them.
+const ENOUGH: usize = 6;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs it on two threads over loopback sockets until it decided so often: what it decided, and what was
+/// recorded of it. A busy machine gets its time, but not for ever.
+fn threaded(config: &Config, enough: usize) -> (Plan, Vec<Opportunity>, Vec<u8>) {
     let clock = HostClock::new();
     let (sim, keys) = simulate(config, clock.now()).unwrap();
     let rows: Vec<_> = config.venues.iter().map(|venue| xarb::venue::find(&venue.id).unwrap()).collect();
@@ -224,15 +232,18 @@ fn threaded(config: &Config, span: Duration) -> (Plan, Vec<Opportunity>, Vec<u8>
     crew.tap(&mut || Box::new(Both(intake.clone(), Sent::default())) as Box<dyn Tap>);
     let mut out =
         StoreWriter::new(Cursor::new(Vec::new()), StoreOptions::default(), &StoreMeta::default()).unwrap();
+    let seen = Arc::new(AtomicUsize::new(0));
     let Crew { feeds, detect, exec } = crew;
     let mut roles: Vec<Box<dyn Role>> = Vec::new();
     roles.extend(feeds.into_iter().map(|feed| Box::new(feed) as Box<dyn Role>));
-    roles
-        .extend([Box::new(detect) as Box<dyn Role>, Box::new(Listening { exec, opportunities: Vec::new() })]);
+    roles.extend([
+        Box::new(detect) as Box<dyn Role>,
+        Box::new(Listening { exec, opportunities: Vec::new(), seen: seen.clone() }),
+    ]);
     let stop = Stop::new();
     let threads = shared(roles, 2, Waiting::Park, &clock, &stop).unwrap();
     let start = Instant::now();
-    while start.elapsed() < span {
+    while seen.load(Ordering::Relaxed) < enough && start.elapsed() < PATIENCE {
         recorder.turn(&mut out, 1_000).unwrap();
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -289,8 +300,8 @@ impl detect::Books for Then<'_> {
 fn decisions_of_several_threads_follow_from_the_recorded_books() {
     let changes = ["sim.offset_bps=40", "run.seed=3"].map(str::to_owned);
     let config = Config::demo_on(&["binance.spot", "bybit.spot"], &changes).unwrap();
-    let (plan, decisions, recorded) = threaded(&config, Duration::from_secs(4));
-    assert!(decisions.len() > 5, "{} decisions", decisions.len());
+    let (plan, decisions, recorded) = threaded(&config, ENOUGH);
+    assert!(decisions.len() >= ENOUGH, "{} decisions", decisions.len());
 
     // Every version of every book, by the recorded inputs of its venue's feed alone.
     let mut books = Books::new(&plan);
