@@ -199,8 +199,8 @@ pub fn finish_client_text(
     let end = start.checked_add(len)?;
     let from = start.checked_sub(client_head_len(len))?;
     // The key starts anew every four bytes of the payload, wherever this part begins.
-    let mut turned = mask;
-    turned.rotate_left(masked.checked_sub(start)? % mask.len());
+    let turn = 8 * (masked.checked_sub(start)? % mask.len()) as u32;
+    let turned = u32::from_be_bytes(mask).rotate_left(turn).to_be_bytes();
     apply_mask(buffer.get_mut(masked..end)?, turned);
     let [a, b, c, d] = mask;
     if let (Some(head), Ok(short)) = (buffer.get_mut(from..start)?.as_mut_array::<8>(), u16::try_from(len)) {
