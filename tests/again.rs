@@ -85,7 +85,7 @@ struct Decided {
 
 impl Decided {
     fn by(listening: Listening, sent: &Sent) -> Decided {
-        let Listening { mut exec, opportunities } = listening;
+        let Listening { mut exec, opportunities, .. } = listening;
         let journal = exec.stage().executor().journal();
         let digest = journal.digest();
         let (records, _) = journal.kept().unwrap().as_chunks();
