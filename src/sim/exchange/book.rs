@@ -107,9 +107,12 @@ impl Book {
     /// The whole quantity at a price; zero when nothing rests there.
     pub fn at(&self, side: Side, price: Price) -> Qty {
         let orders = self.sides[side as usize].get(&price.0).map_or(0, |queue| queue.total);
+        // Best first, and asked for prices near the best: the thousands of levels behind are not walked.
         let shown = self.crowd.iter().flat_map(|crowd| crowd.levels(side));
-        let shown: i64 = shown.filter(|level| level.price == price).map(|level| level.qty.0).sum();
-        Qty(orders + shown)
+        let mut shown = shown
+            .skip_while(|level| reaches(side.opposite(), Some(price), level.price) && level.price != price);
+        let shown = shown.next().filter(|level| level.price == price);
+        Qty(orders + shown.map_or(0, |level| level.qty.0))
     }
 
     /// Takes so much of the recorded liquidity at a price.
