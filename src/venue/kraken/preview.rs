@@ -277,7 +277,11 @@ mod tests {
         assert_eq!((frames.len(), notes.len()), (2, 1));
         let add: serde_json::Value = serde_json::from_str(&frames[1]).unwrap();
         assert_eq!(add["params"]["symbol"], "BTC/USD");
-        assert!(frames[1].contains("\"order_qty\":1.25,\"limit_price\":37500}"), "{}", frames[1]);
+        assert!(
+            frames[1].contains("\"order_qty\":1.25,\"limit_price\":37500,\"deadline\":\""),
+            "{}",
+            frames[1]
+        );
         assert!(matches!(
             order(&credentials(), &buy(Transport::Ws, Tif::Fok)),
             Err(PreviewError::Unsupported(_))
