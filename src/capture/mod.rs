@@ -4,7 +4,7 @@
 //!   records to the live feeds, and an [`Observer`] looks on: [`Gather`] for statistics, [`export`] for
 //!   the forms of other programs.
 //! - [`StoreWriter`] writes the project's own container, whose layout is described in [`store`];
-//!   [`recorder`] fills it from live inputs, [`import`](import()) from captures of any format.
+//!   [`recorder()`] fills it from live inputs, [`import`](import()) from captures of any format.
 //!
 //! Formats are told apart by content, never by name. Reading is handed an open file and opens
 //! nothing itself; what is wrong with a line is said of that line, and the next one is read.
