@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use proptest::prelude::*;
 use xarb::book::{Book, BookConfig, Reader, Stamp, Writer, cell};
 use xarb::detect::{
-    BookSlot, Cells, Detector, Entry, Market, Opportunity, Own, Pair, PairError, Refused, Terms, Watch,
-    Watched, ring,
+    BookSlot, Cells, Contracts, Detector, Entry, Market, Opportunity, Own, Pair, PairError, Refused, Terms,
+    Watch, Watched, ring,
 };
 use xarb::types::{
     Asset, Bps, Contract, ContractKind, FeeRate, InstrumentId, Level, Money, Nanos, Price, Qty, Scale, Side,
@@ -334,6 +334,23 @@ impl Desk {
 
     fn refused(&self, reason: Refused) -> Entry {
         self.detector.refused().of(reason)
+    }
+}
+
+/// One book of inverse contracts is set against the base asset; two of them are not compared, whichever
+/// is told of first: their quantities would be taken for the base asset.
+#[test]
+fn two_books_of_inverse_contracts_are_not_compared() {
+    let contracts = Contracts { face: 10 * ONE, lot: Qty(ONE), min_qty: Qty(ONE), scale: Scale::DEFAULT };
+    for (slots, found) in
+        [(&[0][..], 1), (&[1], 1), (&[0, 0], 1), (&[0, 1], 0), (&[1, 0], 0), (&[0, 1, 0], 0)]
+    {
+        let mut desk = Desk::new();
+        slots.iter().for_each(|slot| desk.detector.count_contracts(BookSlot(*slot), contracts));
+        desk.set(0, level(100, 50_000), level(101, 50_000), true, 10);
+        desk.set(1, level(102, 50_000), level(103, 50_000), true, 20);
+        assert_eq!(desk.moved(1, 30).len(), found, "{slots:?}");
+        assert_eq!(desk.refused(Refused::Risk).count, 1 - found as u64, "{slots:?}");
     }
 }
 

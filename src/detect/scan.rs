@@ -156,12 +156,21 @@ struct Merging {
     directions: Vec<usize>,
 }
 
+/// What the quantities of a direction's two books are.
+enum Counts {
+    /// The base asset in both.
+    Base,
+    /// Inverse contracts in the book that is traded on that side.
+    Contracts(Side, Contracts),
+    /// Inverse contracts in both: they are not compared.
+    BothContracts,
+}
+
 /// Buy on one book, sell on another.
 pub(super) struct Direction {
     pub(super) instrument: InstrumentId,
     pub(super) pair: Pair,
-    /// Where one of the books counts inverse contracts: the side that is traded on it.
-    contracts: Option<(Side, Contracts)>,
+    counts: Counts,
     buy: BookSlot,
     sell: BookSlot,
     pub(super) opportunities: u64,
@@ -274,7 +283,7 @@ impl Detector {
         self.directions.push(Direction {
             instrument: watch.instrument,
             pair: Pair::new(buy.market, sell.market, &watch.terms)?,
-            contracts: None,
+            counts: Counts::Base,
             buy: buy.slot,
             sell: sell.slot,
             opportunities: 0,
@@ -423,11 +432,16 @@ impl Detector {
     /// such.
     pub fn count_contracts(&mut self, slot: BookSlot, contracts: Contracts) {
         for direction in &mut self.directions {
-            if direction.buy == slot {
-                direction.contracts = Some((Side::Buy, contracts));
-            } else if direction.sell == slot {
-                direction.contracts = Some((Side::Sell, contracts));
-            }
+            let side = match slot {
+                slot if slot == direction.buy => Side::Buy,
+                slot if slot == direction.sell => Side::Sell,
+                _ => continue,
+            };
+            direction.counts = match direction.counts {
+                Counts::Base => Counts::Contracts(side, contracts),
+                Counts::Contracts(own, _) if own == side => Counts::Contracts(side, contracts),
+                Counts::Contracts(..) | Counts::BothContracts => Counts::BothContracts,
+            };
         }
     }
 
@@ -603,9 +617,10 @@ impl Direction {
         usable([buy.as_ref(), sell.as_ref()], max_age, now)?;
         let versions = (buy.map_or(0, |book| book.version), sell.map_or(0, |book| book.version));
         let (asks, bids) = (books.levels(self.buy, Side::Sell), books.levels(self.sell, Side::Buy));
-        let (taken, legs): (Taken, _) = match &self.contracts {
-            None => self.pair.take(asks, bids).map(|taken| (taken, [taken.qty; 2]))?,
-            Some((side, own)) => {
+        let (taken, legs): (Taken, _) = match &self.counts {
+            Counts::BothContracts => return Err(Refused::Risk),
+            Counts::Base => self.pair.take(asks, bids).map(|taken| (taken, [taken.qty; 2]))?,
+            Counts::Contracts(side, own) => {
                 let (taken, count) = contracts::take(&self.pair, own, *side, asks, bids)?;
                 let legs = if *side == Side::Buy { [count, taken.qty] } else { [taken.qty, count] };
                 (taken, legs)
