@@ -39,10 +39,17 @@ dark=
 [ "$scheme" = dark ] && dark=--force-dark-mode
 rm -f "$picture"
 # Nothing may be fetched: no name resolves.
-"$browser" --headless=new --no-sandbox --disable-gpu --hide-scrollbars $dark \
-    --user-data-dir="$scratch" --host-resolver-rules='MAP * ~NOTFOUND' --disable-background-networking \
-    --enable-logging=stderr --v=0 --window-size=1080,${REPORT_HEIGHT:-6200} \
-    --virtual-time-budget=3000 --screenshot="$picture" "file://$report" 2>"$scratch/log" || {
+open_page() {
+    "$browser" --headless=new --no-sandbox --disable-gpu --hide-scrollbars $dark \
+        --user-data-dir="$scratch/profile" --host-resolver-rules='MAP * ~NOTFOUND' \
+        --disable-background-networking --enable-logging=stderr --v=0 --virtual-time-budget=3000 "$@"
+}
+# A copy of the page that says how tall it is, so that the picture ends where the page does.
+{ cat "$report"; echo '<script>document.title = "tall " + document.documentElement.scrollHeight</script>'; } >"$scratch/tall.html"
+height=$(open_page --window-size=1080,800 --dump-dom "file://$scratch/tall.html" 2>/dev/null |
+    sed -n 's/.*<title>tall \([0-9]*\)<.*/\1/p')
+[ -n "$height" ] || { echo "$report: the browser did not say how tall the page is" >&2; exit 1; }
+open_page --window-size="1080,$height" --screenshot="$picture" "file://$report" 2>"$scratch/log" || {
     cat "$scratch/log" >&2
     exit 1
 }
