@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use xarb::backtest::{Again, AgainError, Happened};
 use xarb::book::{Glance, Top};
 use xarb::capture::{
-    Capture, Intake, RecordKind, StoreMeta, StoreOptions, StoreWriter, View, private_input, recorder,
+    Capture, Intake, Record, RecordKind, StoreMeta, StoreOptions, StoreWriter, public_input, recorder,
 };
 use xarb::config::{Config, Waiting};
 use xarb::detect::{self, BookSlot, Detector, Opportunity};
@@ -22,6 +23,7 @@ use xarb::sim::setup::simulate;
 use xarb::telemetry::Stamps;
 use xarb::types::{Clock, Dial, Level, Nanos, Side, VenueId};
 use xarb::venue::{Exchange, FeedInput, GatewayInput, Lane};
+use xarb::wire::PaddedBuf;
 
 use run::{Run, Still};
 
@@ -124,21 +126,6 @@ fn live(config: &Config, span: Nanos) -> (Decided, Vec<u8>) {
     (Decided::by(exec, &sent), out.finish().unwrap().into_inner())
 }
 
-fn feed_input<'a>(view: &View<'a>) -> FeedInput<'a> {
-    match view.kind {
-        RecordKind::Connect => FeedInput::Opened,
-        RecordKind::Closed => FeedInput::Closed,
-        RecordKind::Text => FeedInput::Text(view.message),
-        RecordKind::Binary => FeedInput::Binary(view.message),
-        RecordKind::HttpAnswer => {
-            let body = view.message.message();
-            FeedInput::Fetched { book: None, url: view.url, status: view.status, body }
-        }
-        RecordKind::Tick => FeedInput::Tick,
-        kind => panic!("{kind:?} is no input of a feed"),
-    }
-}
-
 /// The same roles, without venues and without connections, on what was recorded.
 fn again(config: &Config, recorded: &[u8]) -> Decided {
     let Run { plan, mut crew, helm, .. } = Run::of(config, path());
@@ -148,24 +135,16 @@ fn again(config: &Config, recorded: &[u8]) -> Decided {
     crew.forget_connections();
     let Crew { mut feeds, mut detect, exec } = crew;
     let mut exec = Listening { exec, opportunities: Vec::new(), seen: Arc::default() };
-    let mut capture = Capture::new(Box::new(recorded)).unwrap();
-    let mut round = None;
-    let mut more = true;
-    while more {
-        more = capture.advance().unwrap();
-        let view = capture.view();
-        let input = private_input(&view);
-        if !more || matches!(input, Some(GatewayInput::Tick)) {
-            if let Some(now) = std::mem::replace(&mut round, view.ts) {
-                detect.turn(now);
-                exec.turn(now);
+    let venues = plan.venues.iter().map(|venue| venue.config.id.clone()).collect();
+    let mut run = Again::new(Capture::new(Box::new(recorded)).unwrap(), venues);
+    while let Some(happened) = run.next().unwrap() {
+        match happened {
+            Happened::Feed { venue, at, input } => feeds[venue].replay(input, at),
+            Happened::Gateway { venue, input } => exec.exec.stage().lanes()[venue].replay(&input),
+            Happened::Round { at, .. } => {
+                detect.turn(at);
+                exec.turn(at);
             }
-            continue;
-        }
-        let venue = plan.venues.iter().position(|venue| venue.row.id == view.venue).unwrap();
-        match input {
-            Some(input) => exec.exec.stage().lanes()[venue].replay(&input),
-            None => feeds[venue].replay(feed_input(&view), view.ts.unwrap()),
         }
     }
     drop(helm);
@@ -204,6 +183,39 @@ fn a_recorded_run_happens_again() {
 #[test]
 fn a_recorded_run_with_tokens_happens_again() {
     happens_again(&["binance.spot", "kraken.spot"], false, &["sim.offset_bps=40", "run.seed=6"]);
+}
+
+/// What is no recording of a stepped run says so, by the record that shows it.
+#[test]
+fn what_cannot_be_run_again_says_why() {
+    let error = |records: &[(&str, RecordKind, &str)]| {
+        let out = Cursor::new(Vec::new());
+        let mut store = StoreWriter::new(out, StoreOptions::default(), &StoreMeta::default()).unwrap();
+        let mut padded = PaddedBuf::default();
+        for (venue, kind, url) in records {
+            let conn = store.connection(venue, "one");
+            let mut record = Record { ts: Some(Nanos(1)), kind: *kind, ..Record::default() };
+            record.url = (*url).to_owned();
+            store.write(conn, &record.view("one", venue, padded.fill(&record.bytes))).unwrap();
+        }
+        let bytes = store.finish().unwrap().into_inner();
+        let capture = Capture::new(Box::new(&bytes[..])).unwrap();
+        let mut run = Again::new(capture, vec!["binance.spot".to_owned()]);
+        loop {
+            match run.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("nothing is wrong with {records:?}"),
+                Err(error) => break error,
+            }
+        }
+    };
+    let tick = ("binance.spot", RecordKind::Private, "tick");
+    let text = |venue| (venue, RecordKind::Text, "");
+    assert_eq!(error(&[text("binance.spot"), tick]), AgainError::NoRounds);
+    let other = AgainError::Venue { record: 3, venue: "okx.spot".to_owned() };
+    assert_eq!(error(&[tick, text("binance.spot"), text("okx.spot")]), other);
+    let unknown = AgainError::NoInput { record: 2, kind: RecordKind::Private };
+    assert_eq!(error(&[tick, ("binance.spot", RecordKind::Private, "tock")]), unknown);
 }
 
 /// Decisions that are looked at, and how long a machine may take for them.
@@ -310,11 +322,9 @@ fn decisions_of_several_threads_follow_from_the_recorded_books() {
     let mut capture = Capture::new(Box::new(&recorded[..])).unwrap();
     while capture.advance().unwrap() {
         let view = capture.view();
-        if view.kind == RecordKind::Private {
-            continue;
-        }
+        let Some(input) = public_input(&view) else { continue };
         let venue = plan.venues.iter().position(|venue| venue.row.id == view.venue).unwrap();
-        stages[venue].turn_from(0, feed_input(&view), view.ts.unwrap(), Stamps::default(), &Still).unwrap();
+        stages[venue].turn_from(0, input, view.ts.unwrap(), Stamps::default(), &Still).unwrap();
         drop(stages[venue].take_wants());
         for book in &plan.venues[venue].instruments {
             let (slot, mut top) = (usize::from(book.slot.0), Top::default());

@@ -10,8 +10,12 @@
 //! whose books are the captured ones at the time of the order's arrival. What came of each opportunity
 //! is in the [`Account`]. One thread, virtual time: the same captures and configuration give the same
 //! journal, byte for byte. Memory does not grow with the captures.
+//!
+//! A recording of a stepped run can also be run again as it was ([`Again`]): its inputs, private ones
+//! included, in the place of connections.
 
 mod account;
+mod again;
 pub mod example;
 mod feeds;
 mod market;
@@ -23,6 +27,7 @@ mod timeline;
 mod trade;
 
 pub use account::{Account, Funnel, LEDGER_COLUMNS, Parts, Taken};
+pub use again::{Again, AgainError, Happened};
 pub use feeds::{Feeds, Turned};
 pub use market::{Ahead, Places};
 pub use rows::{COLUMNS, Names, Rows, row};

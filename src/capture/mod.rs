@@ -34,7 +34,7 @@ use lines::LineFormat;
 use merge::Merged;
 pub use merge::Source;
 pub use record::{CaptureError, Record, RecordKind, View};
-pub use recorder::{Intake, Recorder, private_input, recorder};
+pub use recorder::{Intake, Recorder, private_input, public_input, recorder};
 pub use replay::{Observer, Progress, Replay, ReplayError, Seen};
 pub use report::{BookReport, Checksums, FileReport, Outcome, Sides, State, TickerReport};
 pub use stats::{Crossing, CrossingStats, Delay, Gather, Stats, StreamStats};

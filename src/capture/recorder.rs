@@ -236,6 +236,22 @@ fn private_words(what: Happened) -> String {
     }
 }
 
+/// The input of a feed that a record was made of; `None` for other records.
+pub fn public_input<'a>(view: &View<'a>) -> Option<FeedInput<'a>> {
+    Some(match view.kind {
+        RecordKind::Connect => FeedInput::Opened,
+        RecordKind::Closed => FeedInput::Closed,
+        RecordKind::Text => FeedInput::Text(view.message),
+        RecordKind::Binary => FeedInput::Binary(view.message),
+        RecordKind::HttpAnswer => {
+            let body = view.message.message();
+            FeedInput::Fetched { book: None, url: view.url, status: view.status, body }
+        }
+        RecordKind::Tick => FeedInput::Tick,
+        _ => return None,
+    })
+}
+
 /// The input of a private side that a record was made of, secrets blanked and headers left out; `None`
 /// for other records, and for words that are not ours.
 pub fn private_input<'a>(view: &View<'a>) -> Option<GatewayInput<'a>> {

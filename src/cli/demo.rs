@@ -1,16 +1,21 @@
 //! `xarb demo`: the whole engine against simulated exchanges, on this machine.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::nonces::NonceKeeper;
 use super::out;
 use super::recording::{Background, Recorded, Recording, Target};
 use super::report::Report;
 use super::{ConfigArgs, Exit, Failure};
-use crate::capture::StoreOptions;
+use crate::backtest::{Again, AgainError, Happened};
+use crate::capture::{Capture, StoreOptions};
 use crate::config::{Config, Mode};
-use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Rounds, Status};
+use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Rounds, RunReport, Status};
 use crate::host::{Dialer, HostClock, ListenConfig, Stop, Threads, TlsRoots, serve};
 use crate::sim::audit::engine_view;
 use crate::sim::checks::{OrderCaps, check};
@@ -18,6 +23,7 @@ use crate::sim::net::Path;
 use crate::sim::setup::simulate;
 use crate::sim::venue::Sim;
 use crate::sim::world::World;
+use crate::telemetry::count;
 use crate::types::{Clock, Dial, Environment, InstrumentSpec, Nanos};
 use crate::venue::{Credentials, Venue};
 
@@ -32,7 +38,9 @@ Examples:
   xarb demo --seconds 60 --set detect.min_edge_bps=3
   xarb demo --stepped --seed 7 --json      deterministic, in a second or two
   xarb demo -c configs/demo-quotes.toml    prices in USD and in USDT, with a rate book between them
-  xarb demo --seconds 5 --record run.mcap  writes what came in, for `xarb replay run.mcap`";
+  xarb demo --seconds 5 --record run.mcap  writes what came in, for `xarb replay run.mcap`
+  xarb demo --stepped --record run.mcap    and then, with the same options,
+  xarb demo --again run.mcap               decides and sends the same on what was recorded";
 
 /// Trade between simulated exchanges: no key, no network
 #[derive(clap::Args, Clone, Debug)]
@@ -53,6 +61,10 @@ pub struct Args {
     /// Write every input of every stage to this container
     #[arg(long, value_name = "OUT.mcap")]
     pub record: Option<PathBuf>,
+    /// Run a recorded stepped demo again on its recorded inputs, without venues; give it the options that
+    /// it was recorded with. Fails when its journal comes out different
+    #[arg(long, value_name = "RUN.mcap", conflicts_with = "record")]
+    pub again: Option<PathBuf>,
     /// Configuration
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -72,6 +84,15 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     }
     if config.environment() != Environment::Sim {
         return Err(Failure::usage("the demo runs on simulated venues: `environment` must be \"sim\""));
+    }
+    if let Some(path) = &args.again {
+        let again = run_again(&config, path)?;
+        if json {
+            out::json(&again.json());
+        } else {
+            out::line(&again.text());
+        }
+        return Ok(if again.is_same() { Exit::Done } else { Exit::Integrity });
     }
     let stepped = args.stepped || config.run.mode == Mode::Stepped;
     let record = args.record.clone().map(|path| Target {
@@ -139,37 +160,54 @@ fn tapped(
     Ok(recording)
 }
 
+/// A crew whose time and links are virtual, before its first turn.
+struct Stepped {
+    plan: Plan,
+    world: World,
+    crew: Crew<HostClock>,
+    helm: Helm,
+}
+
+impl Stepped {
+    fn new(config: &Config) -> Result<Stepped, Failure> {
+        // Any start will do, as long as it is always the same.
+        let start = Nanos::from_secs(1_767_225_600);
+        let rows = rows(config)?;
+        let (sim, credentials) =
+            simulate(config, start).map_err(|error| Failure::usage(error.to_string()))?;
+        let path =
+            Path { latency: Nanos::from_micros(150), jitter: Nanos::from_micros(50), ..Path::default() };
+        let mut world = World::new(sim, path, config.run.seed, start);
+        let endpoints: Vec<_> =
+            rows.iter().enumerate().map(|(venue, row)| world.endpoints(venue, &row.sim)).collect();
+        let mut metadata = Vec::new();
+        for (row, endpoints) in rows.iter().zip(&endpoints) {
+            let until = world.now() + READY_WITHIN;
+            let mut loader = MetadataLoader::new(row, &endpoints.rest, world.dial(), until, config.run.seed);
+            let specs = loop {
+                match loader.poll(world.now()) {
+                    Some(answer) => break answer.map_err(|error| Failure::failed(error.to_string()))?,
+                    None => world.step(&mut []),
+                }
+            };
+            metadata.push(specs);
+        }
+        let plan = plan(config, &endpoints, &metadata)?;
+        let clock = HostClock::new();
+        let dial = world.net_mut().dialer();
+        let mut dial = || Box::new(dial.clone()) as Box<dyn Dial>;
+        let identity = super::keys::check(&plan, &credentials, &identity(config), &mut dial, &mut || {
+            world.step(&mut []);
+            world.now()
+        })?;
+        let (crew, helm) = crew(&plan, &credentials, &identity, &mut dial, &clock)?;
+        Ok(Stepped { plan, world, crew, helm })
+    }
+}
+
 /// Virtual time, virtual links.
 fn stepped_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failure> {
-    // Any start will do, as long as it is always the same.
-    let start = Nanos::from_secs(1_767_225_600);
-    let rows = rows(config)?;
-    let (sim, credentials) = simulate(config, start).map_err(|error| Failure::usage(error.to_string()))?;
-    let path = Path { latency: Nanos::from_micros(150), jitter: Nanos::from_micros(50), ..Path::default() };
-    let mut world = World::new(sim, path, config.run.seed, start);
-    let endpoints: Vec<_> =
-        rows.iter().enumerate().map(|(venue, row)| world.endpoints(venue, &row.sim)).collect();
-    let mut metadata = Vec::new();
-    for (row, endpoints) in rows.iter().zip(&endpoints) {
-        let until = world.now() + READY_WITHIN;
-        let mut loader = MetadataLoader::new(row, &endpoints.rest, world.dial(), until, config.run.seed);
-        let specs = loop {
-            match loader.poll(world.now()) {
-                Some(answer) => break answer.map_err(|error| Failure::failed(error.to_string()))?,
-                None => world.step(&mut []),
-            }
-        };
-        metadata.push(specs);
-    }
-    let plan = plan(config, &endpoints, &metadata)?;
-    let clock = HostClock::new();
-    let dial = world.net_mut().dialer();
-    let mut dial = || Box::new(dial.clone()) as Box<dyn Dial>;
-    let identity = super::keys::check(&plan, &credentials, &identity(config), &mut dial, &mut || {
-        world.step(&mut []);
-        world.now()
-    })?;
-    let (mut crew, helm) = crew(&plan, &credentials, &identity, &mut dial, &clock)?;
+    let Stepped { plan, mut world, mut crew, helm } = Stepped::new(config)?;
     let mut recording = tapped(record, &plan, &mut crew)?;
     let mut rounds = recording.as_ref().map(|recording| Rounds::new(recording.tap()));
 
@@ -201,8 +239,109 @@ fn stepped_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failu
     helm.tell(crate::engine::Control::Drain);
     let drained = world.now() + DRAINED_WITHIN;
     step_until(&mut world, &mut crew, drained, Some(Status::Drained))?;
+    let report = report(config, &plan, &mut crew, world.sim(), world.now());
+    if let Some(recording) = &mut recording {
+        recording.say_journal(&report.run.journal_sha256)?;
+    }
     let recorded = recording.map(Recording::finish).transpose()?;
-    Ok((report(config, &plan, &mut crew, world.sim(), world.now()), recorded))
+    Ok((report, recorded))
+}
+
+/// What a recorded run came to when it was run again.
+struct SameAgain {
+    records: u64,
+    rounds: u64,
+    run: RunReport,
+    /// What the recording says of the run's journal; empty when it was cut before its end.
+    recorded_sha256: String,
+    dropped: u64,
+}
+
+impl SameAgain {
+    fn is_same(&self) -> bool {
+        self.dropped == 0 && self.run.journal_sha256 == self.recorded_sha256
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "records": self.records, "rounds": self.rounds, "dropped": self.dropped,
+            "opportunities": self.run.opportunities, "intents": self.run.intents,
+            "journal_sha256": self.run.journal_sha256, "recorded_sha256": self.recorded_sha256,
+            "same": self.is_same(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let verdict = match self.recorded_sha256.as_str() {
+            "" => "the recording was cut before its end: nothing to compare with".to_owned(),
+            _ if self.dropped > 0 => format!("the recording lost {} inputs", count(self.dropped)),
+            _ if self.is_same() => "the same as in the recorded run, record for record".to_owned(),
+            other => format!("recorded: {other}; were the options those of the recorded run?"),
+        };
+        format!(
+            "{:<16} {} in {} rounds\n{:<16} {}\n{:<16} {}\n{:<16} {}\n{:<16} {verdict}",
+            "inputs",
+            count(self.records - self.rounds),
+            count(self.rounds),
+            "opportunities",
+            count(self.run.opportunities),
+            "intents",
+            count(self.run.intents),
+            "journal sha256",
+            self.run.journal_sha256,
+            "",
+        )
+    }
+}
+
+/// The inputs of a recorded stepped run, fed back to the same roles in the place of connections.
+fn run_again(config: &Config, path: &std::path::Path) -> Result<SameAgain, Failure> {
+    let name = path.display();
+    let wrong = |exit, error: &dyn std::fmt::Display| Failure { exit, message: format!("{name}: {error}") };
+    let file = File::open(path).map_err(|error| wrong(Exit::Failed, &error))?;
+    let capture = Capture::new(Box::new(BufReader::new(file)));
+    let capture = capture.map_err(|error| wrong(Exit::Integrity, &error))?;
+    let Stepped { plan, mut crew, helm, .. } = Stepped::new(config)?;
+    crew.forget_connections();
+    let venues = plan.venues.iter().map(|venue| venue.config.id.clone()).collect();
+    let mut run = Again::new(capture, venues);
+    let seconds = Nanos::from_secs(i64::try_from(config.run.seconds).unwrap_or(i64::MAX));
+    let (mut rounds, mut now, mut ends, mut draining) = (0, Nanos::ZERO, None, false);
+    loop {
+        let happened = match run.next() {
+            Ok(Some(happened)) => happened,
+            Ok(None) => break,
+            Err(error @ AgainError::Capture(_)) => return Err(wrong(Exit::Integrity, &error)),
+            Err(error) => return Err(wrong(Exit::Usage, &error)),
+        };
+        match happened {
+            Happened::Feed { venue, at, input } => crew.feeds[venue].replay(input, at),
+            Happened::Gateway { venue, input } => crew.exec.stage().lanes()[venue].replay(&input),
+            Happened::Round { at, next } => {
+                crew.detect.turn(at);
+                crew.exec.turn(at);
+                (rounds, now) = (rounds + 1, at);
+                // The end was told between two rounds, and is no input of any stage.
+                let Some(next) = next else { continue };
+                if ends.is_none() && helm.status() == Some(Status::Ready) {
+                    ends = Some(next + seconds);
+                }
+                if !draining && ends.is_some_and(|end| next >= end) {
+                    helm.tell(crate::engine::Control::Drain);
+                    draining = true;
+                }
+            }
+        }
+    }
+    let meta = run.capture().meta().cloned().unwrap_or_default();
+    let (report, _) = crew.report(&plan, now);
+    Ok(SameAgain {
+        records: run.records(),
+        rounds,
+        run: report,
+        recorded_sha256: meta.journal,
+        dropped: meta.dropped,
+    })
 }
 
 /// Real time, loopback sockets.

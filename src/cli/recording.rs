@@ -186,6 +186,16 @@ impl Recording {
         Ok(written > 0)
     }
 
+    /// Says, at the end of the last file, what the run's journal came to.
+    ///
+    /// # Errors
+    /// As [`Recording::pump`].
+    pub fn say_journal(&mut self, sha256: &str) -> Result<(), Failure> {
+        while self.pump()? {}
+        let Some(store) = &mut self.store else { return Ok(()) };
+        store.journal(sha256).map_err(|error| failed(&self.path, &error))
+    }
+
     /// Writes everything that waits, and ends the last file.
     ///
     /// # Errors

@@ -121,3 +121,36 @@ fn a_live_recording_of_simulated_feeds_replays() {
     assert_eq!(code, 2);
     assert!(report["error"].as_str().unwrap().contains("--force"), "{report}");
 }
+
+/// On what it recorded, without any venue, a run decides the same; on other terms it does not, and that
+/// is told; and a run of several threads cannot be had again.
+#[test]
+fn a_recorded_demo_runs_again() {
+    let file = Temporary::new("again.mcap");
+    let options = ["demo", "--stepped", "--seconds", "4", "--seed", "9"];
+    let (code, report, talk) = xarb(&[&options[..], &["--record", file.text()]].concat());
+    assert_eq!(code, 0, "{talk}");
+    assert!(report["intents"].as_u64() > Some(3), "{report}");
+    let again = |options: &[&str]| xarb(&[options, &["--again", file.text()]].concat());
+
+    let (code, same, talk) = again(&options);
+    assert_eq!((code, &same["same"]), (0, &true.into()), "{same} {talk}");
+    for key in ["journal_sha256", "opportunities", "intents"] {
+        assert_eq!(same[key], report[key], "{key}");
+    }
+    let dearer = [&options[..], &["--set", "detect.min_edge_bps=9"]].concat();
+    let (code, other, _) = again(&dearer);
+    assert_eq!((code, &other["same"]), (3, &false.into()), "{other}");
+    assert_eq!(other["recorded_sha256"], report["journal_sha256"]);
+
+    // Cut in its last chunk: what is there is read, and nothing is claimed.
+    let bytes = std::fs::read(&file.0).unwrap();
+    std::fs::write(&file.0, &bytes[..bytes.len() * 3 / 4]).unwrap();
+    let (code, cut, _) = again(&options);
+    assert_eq!(code, 3, "{cut}");
+
+    let (code, _, talk) = xarb(&["demo", "--seconds", "1", "--record", file.text()]);
+    assert_eq!(code, 0, "{talk}");
+    let (code, error, _) = again(&["demo"]);
+    assert!(code == 2 && error["error"].as_str().unwrap().contains("one thread"), "{error}");
+}

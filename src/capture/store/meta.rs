@@ -21,6 +21,9 @@ pub struct StoreMeta {
     pub instruments: Vec<(String, InstrumentSpec)>,
     /// Messages that the recorder lost.
     pub dropped: u64,
+    /// The digest of the journal of a run that one thread stepped, in hex: whoever runs it again must
+    /// come to the same. Empty for other recordings, and until the run is over.
+    pub journal: String,
 }
 
 /// What a container says of a venue.
@@ -67,6 +70,9 @@ impl StoreMeta {
         if self.dropped > 0 {
             records.push(("xarb.integrity", words([("dropped", self.dropped.to_string())])));
         }
+        if !self.journal.is_empty() {
+            records.push(("xarb.journal", words([("sha256", self.journal.clone())])));
+        }
         records
     }
 
@@ -102,6 +108,9 @@ impl StoreMeta {
             "xarb.integrity" => {
                 let dropped = word("dropped").and_then(|text| text.parse().ok());
                 self.dropped = dropped.ok_or_else(|| wrong("dropped"))?;
+            }
+            "xarb.journal" => {
+                self.journal = word("sha256").ok_or_else(|| wrong("sha256"))?.to_owned();
             }
             _ => {}
         }

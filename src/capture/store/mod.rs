@@ -35,6 +35,7 @@
 //! | `xarb.venue` | `venue`, `taker_fee` as a share of the value, `clock_offset_ns` = the venue's clock minus the recorder's, `encoding` = `json` or `sbe`; those that are known |
 //! | `xarb.instrument` | `venue`, `symbol`, `name`, `base`, `quote`, `scale`, `tick`, `lot`, `min_qty`, `max_qty`, `min_notional`, `price_digits`, `qty_digits`, `kind` (`spot`, `linear`, `inverse`), `multiplier`, `wire_unit`, `settle`, `open` |
 //! | `xarb.integrity` | `dropped`: messages that the recorder lost so far; the last one counts |
+//! | `xarb.journal` | `sha256`: of a run that one thread stepped, the digest of its journal at its end |
 //!
 //! # Torn files
 //!

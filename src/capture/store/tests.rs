@@ -48,6 +48,7 @@ fn meta() -> StoreMeta {
         venues: vec![("v.one".to_owned(), venue), ("v.two".to_owned(), VenueMeta::default())],
         instruments: vec![("v.one".to_owned(), btc_usdt())],
         dropped: 3,
+        journal: "0a1b".to_owned(),
     }
 }
 

@@ -170,6 +170,16 @@ impl<W: Write + Seek> StoreWriter<W> {
         Ok(())
     }
 
+    /// Says what the journal of the run came to, in hex.
+    ///
+    /// # Errors
+    /// As [`StoreWriter::write`].
+    pub fn journal(&mut self, sha256: &str) -> Result<(), StoreError> {
+        let metadata = [("sha256".to_owned(), sha256.to_owned())].into();
+        self.out.write_metadata(&Metadata { name: "xarb.journal".to_owned(), metadata })?;
+        Ok(())
+    }
+
     /// Says what is known of a venue or an instrument by now.
     ///
     /// # Errors
