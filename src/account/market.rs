@@ -3,7 +3,8 @@
 
 use super::{AssetId, Ledger, LedgerError};
 use crate::types::{
-    ContractKind, FeeRate, InstrumentId, InstrumentSpec, Money, Position, Price, Qty, Side, VenueId, times,
+    ContractKind, FeeRate, InstrumentId, InstrumentSpec, Money, Position, Price, Qty, Side, SpecError,
+    VenueId, times,
 };
 
 /// One instrument on one venue.
@@ -57,6 +58,15 @@ impl Market {
     #[inline]
     pub fn value(&self, price: Price, qty: Qty) -> Option<Money> {
         times(i128::from(price.0) * i128::from(qty.0), self.unit).map(Money)
+    }
+
+    /// Whether the venue's filters take this limit order; its value, if so.
+    ///
+    /// # Errors
+    /// [`SpecError`] names the filter.
+    #[inline]
+    pub fn check(&self, price: Price, qty: Qty) -> Result<Money, SpecError> {
+        self.spec.check_worth(price, qty, || self.value(price, qty))
     }
 
     /// At least the taker fee on `value`, and at most a few parts in a million more: what to set
@@ -292,6 +302,28 @@ pub(crate) mod tests {
                 assert!(bound + Money(10i128.pow(16)) >= exact, "{value} at {rate}");
                 assert!(bound <= exact.max(Money::ZERO) + slack, "{value} at {rate}");
             }
+        }
+    }
+
+    proptest::proptest! {
+        /// The product kept ahead says of every order what the rules themselves say.
+        #[test]
+        fn a_market_judges_orders_as_the_rules_do(
+            price in 0i64..10_000_000, qty in 0i64..10_000_000, cents: bool, linear: bool,
+        ) {
+            let mut row = (VenueId(0), InstrumentId(0), spec("BTC", "USDT"), FeeRate(100_000));
+            if linear {
+                row.2.contract.kind = ContractKind::Linear;
+                row.2.contract.multiplier /= 1_000;
+            }
+            let markets = Markets::new(1, &[row], &mut Ledger::new(1, 1)).unwrap();
+            let market = markets.get(VenueId(0), InstrumentId(0)).unwrap();
+            let (price, qty) = if cents {
+                (Price(price * 1_000_000), Qty(qty * 1_000))
+            } else {
+                (Price(price * 999_983), Qty(qty * 499))
+            };
+            proptest::prop_assert_eq!(market.check(price, qty), market.spec.check(price, qty));
         }
     }
 }

@@ -19,7 +19,7 @@ use super::scan::{
 };
 use super::{Opportunity, Refused, Sums};
 use crate::book::{Glance, Trust};
-use crate::types::{Asset, Money, Nanos, Rate, Side, Sides};
+use crate::types::{Asset, Nanos, Rate, Side, Sides};
 
 /// Looks that one move of a rate may cause at once.
 const LOOKS_MAX: usize = 64;
@@ -386,15 +386,8 @@ impl Detector {
                 Ok(()) if !pays => Refused::BelowEdge,
                 Ok(()) => {
                     let ages = [crossing.max_age[at], crossing.max_age[1 - at]];
-                    let found = direction.take(books, ages, now);
-                    let valued = found.map(|found| (crossing.valued(at, found.sums), found));
-                    match valued {
-                        Ok((Some(sums), mut found)) if sums.bought > Money::ZERO => {
-                            found.sums = sums;
-                            out(found);
-                            continue;
-                        }
-                        Ok(_) => Refused::Risk,
+                    match direction.take(books, ages, now, |sums| crossing.valued(at, sums), &mut *out) {
+                        Ok(()) => continue,
                         Err(reason) => reason,
                     }
                 }

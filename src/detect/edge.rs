@@ -426,26 +426,30 @@ impl Taken {
         at: Nanos,
         versions: (u64, u64),
     ) -> Option<Opportunity> {
-        self.opportunity_of(pair, instrument, at, versions, [self.qty; 2])
+        let legs = self.legs(pair, versions, [self.qty; 2]);
+        Opportunity::new(instrument, at, &legs, self.sums(), self.depth_limited)
     }
 
-    /// The same with legs of other quantities, bought and sold.
-    pub(super) fn opportunity_of(
+    /// The legs, of these quantities, bought and sold.
+    #[inline]
+    pub(super) fn legs(
         &self,
         pair: &Pair,
-        instrument: InstrumentId,
-        at: Nanos,
         (buy_version, sell_version): (u64, u64),
         [buy_qty, sell_qty]: [Qty; 2],
-    ) -> Option<Opportunity> {
+    ) -> [Leg; 2] {
         let leg = |venue, side, price, qty, book_version| Leg { venue, side, price, qty, book_version };
-        let legs = [
+        [
             leg(pair.buy.venue, Side::Buy, self.buy_price, buy_qty, buy_version),
             leg(pair.sell.venue, Side::Sell, self.sell_price, sell_qty, sell_version),
-        ];
-        let (bought, sold) = (self.bought, self.sold);
-        let sums = Sums { bought, buy_fees: self.buy_fee, sold, sell_fees: self.sell_fee };
-        Opportunity::new(instrument, at, &legs, sums, self.depth_limited)
+        ]
+    }
+
+    /// Values and fees.
+    #[inline]
+    pub(super) fn sums(&self) -> Sums {
+        let Taken { bought, sold, buy_fee, sell_fee, .. } = *self;
+        Sums { bought, buy_fees: buy_fee, sold, sell_fees: sell_fee }
     }
 }
 

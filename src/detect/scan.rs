@@ -11,7 +11,7 @@ use super::crossing::Crossings;
 use super::edge::{Market, Pair, PairError, Taken, Terms};
 use super::ledger::{Entry, RefusalLedger};
 use super::merge::{AsItIs, Merge, MergeError, Valued};
-use super::{Opportunity, RatePlan, Refused};
+use super::{Opportunity, RatePlan, Refused, Sums};
 use crate::book::{Book, BookLevels, Glance, LEVELS, Reader, Trust};
 use crate::types::{Asset, Bps, InstrumentId, Level, Nanos, Price, Side, VenueId};
 
@@ -354,11 +354,8 @@ impl Detector {
                             true => neighbour.max_age,
                             false => [neighbour.max_age[1], neighbour.max_age[0]],
                         };
-                        match direction.take(books, ages, now) {
-                            Ok(found) => {
-                                out(found);
-                                continue;
-                            }
+                        match direction.take(books, ages, now, Some, &mut out) {
+                            Ok(()) => continue,
                             Err(reason) => reason,
                         }
                     }
@@ -564,7 +561,7 @@ impl Tops {
 
 /// Reads the levels of all books of a merge and walks them; they may be newer than what was glanced
 /// at, so each is judged again.
-#[cold]
+#[inline(never)]
 pub(super) fn take_merged<B: Books, V: Valued>(
     merge: &Merge,
     seats: &[Watched],
@@ -605,14 +602,17 @@ pub(super) fn touch(buy: &Option<Glance>, sell: &Option<Glance>) -> Option<(Pric
 }
 
 impl Direction {
-    /// Reads the levels and walks them; they may be newer than what was glanced at.
-    #[cold]
+    /// Reads the levels and walks them; they may be newer than what was glanced at. What is found goes to
+    /// `out`, with sums as `valued` has them: handing it back would copy it once more.
+    #[inline(never)] // off the way of the usual answer, and hot all the same
     pub(super) fn take<B: Books>(
         &mut self,
         books: &mut B,
         max_age: [Nanos; 2],
         now: Nanos,
-    ) -> Result<Opportunity, Refused> {
+        valued: impl FnOnce(Sums) -> Option<Sums>,
+        out: &mut impl FnMut(Opportunity),
+    ) -> Result<(), Refused> {
         let (buy, sell) = (books.load(self.buy, Side::Sell), books.load(self.sell, Side::Buy));
         usable([buy.as_ref(), sell.as_ref()], max_age, now)?;
         let versions = (buy.map_or(0, |book| book.version), sell.map_or(0, |book| book.version));
@@ -626,11 +626,14 @@ impl Direction {
                 (taken, legs)
             }
         };
-        let found = taken.opportunity_of(&self.pair, self.instrument, now, versions, legs);
+        let sums = valued(taken.sums()).ok_or(Refused::Risk)?;
+        let legs = taken.legs(&self.pair, versions, legs);
+        let found = Opportunity::new(self.instrument, now, &legs, sums, taken.depth_limited);
         let found = found.ok_or(Refused::Risk)?;
         self.opportunities += 1;
-        self.depth_limited += u64::from(found.depth_limited);
-        Ok(found)
+        self.depth_limited += u64::from(taken.depth_limited);
+        out(found);
+        Ok(())
     }
 
     #[inline]

@@ -198,7 +198,7 @@ impl Executor {
         &mut self,
         opportunity: &Opportunity,
         now: Nanos,
-        ctx: &mut dyn Context,
+        ctx: &mut (impl Context + ?Sized),
     ) -> Result<AdmittedIntent, Refusal> {
         if self.draining {
             let refusal = Refusal::new(Refused::Risk, Detail::Draining);
@@ -233,7 +233,7 @@ impl Executor {
         &mut self,
         admitted: AdmittedIntent,
         now: Nanos,
-        ctx: &mut dyn Context,
+        ctx: &mut (impl Context + ?Sized),
     ) -> Result<Prepared, Refusal> {
         let encoded = self.encode(admitted, now, ctx)?;
         self.enter(encoded, now, ctx)
@@ -248,7 +248,7 @@ impl Executor {
         &mut self,
         admitted: AdmittedIntent,
         now: Nanos,
-        ctx: &mut dyn Context,
+        ctx: &mut (impl Context + ?Sized),
     ) -> Result<Encoded, Refusal> {
         let AdmittedIntent { instrument, direction, mid, net_quote, mut legs } = admitted;
         let mut encoded =
@@ -281,7 +281,7 @@ impl Executor {
         &mut self,
         mut encoded: Encoded,
         now: Nanos,
-        ctx: &mut dyn Context,
+        ctx: &mut (impl Context + ?Sized),
     ) -> Result<Prepared, Refusal> {
         let Encoded { instrument, direction, mid, net_quote, .. } = encoded;
         let deadline = now + self.config.hedge.life;
@@ -324,7 +324,13 @@ impl Executor {
     }
 
     #[cold]
-    fn drop_encoded(&mut self, mut encoded: Encoded, refusal: &Refusal, now: Nanos, ctx: &mut dyn Context) {
+    fn drop_encoded(
+        &mut self,
+        mut encoded: Encoded,
+        refusal: &Refusal,
+        now: Nanos,
+        ctx: &mut (impl Context + ?Sized),
+    ) {
         for (ready, admitted) in encoded.legs.drain(..) {
             ctx.gateway(admitted.draft().venue).refund(admitted.draft(), now);
             self.presign.recycle(ready.give_up());
@@ -335,7 +341,12 @@ impl Executor {
     }
 
     #[inline]
-    fn ready(&mut self, admitted: &Admitted, now: Nanos, ctx: &mut dyn Context) -> Result<Ready, Refusal> {
+    fn ready(
+        &mut self,
+        admitted: &Admitted,
+        now: Nanos,
+        ctx: &mut (impl Context + ?Sized),
+    ) -> Result<Ready, Refusal> {
         let venue = admitted.draft().venue;
         let gateway = ctx.gateway(venue);
         let urgency = if admitted.is_hedge() { Urgency::Urgent } else { Urgency::Order };
@@ -356,7 +367,7 @@ impl Executor {
         admitted: Admitted,
         intent: u64,
         now: Nanos,
-        ctx: &mut dyn Context,
+        ctx: &mut (impl Context + ?Sized),
     ) -> Result<PreparedLeg, Refusal> {
         let draft = admitted.draft();
         let symbol = self.markets.get(draft.venue, draft.instrument).map(|market| market.spec.symbol);
@@ -392,7 +403,7 @@ impl Executor {
 
     /// Lets go of prepared orders: nothing of them has left, and nothing will. Their direction is
     /// free again.
-    pub fn abandon(&mut self, prepared: Prepared, now: Nanos, ctx: &mut dyn Context) {
+    pub fn abandon(&mut self, prepared: Prepared, now: Nanos, ctx: &mut (impl Context + ?Sized)) {
         let intent = prepared.intent;
         self.give_up(prepared, now, ctx);
         if let Some(direction) = self.intents.close(intent).and_then(|intent| intent.direction) {
@@ -401,7 +412,7 @@ impl Executor {
     }
 
     /// Takes back orders of which nothing has left.
-    fn give_up(&mut self, prepared: Prepared, now: Nanos, ctx: &mut dyn Context) {
+    fn give_up(&mut self, prepared: Prepared, now: Nanos, ctx: &mut (impl Context + ?Sized)) {
         let Prepared { intent, mut legs } = prepared;
         for leg in legs.drain(..) {
             let Draft { client, venue, .. } = *leg.admitted.draft();
@@ -517,7 +528,7 @@ impl Executor {
     }
 
     /// Reads the instrument's books and the venues' standing.
-    pub(super) fn look(&mut self, instrument: InstrumentId, now: Nanos, ctx: &mut dyn Context) {
+    pub(super) fn look(&mut self, instrument: InstrumentId, now: Nanos, ctx: &mut (impl Context + ?Sized)) {
         if let Some(rates) = &mut self.rates {
             rates.look(instrument, now, ctx, self.gate.limits(), &mut self.caps);
         }

@@ -199,7 +199,7 @@ fn affordable(
     };
     let free = most(market.budget(view.ledger, side, limit), each);
     let qty = qty.min(free).min(most(order_max, unit)).floor_to(market.spec.lot);
-    match market.spec.check(limit, qty) {
+    match market.check(limit, qty) {
         Ok(_) => Some(qty),
         Err(SpecError::AboveMaxQty) => Some(market.spec.max_qty.floor_to(market.spec.lot)),
         Err(_) => None,

@@ -63,7 +63,7 @@ impl QuoteRates {
         &mut self,
         instrument: InstrumentId,
         now: Nanos,
-        ctx: &mut dyn Context,
+        ctx: &mut (impl Context + ?Sized),
         limits: &Limits,
         caps: &mut Caps,
     ) {
@@ -73,7 +73,7 @@ impl QuoteRates {
     }
 
     /// Reads all rate books.
-    pub fn read(&mut self, ctx: &mut dyn Context, limits: &Limits, caps: &mut Caps) {
+    pub fn read(&mut self, ctx: &mut (impl Context + ?Sized), limits: &Limits, caps: &mut Caps) {
         for number in self.all.books() {
             let Some(book) = self.rates.book(number).copied() else { continue };
             let quote = ctx.quote(book.venue, book.instrument).filter(|quote| quote.live);

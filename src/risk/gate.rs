@@ -110,6 +110,16 @@ impl Direction {
     }
 }
 
+/// How much of a leg may be sent.
+#[derive(Clone, Copy, Default)]
+struct Allowed {
+    qty: Qty,
+    /// What that much is worth at the leg's price.
+    value: Option<Money>,
+    /// What cut it, if anything did.
+    cut: Option<Detail>,
+}
+
 /// The only maker of [`Admitted`].
 #[derive(Debug)]
 pub struct Gate {
@@ -227,50 +237,58 @@ impl Gate {
             return refuse(Refused::Unsynced, Detail::NoBook);
         };
 
+        let legs = opportunity.legs();
+        let Some(first) = legs.first() else { return refuse(Refused::TooSmall, Detail::Remainder) };
+        let Some(market) = view.markets.get(first.venue, instrument) else {
+            return Err(Refusal::at(Refused::Risk, Detail::NoMarket, first.venue));
+        };
+
         // Each leg on its own: may it be sent at all, and how much of it?
+        let mut markets = [market; Opportunity::MAX_LEGS];
+        let mut allowed = [Allowed::default(); Opportunity::MAX_LEGS];
         let mut sizes = [0i64; Opportunity::MAX_LEGS];
-        let mut markets = [None; Opportunity::MAX_LEGS];
         let (mut lot, mut sums) = (1i64, [0i64; 2]);
         let mut cut = Detail::Remainder;
-        for (own, leg) in markets.iter_mut().zip(opportunity.legs()) {
-            let market = self.check_leg(leg, instrument, view, caps, mid, now)?;
-            lot = lot.max(market.spec.lot.0);
-            *own = Some(market);
+        for (at, leg) in legs.iter().enumerate() {
+            markets[at] = self.check_leg(leg, instrument, view, caps, mid, now)?;
+            lot = lot.max(markets[at].spec.lot.0);
         }
-        let legs = || markets.iter().flatten().zip(opportunity.legs());
-        for (size, (market, leg)) in sizes.iter_mut().zip(legs()) {
-            let (allowed, why) = self.headroom(leg, market, view.ledger, caps.order_max(market));
-            cut = why.unwrap_or(cut);
-            *size = allowed.0 - allowed.0 % lot;
-            sums[leg.side as usize] += *size;
+        for (at, leg) in legs.iter().enumerate() {
+            allowed[at] = self.headroom(leg, markets[at], view.ledger, caps.order_max(markets[at]));
+            cut = allowed[at].cut.unwrap_or(cut);
+            sizes[at] = allowed[at].qty.0 - allowed[at].qty.0 % lot;
+            sums[leg.side as usize] += sizes[at];
         }
         // Both sides must stay equal: the smaller one cuts the other, its worst levels first.
         let total = sums[0].min(sums[1]);
         let mut rest = [total; 2];
-        for (size, leg) in sizes.iter_mut().zip(opportunity.legs()) {
+        for (at, leg) in legs.iter().enumerate() {
             let rest = &mut rest[leg.side as usize];
-            *size = (*size).min(*rest);
-            *rest -= *size;
+            sizes[at] = sizes[at].min(*rest);
+            *rest -= sizes[at];
         }
         if total == 0 {
             let reason = if cut == Detail::Balance { Refused::NoBalance } else { Refused::TooSmall };
             return refuse(reason, cut);
         }
         let worst = view.exposure.worst().saturating_add(total);
-        let worth = markets[0].and_then(|market| market.value(mid, Qty(worst)));
+        let worth = market.value(mid, Qty(worst));
         if worth.is_none_or(|worth| worth > self.limits.exposure_max) {
             return refuse(Refused::Risk, Detail::Exposure);
         }
         if let Some(inventory) = view.inventory {
             self.check_inventory(opportunity, inventory, view, &sizes)?;
         }
-        if !caps.room(opportunity.legs().len() as u32, false, now) {
+        if !caps.room(legs.len() as u32, false, now) {
             return refuse(Refused::Risk, Detail::Rate);
         }
 
         // All or nothing: nothing is made before every leg has passed the venue's filters.
-        for (size, (market, leg)) in sizes.iter().zip(legs()).filter(|(size, _)| **size > 0) {
-            match market.spec.check(leg.price, Qty(*size)) {
+        for (at, leg) in legs.iter().enumerate().filter(|(at, _)| sizes[*at] > 0) {
+            let (market, size) = (markets[at], Qty(sizes[at]));
+            let value =
+                || if size == allowed[at].qty { allowed[at].value } else { market.value(leg.price, size) };
+            match market.spec.check_worth(leg.price, size, value) {
                 Ok(value) if caps.in_notional(market, value) => {}
                 Ok(_) => return Err(Refusal::at(Refused::Risk, Detail::Notional, leg.venue)),
                 Err(SpecError::BelowMinQty | SpecError::BelowMinNotional) => {
@@ -281,9 +299,9 @@ impl Gate {
             }
         }
         let mut admitted = std::mem::take(&mut self.room);
-        for (size, (market, leg)) in sizes.iter().zip(legs()).filter(|(size, _)| **size > 0) {
-            let mid = view.price_at(market, mid).unwrap_or_default();
-            let mut draft = ioc(leg.venue, instrument, leg.side, leg.price, Qty(*size));
+        for (at, leg) in legs.iter().enumerate().filter(|(at, _)| sizes[*at] > 0) {
+            let mid = view.price_at(markets[at], mid).unwrap_or_default();
+            let mut draft = ioc(leg.venue, instrument, leg.side, leg.price, Qty(sizes[at]));
             draft.client = id(&draft, admitted.len() as u8);
             admitted.push(Admitted { draft, mid, hedge: false });
         }
@@ -320,38 +338,32 @@ impl Gate {
         Ok(market)
     }
 
-    /// How much of a leg balance and notional allow, and which of them cut it.
+    /// How much of a leg balance and notional allow.
     #[inline]
-    fn headroom(
-        &self,
-        leg: &Leg,
-        market: &Market,
-        ledger: &Ledger,
-        order_max: Money,
-    ) -> (Qty, Option<Detail>) {
-        let (mut qty, mut why) = (leg.qty, None);
+    fn headroom(&self, leg: &Leg, market: &Market, ledger: &Ledger, order_max: Money) -> Allowed {
         // Divisions only happen when something is to be cut. One unit is worth something.
         let unit = || market.value(leg.price, Qty(1)).unwrap_or(Money(i128::MAX));
         let most = |budget: Money, each: Money| Qty(i64::try_from(budget.0 / each.0).unwrap_or(i64::MAX));
-        let mut value = market.value(leg.price, qty);
-        if value.is_none_or(|value| value > order_max) {
-            qty = qty.min(most(order_max, unit()));
-            value = market.value(leg.price, qty);
-            why = Some(Detail::Notional);
+        let mut own = Allowed { qty: leg.qty, value: market.value(leg.price, leg.qty), cut: None };
+        if own.value.is_none_or(|value| value > order_max) {
+            let qty = leg.qty.min(most(order_max, unit()));
+            own = Allowed { qty, value: market.value(leg.price, qty), cut: Some(Detail::Notional) };
         }
         let budget = market.budget(ledger, leg.side, leg.price);
-        if market.pays_value(leg.side) {
-            let need = value.map(|value| value + market.fee_at_most(value));
-            if need.is_none_or(|need| need > budget) {
-                // One unit's share of the fee, rounded up once more, covers any multiple of it.
-                qty = qty.min(most(budget, Money(unit().0.saturating_add(market.fee_at_most(unit()).0))));
-                why = Some(Detail::Balance);
-            }
-        } else if market.amount(qty) > budget {
-            qty = qty.min(most(budget, market.amount(Qty(1))));
-            why = Some(Detail::Balance);
+        let most_there = if !market.pays_value(leg.side) {
+            let enough = market.amount(own.qty) <= budget;
+            (!enough).then(|| most(budget, market.amount(Qty(1))))
+        } else {
+            let enough = own.value.is_some_and(|value| value + market.fee_at_most(value) <= budget);
+            // One unit's share of the fee, rounded up once more, covers any multiple of it.
+            let each = || Money(unit().0.saturating_add(market.fee_at_most(unit()).0));
+            (!enough).then(|| most(budget, each()))
+        };
+        if let Some(most) = most_there {
+            let qty = Qty(own.qty.min(most).0.max(0));
+            own = Allowed { qty, value: market.value(leg.price, qty), cut: Some(Detail::Balance) };
         }
-        (Qty(qty.0.max(0)), why)
+        own
     }
 
     fn check_inventory(
@@ -406,7 +418,7 @@ impl Gate {
         if !caps.in_band(draft.side, draft.price, mid) {
             return refuse(Refused::Risk, Detail::Band);
         }
-        match market.spec.check(draft.price, draft.qty) {
+        match market.check(draft.price, draft.qty) {
             Ok(value) if caps.in_notional(market, value) => {}
             Ok(_) => return refuse(Refused::Risk, Detail::Notional),
             Err(error) => return refuse(Refused::Risk, Detail::Filter(error)),

@@ -143,22 +143,22 @@ impl Budget {
         instrument: usize,
         now: Nanos,
     ) -> Result<(), Limited> {
-        if let Some(limited) = self.stops(costs, urgency, instrument, now) {
-            self.refused += 1;
-            return Err(limited);
-        }
-        // Every count is of now: that was seen to when it was asked.
-        for (row, &units) in self.rows.iter_mut().zip(costs) {
-            if units > 0
-                && let Some(count) = row.at(instrument)
-            {
-                match &mut count.of {
-                    Of::Window(window) => window.count(units),
-                    Of::Level(level) => level.count(units),
-                }
+        let limited = if now < self.paused { Some((0, "pause")) } else { None };
+        // Asked and counted in one walk: what was counted before a rule without room is taken back.
+        let limited = limited.or_else(|| {
+            self.rows.iter_mut().zip(costs).enumerate().find_map(|(at, (row, &units))| {
+                let room = units == 0 || row.spend(units, urgency, instrument, now);
+                (!room).then_some((at, row.rule.name))
+            })
+        });
+        match limited {
+            None => Ok(()),
+            Some((rules, name)) => {
+                self.take_back(costs, rules, instrument, now);
+                self.refused += 1;
+                Err(Limited(name))
             }
         }
-        Ok(())
     }
 
     /// Counts a request that is sent whatever is left, such as a login.
@@ -178,7 +178,12 @@ impl Budget {
 
     /// Takes back what was counted at this very `now`: the request was not sent after all.
     pub fn refund(&mut self, costs: &Costs, instrument: usize, now: Nanos) {
-        for (row, &units) in self.rows.iter_mut().zip(costs) {
+        self.take_back(costs, self.rows.len(), instrument, now);
+    }
+
+    /// The same of the first few rules.
+    fn take_back(&mut self, costs: &Costs, rules: usize, instrument: usize, now: Nanos) {
+        for (row, &units) in self.rows.iter_mut().zip(costs).take(rules) {
             if units > 0
                 && let Some(count) = row.at(instrument)
             {
@@ -188,31 +193,6 @@ impl Budget {
                 }
             }
         }
-    }
-
-    #[inline(always)] // on every order's way, and its only caller knows the costs
-    fn stops(&mut self, costs: &Costs, urgency: Urgency, instrument: usize, now: Nanos) -> Option<Limited> {
-        if now < self.paused {
-            return Some(Limited("pause"));
-        }
-        for (row, &units) in self.rows.iter_mut().zip(costs) {
-            if units == 0 {
-                continue;
-            }
-            let (own, all) = (row.own[urgency as usize], row.all[urgency as usize]);
-            let name = row.rule.name;
-            // An instrument that we do not trade has no count, and so no room.
-            let Some(count) = row.at(instrument) else { return Some(Limited(name)) };
-            let room = now >= count.blocked
-                && match &mut count.of {
-                    Of::Window(window) => window.has(units, own, all, now),
-                    Of::Level(level) => level.has(units, own, now),
-                };
-            if !room {
-                return Some(Limited(name));
-            }
-        }
-        None
     }
 
     /// Whether each instrument has a count of its own by that rule.
@@ -292,6 +272,33 @@ impl Row {
     #[inline]
     fn at(&mut self, instrument: usize) -> Option<&mut Count> {
         self.counts.get_mut(instrument & self.each)
+    }
+
+    /// Counts so much if there is room for it; false, and nothing counted, if not.
+    #[inline(always)] // on every order's way
+    fn spend(&mut self, units: u32, urgency: Urgency, instrument: usize, now: Nanos) -> bool {
+        let (own, all) = (self.own[urgency as usize], self.all[urgency as usize]);
+        // An instrument that we do not trade has no count, and so no room.
+        let Some(count) = self.at(instrument) else { return false };
+        if now < count.blocked {
+            return false;
+        }
+        match &mut count.of {
+            Of::Window(window) => {
+                let room = window.has(units, own, all, now);
+                if room {
+                    window.count(units);
+                }
+                room
+            }
+            Of::Level(level) => {
+                let room = level.has(units, own, now);
+                if room {
+                    level.count(units);
+                }
+                room
+            }
+        }
     }
 }
 

@@ -487,11 +487,11 @@ impl Gateway for BinanceGateway {
 
     #[inline]
     fn spend(&mut self, _: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
-        self.turns.budget.spend(&limits::order(), urgency, 0, now)
+        self.turns.budget.spend(&limits::ORDER, urgency, 0, now)
     }
 
     fn refund(&mut self, _: &Draft, now: Nanos) {
-        self.turns.budget.refund(&limits::order(), 0, now);
+        self.turns.budget.refund(&limits::ORDER, 0, now);
     }
 
     fn command(&mut self, command: &Command, now: Nanos, out: &mut GatewayOut) -> Result<(), Unsupported> {

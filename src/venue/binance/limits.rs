@@ -93,6 +93,9 @@ pub const fn request(weight: u32) -> Costs {
     costs
 }
 
+/// A new order.
+pub const ORDER: Costs = order();
+
 /// A request that places an order, or counts as if it did.
 pub const fn order() -> Costs {
     let mut costs = request(1);
