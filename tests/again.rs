@@ -21,7 +21,7 @@ use xarb::host::{Dialer, HostClock, ListenConfig, Stop, TlsRoots, serve, shared}
 use xarb::sim::net::Path;
 use xarb::sim::setup::simulate;
 use xarb::telemetry::Stamps;
-use xarb::types::{Clock, Dial, Level, Nanos, Side, VenueId};
+use xarb::types::{Clock, Dial, Environment, Level, Nanos, Side, VenueId};
 use xarb::venue::{Exchange, FeedInput, GatewayInput, Lane};
 use xarb::wire::PaddedBuf;
 
@@ -310,8 +310,20 @@ impl detect::Books for Then<'_> {
 
 #[test]
 fn decisions_of_several_threads_follow_from_the_recorded_books() {
+    decisions_follow(Environment::Sim);
+}
+
+/// On paper orders go nowhere, and the decisions are the same kind.
+#[test]
+fn decisions_on_paper_follow_from_the_recorded_books() {
+    decisions_follow(Environment::Paper);
+}
+
+#[track_caller]
+fn decisions_follow(environment: Environment) {
     let changes = ["sim.offset_bps=40", "run.seed=3"].map(str::to_owned);
-    let config = Config::demo_on(&["binance.spot", "bybit.spot"], &changes).unwrap();
+    let mut config = Config::demo_on(&["binance.spot", "bybit.spot"], &changes).unwrap();
+    config.venues.iter_mut().for_each(|venue| venue.environment = environment);
     let (plan, decisions, recorded) = threaded(&config, ENOUGH);
     assert!(decisions.len() >= ENOUGH, "{} decisions", decisions.len());
 

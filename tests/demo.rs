@@ -368,12 +368,16 @@ balances = {{ BTC = "1", USDT = "100000" }}
     let file = std::env::temp_dir().join(format!("xarb-paper-{}.toml", std::process::id()));
     std::fs::write(&file, text).unwrap();
     let path = file.to_str().unwrap();
-    let (code, report, talk) = xarb(&["run", "-c", path, "--seconds", "8"]);
+    let recorded = record::Temporary::new("paper.mcap");
+    let (code, report, talk) = xarb(&["run", "-c", path, "--seconds", "8", "--record", recorded.text()]);
     let _ = std::fs::remove_file(&file);
     check_shape(&report);
     assert_eq!(code, 0, "{report} {talk}");
     assert!(sum(&report, "frames") > 20, "{report} {talk}");
     assert!(sum(&report, "fills") > 0, "without fees the two books cross within seconds: {report} {talk}");
+    let replayed = record::replays(recorded.text());
+    let messages = replayed["files"][0]["messages"].as_u64().unwrap();
+    assert_eq!(messages, sum(&report, "frames"), "every frame of the feeds, and nothing else: {replayed}");
     served.stop();
 }
 

@@ -13,7 +13,7 @@ use super::recording::{Background, Recorded, Recording, Target};
 use super::report::Report;
 use super::{ConfigArgs, Exit, Failure};
 use crate::backtest::{Again, AgainError, Happened};
-use crate::capture::{Capture, StoreOptions};
+use crate::capture::Capture;
 use crate::config::{Config, Mode};
 use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Rounds, RunReport, Status};
 use crate::host::{Dialer, HostClock, ListenConfig, Stop, Threads, TlsRoots, serve};
@@ -95,24 +95,15 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         return Ok(if again.is_same() { Exit::Done } else { Exit::Integrity });
     }
     let stepped = args.stepped || config.run.mode == Mode::Stepped;
-    let record = args.record.clone().map(|path| Target {
-        path,
-        force: true,
-        options: StoreOptions::default(),
-        rotate_bytes: 0,
-        rotate_every: Duration::ZERO,
-    });
+    let record = args.record.as_deref().map(Target::beside_a_run);
     let (report, recorded) = if stepped { stepped_run(&config, record)? } else { live_run(&config, record)? };
     if json {
         out::json(&report.json());
     } else {
         out::line(&report.text());
     }
-    if let Some(recorded) = &recorded {
-        eprintln!("xarb: recorded {} inputs, lost {}", recorded.messages, recorded.dropped);
-    }
-    let lost = recorded.is_some_and(|recorded| recorded.dropped > 0);
-    let sound = report.violations.is_empty() && report.run.unresolved == 0 && !lost;
+    let whole = recorded.is_none_or(|recorded| recorded.tell());
+    let sound = report.violations.is_empty() && report.run.unresolved == 0 && whole;
     Ok(if sound { Exit::Done } else { Exit::Integrity })
 }
 
@@ -146,19 +137,6 @@ pub fn rows(config: &Config) -> Result<Vec<&'static Venue>, Failure> {
 
 /// What a run came to, and what was recorded of it.
 type Outcome = (Report, Option<Recorded>);
-
-/// Begins a recording, if one is wanted, and shows it every input from now on.
-fn tapped(
-    record: Option<Target>,
-    plan: &Plan,
-    crew: &mut Crew<HostClock>,
-) -> Result<Option<Recording>, Failure> {
-    let recording = record.map(|target| Recording::new(target, plan, "demo")).transpose()?;
-    if let Some(recording) = &recording {
-        crew.tap(&mut || recording.tap());
-    }
-    Ok(recording)
-}
 
 /// A crew whose time and links are virtual, before its first turn.
 struct Stepped {
@@ -208,7 +186,7 @@ impl Stepped {
 /// Virtual time, virtual links.
 fn stepped_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failure> {
     let Stepped { plan, mut world, mut crew, helm } = Stepped::new(config)?;
-    let mut recording = tapped(record, &plan, &mut crew)?;
+    let mut recording = Recording::of(record, &plan, "demo", &mut crew)?;
     let mut rounds = recording.as_ref().map(|recording| Rounds::new(recording.tap()));
 
     // Until `deadline`, or until a role says `wanted`.
@@ -368,7 +346,7 @@ fn live_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failure>
         clock.now()
     })?;
     let (mut crew, helm) = crew(&plan, &credentials, &identity, &mut dial, &clock)?;
-    let recording = tapped(record, &plan, &mut crew)?.map(Recording::spawn).transpose()?;
+    let recording = Recording::of(record, &plan, "demo", &mut crew)?.map(Recording::spawn).transpose()?;
     nonces.begin(&helm);
 
     let stop = Stop::new();

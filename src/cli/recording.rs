@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::Failure;
 use crate::capture::{Intake, Recorder, StoreMeta, StoreOptions, StoreWriter, VenueMeta, recorder};
-use crate::engine::{Plan, Tap};
-use crate::types::{Nanos, VenueId};
+use crate::engine::{Crew, Plan, Tap};
+use crate::types::{Nanos, Stopwatch, VenueId};
 use crate::venue::{FeedInput, GatewayInput};
 
 /// Inputs that may wait to be written: a second of a very busy minute.
@@ -40,6 +40,19 @@ pub struct Target {
     pub rotate_every: Duration,
 }
 
+impl Target {
+    /// One file beside a run, whatever stood there before.
+    pub fn beside_a_run(path: &Path) -> Target {
+        Target {
+            path: path.to_owned(),
+            force: true,
+            options: StoreOptions::default(),
+            rotate_bytes: 0,
+            rotate_every: Duration::ZERO,
+        }
+    }
+}
+
 /// A file that was written.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Written {
@@ -60,6 +73,14 @@ pub struct Recorded {
     pub messages: u64,
     /// Inputs lost because writing was too slow.
     pub dropped: u64,
+}
+
+impl Recorded {
+    /// Says on stderr what was recorded; false when any of it was lost.
+    pub fn tell(&self) -> bool {
+        eprintln!("xarb: recorded {} inputs, lost {}", self.messages, self.dropped);
+        self.dropped == 0
+    }
 }
 
 /// What a run's metadata is: the rules and fees that it trades by.
@@ -149,6 +170,23 @@ impl Recording {
             done: Recorded::default(),
             progress: Arc::default(),
         })
+    }
+
+    /// Begins a recording of a crew's run, if one is wanted, and shows it every input from now on.
+    ///
+    /// # Errors
+    /// As [`Recording::new`].
+    pub fn of<W: Stopwatch + Clone + Send + 'static>(
+        target: Option<Target>,
+        plan: &Plan,
+        source: &str,
+        crew: &mut Crew<W>,
+    ) -> Result<Option<Recording>, Failure> {
+        let recording = target.map(|target| Recording::new(target, plan, source)).transpose()?;
+        if let Some(recording) = &recording {
+            crew.tap(&mut || recording.tap());
+        }
+        Ok(recording)
     }
 
     /// A tap of this recording: one for each stage.

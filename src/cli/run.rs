@@ -2,11 +2,13 @@
 //! loading metadata, starting threads, waiting.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::recording::{Background, Recording, Target};
 use super::report::Report;
 use super::{ConfigArgs, Exit, Failure, out};
 use crate::config::{Config, Mode, VenueConfig};
@@ -25,7 +27,9 @@ with the venues and the recovery after a crash are not there yet.
 
 Examples:
   xarb run -c configs/paper.toml
-  xarb run -c configs/paper.toml --seconds 60 --json";
+  xarb run -c configs/paper.toml --seconds 60 --json
+  xarb run -c configs/paper.toml --record day.mcap   and every book that was traded on comes
+                                                     back with `xarb replay day.mcap`";
 
 /// Paper-trade on the feeds of a configuration
 #[derive(clap::Args, Clone, Debug)]
@@ -34,6 +38,9 @@ pub struct Args {
     /// How long [default: the configuration's; 0 = until Ctrl-C]
     #[arg(long, value_name = "N")]
     pub seconds: Option<u64>,
+    /// Write every input of every stage to this container, over whatever stands there
+    #[arg(long, value_name = "OUT.mcap")]
+    pub record: Option<PathBuf>,
     /// Send real orders (refused in this version)
     #[arg(long)]
     pub live: bool,
@@ -96,8 +103,10 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         nonce_from: 0,
         keep_journal: false,
     };
-    let (crew, helm) = Crew::new(&plan, &[], &identity, &mut dial, &clock)
+    let (mut crew, helm) = Crew::new(&plan, &[], &identity, &mut dial, &clock)
         .map_err(|error| Failure::usage(error.to_string()))?;
+    let record = args.record.as_deref().map(Target::beside_a_run);
+    let recording = Recording::of(record, &plan, "paper", &mut crew)?.map(Recording::spawn).transpose()?;
     stop_on_ctrl_c()?;
     let stop = Stop::new();
     let threads = start(&config, crew.into_roles(), &clock, &stop)?;
@@ -112,6 +121,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     stop.stop();
     let mut crew: Crew<HostClock> =
         Crew::from_roles(threads.join()).ok_or_else(|| Failure::failed("a role did not come back"))?;
+    let recorded = recording.map(Background::finish).transpose()?;
     let now = clock.now();
     let (run, hops) = crew.report(&plan, now);
     for alert in &run.alerts {
@@ -124,7 +134,8 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     } else {
         out::line(&report.text());
     }
-    Ok(Exit::Done)
+    let whole = recorded.is_none_or(|recorded| recorded.tell());
+    Ok(if whole { Exit::Done } else { Exit::Integrity })
 }
 
 /// Where a venue's public side is: the configuration's words, else the venue's own.

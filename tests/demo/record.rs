@@ -10,16 +10,16 @@ use xarb::capture::{Capture, Record, RecordKind};
 use super::{sum, xarb};
 
 /// A path of this process alone, removed when the test ends.
-struct Temporary(PathBuf);
+pub struct Temporary(PathBuf);
 
 impl Temporary {
-    fn new(name: &str) -> Temporary {
+    pub fn new(name: &str) -> Temporary {
         let path = std::env::temp_dir().join(format!("xarb-{}-{name}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         Temporary(path)
     }
 
-    fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         self.0.to_str().unwrap()
     }
 
@@ -44,7 +44,7 @@ impl Drop for Temporary {
 
 /// Every book of a recording ends live.
 #[track_caller]
-fn replays(path: &str) -> serde_json::Value {
+pub fn replays(path: &str) -> serde_json::Value {
     let (code, report, talk) = xarb(&["replay", path]);
     assert_eq!(code, 0, "{talk} {report}");
     let books = report["books"].as_array().unwrap();

@@ -13,7 +13,7 @@ use crate::venue::Encoding;
 pub struct StoreMeta {
     /// The version of xarb that wrote it.
     pub version: String,
-    /// `record`, `demo` or `import`.
+    /// `record`, `demo`, `paper` or `import`.
     pub source: String,
     /// Venues, by their names.
     pub venues: Vec<(String, VenueMeta)>,
