@@ -202,6 +202,13 @@ impl<'a, K: Kernel> Scanner<'a, K> {
     /// [`Error::Malformed`] when it is no value, has an escape, or is nested too deep.
     #[inline(always)]
     pub fn skip(&mut self, mut at: usize, depth: usize) -> Result<usize, Error> {
+        // A short string of plain characters, as nearly all values are: one compare finds its end.
+        if self.byte(at) == b'"'
+            && let Some(plain) = self.kernel.name(self.text, at + 1)
+            && plain.behind[0] == b'"'
+        {
+            return Ok(at + plain.text.len() + 2);
+        }
         // One bit for each container that is open, the innermost lowest: set for objects.
         let mut objects = 0u64;
         let mut open = 0;
