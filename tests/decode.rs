@@ -353,6 +353,57 @@ fn decimals_in_every_form_are_told_alike() {
     }
 }
 
+/// Each level of this book has a time, nearly always that of the level before.
+#[test]
+fn times_of_levels_need_not_be_the_same() {
+    let long = "2026-08-09T21:05:48.123456789012345678901234567890Z";
+    for (times, sound) in [
+        (["2026-08-09T21:05:48.5Z"; 3], true),
+        (["2026-08-09T21:05:48.5Z", "2026-08-09T21:05:48.55Z", "2026-08-09T21:05:48.5Z"], true),
+        (["2026-08-09T21:05:48.55Z", "2026-08-09T21:05:48.5", "2026-08-09T21:05:48.55Z"], true),
+        ([long; 3], true),
+        (["", "", "t"], true),
+        (["t", "", ""], true),
+        (["t", "t\"", "t"], false),
+        (["t", "\\u0074", "t"], true),
+        (["t", "\u{1}", "t"], false),
+        (["币", "币", "币"], true),
+    ] {
+        let rows: Vec<_> = times
+            .iter()
+            .map(|time| {
+                format!(r#"{{"side":"bid","event_time":"{time}","price_level":"1","new_quantity":"2"}}"#)
+            })
+            .collect();
+        let book = format!(
+            r#"{{"channel":"l2_data","timestamp":"2026-08-09T21:05:48.123456789Z","sequence_num":14,"events":[{{"type":"update","product_id":"A-B","updates":[{}]}}]}}"#,
+            rows.join(",")
+        );
+        let (told, _) = agreed(Venue::Coinbase, Scale::DEFAULT, book.as_bytes(), b"\",\"x");
+        assert_eq!(told.is_ok(), sound, "{times:?} {told:?}");
+    }
+    // The wrapper's own time, in each form that is read.
+    for (time, nanos) in [
+        ("2026-08-09T21:05:48Z", Some(1_786_309_548_000_000_000i64)),
+        ("2026-08-09T21:05:48.5Z", Some(1_786_309_548_500_000_000)),
+        ("2026-08-09T21:05:48.12345678Z", Some(1_786_309_548_123_456_780)),
+        ("2026-08-09T21:05:48.123456789Z", Some(1_786_309_548_123_456_789)),
+        ("2026-08-09T21:05:48.1234567891Z", Some(1_786_309_548_123_456_789)),
+        ("2026-08-09T21:05:48.Z", None),
+        ("2026-13-09T21:05:48.5Z", None),
+        ("2026-08-09T21:05:48.5", None),
+    ] {
+        let beat = format!(
+            r#"{{"channel":"l2_data","timestamp":"{time}","sequence_num":14,"events":[{{"type":"update","product_id":"A-B","updates":[{{"side":"bid","event_time":"t","price_level":"1","new_quantity":"2"}}]}}]}}"#
+        );
+        let (told, _) = agreed(Venue::Coinbase, Scale::DEFAULT, beat.as_bytes(), &[]);
+        assert_eq!(told.is_ok(), nanos.is_some(), "{time} {told:?}");
+        if let (Ok(told), Some(nanos)) = (told, nanos) {
+            assert!(told.contains(&format!("time: Nanos({nanos})")), "{told}");
+        }
+    }
+}
+
 #[test]
 fn oddities_are_told_alike() {
     let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
