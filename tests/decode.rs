@@ -339,6 +339,20 @@ fn decimals_in_every_form_are_told_alike() {
                 let (told, _) = agreed(Venue::Coinbase, scale, book.as_bytes(), &[]);
                 assert_eq!(told.is_ok(), value(price).is_some() && value(qty).is_some());
                 let ticker = format!(
+                    r#"{{"topic":"tickers.A","type":"delta","data":{{"symbol":"A","bid1Price":"{price}","bid1Size":"{qty}"}},"cs":1,"ts":1}}"#
+                );
+                let (told, _) = agreed(Venue::Bybit, scale, ticker.as_bytes(), &[]);
+                // A side without orders has empty texts.
+                let value_or_none = |text: &str| if text.is_empty() { Some(0) } else { value(text) };
+                let wanted = [value_or_none(price), value_or_none(qty)];
+                assert_eq!(told.is_ok(), wanted.iter().all(Option::is_some), "{price} {qty}");
+                if let Ok(told) = told {
+                    assert!(
+                        told.contains(&format!("best: [{:?}, {:?}, None, None]", wanted[0], wanted[1])),
+                        "{told}"
+                    );
+                }
+                let ticker = format!(
                     r#"{{"type":"ticker","sequence":1,"product_id":"A-B","best_bid":"{price}","best_bid_size":"{qty}","time":"2026-08-09T21:05:48.5Z"}}"#
                 );
                 let _ = agreed(Venue::Coinbase, scale, ticker.as_bytes(), &[]);
@@ -456,6 +470,14 @@ fn oddities_are_told_alike() {
         (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"","b":[]},"cs":1,"ts":1}"#.to_owned(), true),
         (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":1},"cs":1,"ts":1}"#.to_owned(), false),
         (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Price":"1"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Size":"2","bid1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","ask1Size":"2","ask1Price":"1","ask1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","ask1Price":"1","ask1Size":"2","ask1Price":"1","ask1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","ask1Price":"1","ask1Size":""},"cs":1,"ts":1}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","ask1Price":"1","bid1Size":"2","bid1Price":"3"},"cs":1,"ts":1}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Size":"2x"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"AB","bid1Price":"1","bid1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.AB","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
         (Venue::Bybit, r#"{"success":"true","op":"subscribe"}"#.to_owned(), true),
         (Venue::KrakenFutures, deep(64), true),
         (Venue::KrakenFutures, deep(65), false),
