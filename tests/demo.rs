@@ -4,6 +4,9 @@
 #[path = "demo/record.rs"]
 mod record;
 
+#[path = "demo/orders.rs"]
+mod orders;
+
 use std::process::Command;
 
 use serde_json::Value;
