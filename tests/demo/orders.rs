@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use xarb::config::Config;
+use xarb::config::{Config, DEMO};
 use xarb::engine::connection::ConnectionConfig;
 use xarb::engine::{Endpoints, Lanes, Tap};
 use xarb::exec::SendOutcome;
@@ -38,14 +38,15 @@ struct Operator {
     transport: Transport,
     /// The types of orders that it takes by that transport.
     types: &'static [(Kind, Tif)],
-    amends: Change,
+    /// What may be changed of an order that rests, where anything may.
+    amends: Option<Change>,
     /// It cancels an order and places another in one request.
     replaces: bool,
     /// What a message of its private stream about an order holds.
     private: &'static str,
 }
 
-const OPERATORS: [Operator; 9] = {
+const OPERATORS: [Operator; 16] = {
     use Transport::{Rest, Ws};
     const fn of(
         venue: &'static str,
@@ -53,11 +54,15 @@ const OPERATORS: [Operator; 9] = {
         types: &'static [(Kind, Tif)],
         private: &'static str,
     ) -> Operator {
-        Operator { venue, transport, types, amends: Change::Any, replaces: false, private }
+        Operator { venue, transport, types, amends: Some(Change::Any), replaces: false, private }
     }
     const fn binance(transport: Transport) -> Operator {
         let private = "\"executionReport\"";
-        Operator { amends: Change::Less, replaces: true, ..of("binance.spot", transport, &ALL, private) }
+        Operator {
+            amends: Some(Change::Less),
+            replaces: true,
+            ..of("binance.spot", transport, &ALL, private)
+        }
     }
     [
         binance(Ws),
@@ -69,6 +74,18 @@ const OPERATORS: [Operator; 9] = {
         of("bybit.spot", Rest, &ALL, "\"topic\":\"order"),
         of("okx.spot", Ws, &[IOC, FOK, GTC, POST], "\"channel\":\"orders\""),
         of("okx.spot", Rest, &[IOC, FOK, GTC, POST], "\"channel\":\"orders\""),
+        // Each operator's other market: contracts, and the older of two products.
+        of("binance.usdm", Ws, &ALL, "\"ORDER_TRADE_UPDATE\""),
+        of("binance.usdm", Rest, &ALL, "\"ORDER_TRADE_UPDATE\""),
+        Operator {
+            amends: None,
+            // Later messages name an order by the venue's id alone.
+            ..of("coinbase.exchange", Rest, &[IOC, FOK, GTC, POST], "\"type\":\"received\"")
+        },
+        of("bybit.linear", Ws, &ALL, "\"topic\":\"order"),
+        of("bybit.linear", Rest, &ALL, "\"topic\":\"order"),
+        of("okx.swap", Ws, &[IOC, FOK, GTC, POST], "\"channel\":\"orders\""),
+        of("okx.swap", Rest, &[IOC, FOK, GTC, POST], "\"channel\":\"orders\""),
     ]
 };
 
@@ -119,6 +136,8 @@ struct Desk<'a> {
     operator: &'a Operator,
     clock: HostClock,
     served: Listening<Sim>,
+    /// The exchange's place among those that are served.
+    place: usize,
     account: AccountId,
     spec: InstrumentSpec,
     lanes: Lanes,
@@ -132,19 +151,23 @@ impl<'a> Desk<'a> {
         let transport = if operator.transport == Transport::Ws { "ws" } else { "rest" };
         let changes =
             [format!("venue.\"{}\".transport={transport}", operator.venue), "sim.partial_ppm=0".to_owned()];
-        let config = Config::demo_on(&[operator.venue], &changes).unwrap();
+        let config = match DEMO.contains(&format!("[venue.\"{}\"]", operator.venue)) {
+            true => Config::demo_on(&[operator.venue], &changes).unwrap(),
+            false => Config::parse("markets.toml", &super::other_markets(), &changes).unwrap(),
+        };
+        let place = usize::from(config.venue_id(operator.venue).unwrap().0);
         let clock = HostClock::new();
         let (mut sim, keys) = simulate(&config, clock.now()).unwrap();
         sim.market_mut().freeze();
-        let account = sim.traders(0)[0].account;
+        let account = sim.traders(place)[0].account;
         let served = serve(sim, ListenConfig::default(), clock.clone()).unwrap();
-        let (row, at) = (find(operator.venue).unwrap(), served.addresses()[0]);
+        let (row, at) = (find(operator.venue).unwrap(), served.addresses()[place]);
         let endpoints = Endpoints::simulated(&at.ip().to_string(), at.port(), &row.sim);
-        let (_, spec) = listed(&config, 0).unwrap().remove(0);
+        let (_, spec) = listed(&config, place).unwrap().remove(0);
         let gateway = row.gateway.unwrap()(&GatewayConfig {
             venue: VenueId(0),
             instruments: vec![(InstrumentId(0), spec.clone())],
-            credentials: keys[0].clone(),
+            credentials: keys[place].clone(),
             transport: operator.transport,
             rest: endpoints.rest,
             orders: endpoints.orders,
@@ -161,7 +184,8 @@ impl<'a> Desk<'a> {
         let heard = Heard::default();
         lanes.set_tap(Box::new(heard.clone()));
         let reports = Vec::new();
-        let mut desk = Desk { operator, clock, served, account, spec, lanes, reports, heard, orders: 0 };
+        let mut desk =
+            Desk { operator, clock, served, place, account, spec, lanes, reports, heard, orders: 0 };
         desk.wait("to be ready", |desk| desk.lanes.gateway().ready());
         desk
     }
@@ -171,7 +195,7 @@ impl<'a> Desk<'a> {
         let wrong = self.reports.iter().find(|report| matches!(report, Report::Malformed(_)));
         assert_eq!(wrong, None, "{}", self.operator.venue);
         let sim = self.served.stop().unwrap();
-        let exchange = sim.exchange(0).unwrap();
+        let exchange = sim.exchange(self.place).unwrap();
         exchange.audit().unwrap();
         assert_eq!(exchange.open_orders(self.account), [], "{}", self.operator.venue);
     }
@@ -210,9 +234,9 @@ impl<'a> Desk<'a> {
     /// The order as the exchange has it; `None` where it never had it.
     fn ledger(&self, order: &Draft) -> Option<OrderView> {
         let names = [order.client.hex().to_vec(), order.client.uuid().to_vec()];
-        let account = self.account;
+        let (place, account) = (self.place, self.account);
         let find = move |sim: &mut Sim| {
-            let exchange = sim.exchange(0).unwrap();
+            let exchange = sim.exchange(place).unwrap();
             let found = |name| exchange.order(account, &OrderRef::Client(String::from_utf8(name).unwrap()));
             names.into_iter().find_map(found)
         };
@@ -221,7 +245,7 @@ impl<'a> Desk<'a> {
 
     /// A limit that reaches through what rests on the other side, or one that is far from it.
     fn price(&self, side: Side, crossing: bool) -> Price {
-        let book = self.served.with(|sim| sim.exchange(0).unwrap().book(0, 1)).unwrap();
+        let book = self.served.with(|sim| sim.exchange(self.place).unwrap().book(0, 1)).unwrap();
         let (best, sign) = match side {
             Side::Buy => (book.asks[0].price.0, 1),
             Side::Sell => (book.bids[0].price.0, -1),
@@ -243,7 +267,7 @@ impl<'a> Desk<'a> {
             kind,
             tif,
             price: self.price(side, crossing),
-            qty: Qty(100_000),
+            qty: Qty(200_000),
             reduce_only: false,
         }
     }
@@ -385,25 +409,32 @@ impl<'a> Desk<'a> {
         let order = self.rest(side, GTC);
         let instrument = InstrumentId(0);
         let (price, qty) = match self.operator.amends {
-            Change::Any => {
+            None => (None, order.qty),
+            Some(Change::Any) => {
                 let further = match side {
                     Side::Buy => order.price.0 - 100 * self.spec.tick.0,
                     Side::Sell => order.price.0 + 100 * self.spec.tick.0,
                 };
-                (Some(Price(further)), Qty(150_000))
+                (Some(Price(further)), Qty(300_000))
             }
-            Change::Less => (None, Qty(50_000)),
+            Some(Change::Less) => (None, Qty(100_000)),
         };
-        self.command(Command::Amend { client: order.client, instrument, price, qty });
-        let wanted = price.unwrap_or(order.price);
-        self.wait("to be amended", |desk| {
-            desk.reports.iter().any(|report| match report {
-                Report::Amended { client, price, qty: told } => {
-                    (*client, *price, *told) == (order.client, wanted, qty)
-                }
-                _ => false,
-            })
-        });
+        let (wanted, amend) =
+            (price.unwrap_or(order.price), Command::Amend { client: order.client, instrument, price, qty });
+        if self.operator.amends.is_some() {
+            self.command(amend);
+            self.wait("to be amended", |desk| {
+                desk.reports.iter().any(|report| match report {
+                    Report::Amended { client, price, qty: told } => {
+                        (*client, *price, *told) == (order.client, wanted, qty)
+                    }
+                    _ => false,
+                })
+            });
+        } else {
+            let (now, mut out) = (self.clock.now(), GatewayOut::default());
+            assert!(self.lanes.gateway().command(&amend, now, &mut out).is_err(), "{name}");
+        }
         let ledger = self.ledger(&order).unwrap();
         assert_eq!((ledger.order.price, ledger.order.qty), (wanted, qty), "{name}");
 
@@ -432,7 +463,7 @@ impl<'a> Desk<'a> {
 
     fn replace(&mut self, side: Side) {
         let old = self.rest(side, GTC);
-        let new = Draft { qty: Qty(120_000), ..self.draft(side, GTC, false) };
+        let new = Draft { qty: Qty(400_000), ..self.draft(side, GTC, false) };
         self.command(Command::Replace { cancel: old.client, order: new });
         self.wait("to be replaced", |desk| desk.ended(&old).is_some() && desk.accepted(&new));
         assert_eq!(self.ledger(&old).unwrap().state, OrderState::Cancelled);
