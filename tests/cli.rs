@@ -148,6 +148,18 @@ const ED25519: (&str, &str) = (
 );
 
 fn sign(venue: &str, method: &str, path: &str, query: &str, body: &str, key: (&str, &str)) -> Value {
+    sign_at("1616492376594", venue, method, path, query, body, key)
+}
+
+fn sign_at(
+    time_ms: &str,
+    venue: &str,
+    method: &str,
+    path: &str,
+    query: &str,
+    body: &str,
+    key: (&str, &str),
+) -> Value {
     let args = [
         "preview",
         "sign",
@@ -163,7 +175,7 @@ fn sign(venue: &str, method: &str, path: &str, query: &str, body: &str, key: (&s
         "--body",
         body,
         "--time-ms",
-        "1616492376594",
+        time_ms,
         "--nonce",
         "1616492376594",
         "--credentials-env",
@@ -277,6 +289,84 @@ fn the_documented_signature_with_a_nonce_comes_out() {
         assert_eq!((&signed["signature"], &signed["headers"]["API-Sign"]), (&want.into(), &want.into()));
         assert_eq!(signed["headers"]["API-Key"], "public");
     }
+}
+
+const BYBIT: (&str, &str) = ("test_api_key", "test_secret");
+
+#[test]
+fn the_documented_signatures_with_a_time_come_out() {
+    const ORDER: &str = r#"{"category":"spot","symbol":"BTCUSDT","side":"Buy","orderType":"Limit","qty":"0.001","price":"10000","timeInForce":"IOC","orderLinkId":"arb-000001"}"#;
+    const ORDER_SIGNED: &str = "747e1b25e7924d3d4e11409758235e5b0e1e65e4de54bc5f29aeaae07b4a83b3";
+    let text = |payload: &str| format!("1700000000000test_api_key5000{payload}");
+    let get = "category=linear&symbol=BTCUSDT";
+    let spaced = r#"{"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "test-order-1"}"#;
+    for (method, path, query, body, text, want) in [
+        (
+            "GET",
+            "/v5/order/realtime",
+            get,
+            "",
+            text(get),
+            "fd4f31228a46109dc6673062328693696df9a96c7ff04e6491a45e7f63a0fdd7",
+        ),
+        (
+            "POST",
+            "/v5/order/create",
+            "",
+            spaced,
+            text(spaced),
+            "2df4a0603d69c08d5dea29ba85b46eb7db64ce9e9ebd34a7802a3d69700cb2a1",
+        ),
+        (
+            "WS",
+            "/v5/private",
+            "",
+            "",
+            "GET/realtime1700000000000".to_owned(),
+            "bacffe7500499eb829bb58c45d36d1b3e5ac67c14eaeba91df5e99ccee013925",
+        ),
+        ("POST", "/v5/order/create", "", ORDER, text(ORDER), ORDER_SIGNED),
+    ] {
+        let signed = sign_at("1700000000000", "bybit.spot", method, path, query, body, BYBIT);
+        assert_eq!((&signed["string_to_sign"], &signed["signature"]), (&text.into(), &want.into()));
+        let carried = if method == "WS" { Value::Null } else { want.into() };
+        assert_eq!(signed["headers"]["X-BAPI-SIGN"], carried);
+    }
+    // The order of the last one, as it would be sent.
+    let changes = [
+        ("--venue", "bybit.spot"),
+        ("--price", "10000"),
+        ("--qty", "0.001"),
+        ("--client-id", "arb-000001"),
+        ("--time-ms", "1700000000000"),
+    ];
+    let shown = xarb(&order(&changes), Some(BYBIT)).json();
+    assert_eq!(
+        (&shown["body"], &shown["url"]),
+        (&ORDER.into(), &"https://api.bybit.com/v5/order/create".into())
+    );
+    let headers = &shown["headers"];
+    assert_eq!(
+        (&headers["X-BAPI-SIGN"], &headers["X-BAPI-TIMESTAMP"]),
+        (&ORDER_SIGNED.into(), &"1700000000000".into())
+    );
+    // A session's login expires ten seconds after the order's time.
+    let changes = [
+        ("--venue", "bybit.spot"),
+        ("--transport", "ws"),
+        ("--time-ms", "1699999990000"),
+        ("--price", "10000"),
+    ];
+    let shown = xarb(&order(&changes), Some(BYBIT)).json();
+    let login: Value = serde_json::from_str(shown["frames"][0].as_str().unwrap()).unwrap();
+    assert_eq!(
+        login["args"],
+        serde_json::json!([
+            "test_api_key",
+            1_700_000_000_000i64,
+            "bacffe7500499eb829bb58c45d36d1b3e5ac67c14eaeba91df5e99ccee013925"
+        ])
+    );
 }
 
 #[test]

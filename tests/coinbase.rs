@@ -3,6 +3,8 @@
 
 #[path = "coinbase/dialogue.rs"]
 mod dialogue;
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "coinbase/engine.rs"]
 mod engine;
 #[path = "coinbase/hostile.rs"]

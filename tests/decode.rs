@@ -339,6 +339,20 @@ fn decimals_in_every_form_are_told_alike() {
                 let (told, _) = agreed(Venue::Coinbase, scale, book.as_bytes(), &[]);
                 assert_eq!(told.is_ok(), value(price).is_some() && value(qty).is_some());
                 let ticker = format!(
+                    r#"{{"topic":"tickers.A","type":"delta","data":{{"symbol":"A","bid1Price":"{price}","bid1Size":"{qty}"}},"cs":1,"ts":1}}"#
+                );
+                let (told, _) = agreed(Venue::Bybit, scale, ticker.as_bytes(), &[]);
+                // A side without orders has empty texts.
+                let value_or_none = |text: &str| if text.is_empty() { Some(0) } else { value(text) };
+                let wanted = [value_or_none(price), value_or_none(qty)];
+                assert_eq!(told.is_ok(), wanted.iter().all(Option::is_some), "{price} {qty}");
+                if let Ok(told) = told {
+                    assert!(
+                        told.contains(&format!("best: [{:?}, {:?}, None, None]", wanted[0], wanted[1])),
+                        "{told}"
+                    );
+                }
+                let ticker = format!(
                     r#"{{"type":"ticker","sequence":1,"product_id":"A-B","best_bid":"{price}","best_bid_size":"{qty}","time":"2026-08-09T21:05:48.5Z"}}"#
                 );
                 let _ = agreed(Venue::Coinbase, scale, ticker.as_bytes(), &[]);
@@ -349,6 +363,57 @@ fn decimals_in_every_form_are_told_alike() {
                 assert_eq!(read.is_ok(), value(price).is_some() && value(qty).is_some());
                 assert_eq!(levels.len(), usize::from(read.is_ok()));
             }
+        }
+    }
+}
+
+/// Each level of this book has a time, nearly always that of the level before.
+#[test]
+fn times_of_levels_need_not_be_the_same() {
+    let long = "2026-08-09T21:05:48.123456789012345678901234567890Z";
+    for (times, sound) in [
+        (["2026-08-09T21:05:48.5Z"; 3], true),
+        (["2026-08-09T21:05:48.5Z", "2026-08-09T21:05:48.55Z", "2026-08-09T21:05:48.5Z"], true),
+        (["2026-08-09T21:05:48.55Z", "2026-08-09T21:05:48.5", "2026-08-09T21:05:48.55Z"], true),
+        ([long; 3], true),
+        (["", "", "t"], true),
+        (["t", "", ""], true),
+        (["t", "t\"", "t"], false),
+        (["t", "\\u0074", "t"], true),
+        (["t", "\u{1}", "t"], false),
+        (["币", "币", "币"], true),
+    ] {
+        let rows: Vec<_> = times
+            .iter()
+            .map(|time| {
+                format!(r#"{{"side":"bid","event_time":"{time}","price_level":"1","new_quantity":"2"}}"#)
+            })
+            .collect();
+        let book = format!(
+            r#"{{"channel":"l2_data","timestamp":"2026-08-09T21:05:48.123456789Z","sequence_num":14,"events":[{{"type":"update","product_id":"A-B","updates":[{}]}}]}}"#,
+            rows.join(",")
+        );
+        let (told, _) = agreed(Venue::Coinbase, Scale::DEFAULT, book.as_bytes(), b"\",\"x");
+        assert_eq!(told.is_ok(), sound, "{times:?} {told:?}");
+    }
+    // The wrapper's own time, in each form that is read.
+    for (time, nanos) in [
+        ("2026-08-09T21:05:48Z", Some(1_786_309_548_000_000_000i64)),
+        ("2026-08-09T21:05:48.5Z", Some(1_786_309_548_500_000_000)),
+        ("2026-08-09T21:05:48.12345678Z", Some(1_786_309_548_123_456_780)),
+        ("2026-08-09T21:05:48.123456789Z", Some(1_786_309_548_123_456_789)),
+        ("2026-08-09T21:05:48.1234567891Z", Some(1_786_309_548_123_456_789)),
+        ("2026-08-09T21:05:48.Z", None),
+        ("2026-13-09T21:05:48.5Z", None),
+        ("2026-08-09T21:05:48.5", None),
+    ] {
+        let beat = format!(
+            r#"{{"channel":"l2_data","timestamp":"{time}","sequence_num":14,"events":[{{"type":"update","product_id":"A-B","updates":[{{"side":"bid","event_time":"t","price_level":"1","new_quantity":"2"}}]}}]}}"#
+        );
+        let (told, _) = agreed(Venue::Coinbase, Scale::DEFAULT, beat.as_bytes(), &[]);
+        assert_eq!(told.is_ok(), nanos.is_some(), "{time} {told:?}");
+        if let (Ok(told), Some(nanos)) = (told, nanos) {
+            assert!(told.contains(&format!("time: Nanos({nanos})")), "{told}");
         }
     }
 }
@@ -405,6 +470,14 @@ fn oddities_are_told_alike() {
         (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"","b":[]},"cs":1,"ts":1}"#.to_owned(), true),
         (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":1},"cs":1,"ts":1}"#.to_owned(), false),
         (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Price":"1"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Size":"2","bid1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","ask1Size":"2","ask1Price":"1","ask1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","ask1Price":"1","ask1Size":"2","ask1Price":"1","ask1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","ask1Price":"1","ask1Size":""},"cs":1,"ts":1}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","ask1Price":"1","bid1Size":"2","bid1Price":"3"},"cs":1,"ts":1}"#.to_owned(), true),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Size":"2x"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"AB","bid1Price":"1","bid1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
+        (Venue::Bybit, r#"{"topic":"tickers.AB","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
         (Venue::Bybit, r#"{"success":"true","op":"subscribe"}"#.to_owned(), true),
         (Venue::KrakenFutures, deep(64), true),
         (Venue::KrakenFutures, deep(65), false),

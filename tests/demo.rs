@@ -4,6 +4,9 @@
 #[path = "demo/record.rs"]
 mod record;
 
+#[path = "demo/orders.rs"]
+mod orders;
+
 use std::process::Command;
 
 use serde_json::Value;
@@ -267,9 +270,9 @@ fn a_demo_trades_by_signed_requests_over_loopback_sockets() {
     all_trade_over_loopback(&args, OPERATORS);
 }
 
-/// The operators' other markets: contracts, each with its positions, and the older of two products.
-#[test]
-fn a_demo_trades_on_the_other_markets_over_loopback_sockets() {
+/// A configuration of the operators' other markets: contracts, each with its positions, and the older of
+/// two products.
+fn other_markets() -> String {
     let mut text = String::from("[run]\nmode = \"auto\"\nseed = 1\nseconds = 6\n");
     let mut rules = String::from("[instrument.BTC-USDT]\nscale = 8\n");
     for (venue, symbol, transport, lot, contract) in [
@@ -289,10 +292,13 @@ fn a_demo_trades_on_the_other_markets_over_loopback_sockets() {
         );
         rules += &contract.lines().map(|line| format!("rules.\"{venue}\".{line}\n")).collect::<String>();
     }
-    text += &rules;
-    text += &DEMO[DEMO.find("[detect]").unwrap()..];
+    text + &rules + &DEMO[DEMO.find("[detect]").unwrap()..]
+}
+
+#[test]
+fn a_demo_trades_on_the_other_markets_over_loopback_sockets() {
     let file = std::env::temp_dir().join(format!("xarb-markets-{}.toml", std::process::id()));
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, other_markets()).unwrap();
     all_trade_over_loopback(&["-c", file.to_str().unwrap()], 4);
     std::fs::remove_file(&file).unwrap();
 }

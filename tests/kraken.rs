@@ -7,6 +7,8 @@ mod books;
 mod common;
 #[path = "kraken/dialogue.rs"]
 mod dialogue;
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "kraken/hostile.rs"]
 mod hostile;
 #[path = "kraken/world.rs"]

@@ -21,6 +21,7 @@ mod limits;
 mod names;
 pub mod okx;
 mod preview;
+mod pulse;
 mod recognise;
 mod registry;
 mod served;

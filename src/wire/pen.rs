@@ -2,6 +2,9 @@
 
 use crate::types::{ClientId, Nanos, Scale};
 
+/// What makes digits' values into digits.
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
 /// Writes one piece after another; remembers when one did not fit.
 pub struct Pen<'a> {
     buffer: &'a mut [u8],
@@ -138,7 +141,7 @@ impl<'a> Pen<'a> {
     fn put_digits(&mut self, digits: u64, count: usize) {
         match self.buffer.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<8>()) {
             Some(place) => {
-                *place = (digits | 0x3030_3030_3030_3030).to_le_bytes();
+                *place = (digits | ZEROS).to_le_bytes();
                 self.at += count;
             }
             None => self.full = true,
@@ -164,6 +167,22 @@ impl<'a> Pen<'a> {
             }
         }
     }
+}
+
+/// A time in ms as it is written from 2001 to 2286, when it has thirteen digits; `None` for any other.
+#[inline]
+pub fn millis(ms: i64) -> Option<[u8; 13]> {
+    const E8: u64 = 100_000_000;
+    let (high, low) = (ms as u64 / E8, ms as u64 % E8);
+    if !(10_000..100_000).contains(&high) {
+        return None;
+    }
+    let [high, low] = [high, low].map(|part| (eight(part) | ZEROS).to_le_bytes());
+    let mut text = [0; 13];
+    // Of the first part's eight digits three are leading zeros.
+    text[..5].copy_from_slice(&high[3..]);
+    text[5..].copy_from_slice(&low);
+    Some(text)
 }
 
 /// Eight digits of a number below 1e8, each in a byte of its own, the first in the lowest. All
@@ -343,6 +362,15 @@ mod tests {
             pen.put_integer(value);
             let n = pen.end().unwrap();
             prop_assert_eq!(std::str::from_utf8(&buffer[..n]).unwrap(), value.to_string());
+        }
+
+        #[test]
+        fn times_of_thirteen_digits_are_written_as_integers_are(ms in any::<i64>(), usual in 0i64..10_000_000_000_000) {
+            for ms in [ms, usual, usual / 10, -usual] {
+                let want = (1_000_000_000_000..10_000_000_000_000).contains(&ms).then(|| ms.to_string());
+                let got = super::millis(ms).map(|text| String::from_utf8(text.into()).unwrap());
+                prop_assert_eq!(got, want);
+            }
         }
 
         #[test]

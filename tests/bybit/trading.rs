@@ -476,3 +476,40 @@ fn a_restarting_service_is_left() {
     assert_eq!(world.told(), ["Unknown 10019 ws trade service is restarting, do not ac"]);
     assert_eq!(world.reconnects, [(Lane::Orders, "the service restarts")]);
 }
+
+/// An order that was written ahead is what it would be if it were written now, whatever was guessed.
+#[test]
+fn an_order_written_ahead_is_the_order_written_at_once() {
+    for venue in MARKETS {
+        let mut world = ready(venue, Transport::Ws);
+        world.quote(Side::Sell, "60000.1", "1");
+        let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000.1", "0.01");
+        let other = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "59123.4", "1.23");
+        let off_tick = Draft { price: Price(order.price.0 + 1), ..order };
+        let (now, mut bytes) = (world.now, OrderBytes::new());
+        let at_once = unmask(world.encode(&order).as_slice());
+        for guess in [order, other, off_tick, Draft { qty: Qty(0), ..order }] {
+            world.gateway.begin(&Draft { client: order.client, ..guess }, &mut bytes).unwrap();
+            world.gateway.complete(&order, now, &mut bytes).unwrap();
+            assert_eq!(unmask(bytes.as_slice()), at_once, "{guess:?}");
+        }
+        // A guess lends no order its checks.
+        for wrong in [off_tick, Draft { qty: Qty(order.qty.0 + 1), ..order }, Draft { qty: Qty(0), ..order }]
+        {
+            world.gateway.begin(&order, &mut bytes).unwrap();
+            let refused = world.gateway.complete(&wrong, now, &mut bytes);
+            assert!(matches!(refused, Err(EncodeError::Filter(_))), "{wrong:?} {refused:?}");
+        }
+        // What was begun goes out as it should, and trades.
+        world.gateway.begin(&order, &mut bytes).unwrap();
+        world.gateway.complete(&order, now, &mut bytes).unwrap();
+        world.deliver(&bytes);
+        assert!(world.told().iter().any(|told| told.starts_with("filled 0.01 at 60000.1")));
+        // Without its session it goes nowhere.
+        world.gateway.begin(&other, &mut bytes).unwrap();
+        world.tell(GatewayInput::Closed(Lane::Orders));
+        assert_eq!(world.gateway.complete(&other, now, &mut bytes), Err(EncodeError::NotReady));
+        let mut world = ready(venue, Transport::Rest);
+        assert_eq!(world.gateway.begin(&order, &mut bytes), Err(EncodeError::Unsupported));
+    }
+}

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use oorandom::Rand64;
 use proptest::prelude::*;
-use xarb::sim::exchange::{AccountKind, ExchangeConfig, FeeIn, Knobs, Rates, SimExchange};
+use xarb::sim::exchange::Rates;
 use xarb::sim::keys::{KeyForm, make_key, trading_rights};
 use xarb::types::*;
 use xarb::venue::*;
 use xarb::wire::PaddedBuf;
 
-const PRIVATE: ConnId = ConnId(1);
+use crate::ends::{Ends as World, PRIVATE};
+
 const PUBLIC: ConnId = ConnId(2);
 
 pub const ADVANCED: &str = "coinbase.advanced";
@@ -69,57 +70,10 @@ fn forms(venue: &str) -> &'static [KeyForm] {
     if venue == ADVANCED { &[KeyForm::Es256, KeyForm::Ed25519] } else { &[KeyForm::SharedBase64Passphrase] }
 }
 
-struct World {
-    venue: &'static str,
-    now: Nanos,
-    exchange: SimExchange,
-    server: Box<dyn Server>,
-    gateway: Box<dyn Gateway>,
-    trader: AccountId,
-    house: AccountId,
-    reports: Vec<Report>,
-    orders: u64,
-    /// Answers by their requests' ids, so that the gateway gets its own tokens back.
-    tokens: BTreeMap<RequestId, u128>,
-    requests: u64,
-    /// Messages to the gateway that are not delivered.
-    deaf: bool,
-}
-
 impl World {
     fn new(venue: &'static str, form: KeyForm, rights: KeyRights) -> World {
-        let row = find(venue).unwrap();
-        let mut rng = Rand64::new(5);
-        let fee = Rates { maker: FeeRate(400_000), taker: FeeRate(600_000) };
-        let config = ExchangeConfig {
-            instruments: vec![spec()],
-            fee_in: FeeIn::Quote,
-            rates: fee,
-            knobs: Knobs::default(),
-        };
-        let mut exchange = SimExchange::new(config, Rand64::new(6)).unwrap();
-        let (house, trader) =
-            (exchange.open_account(AccountKind::House), exchange.open_account(AccountKind::Trader));
-        for account in [house, trader] {
-            exchange.deposit(account, Asset::new("BTC").unwrap(), Money::parse("1000").unwrap());
-            exchange.deposit(account, Asset::new("USD").unwrap(), Money::parse("100000000").unwrap());
-        }
-        let (key, credentials) = make_key(&mut rng, form, trader, rights);
-        exchange.add_key(key);
-        World {
-            venue,
-            now: Nanos::from_secs(1_785_060_000),
-            exchange,
-            server: row.server.unwrap()(9),
-            gateway: row.gateway.unwrap()(&gateway_config(credentials)).unwrap(),
-            trader,
-            house,
-            reports: Vec::new(),
-            orders: 0,
-            tokens: BTreeMap::new(),
-            requests: 0,
-            deaf: false,
-        }
+        let rates = Rates { maker: FeeRate(400_000), taker: FeeRate(600_000) };
+        World::at(venue, spec(), rates, (form, rights), gateway_config)
     }
 
     /// A world whose gateway is logged in.
@@ -137,82 +91,6 @@ impl World {
         BOTH.into_iter().flat_map(|venue| forms(venue).iter().map(move |form| World::ready(venue, *form)))
     }
 
-    fn open(&mut self) {
-        self.serve(ServerInput::Opened { conn: PRIVATE, target: "/user", headers: &[], peer: "127.0.0.1:9" });
-        self.gateway_on(GatewayInput::Opened(Lane::Private));
-    }
-
-    fn gateway_on(&mut self, input: GatewayInput<'_>) {
-        let mut out = GatewayOut::default();
-        self.gateway.on(input, self.now, &mut out);
-        self.after(out);
-    }
-
-    fn command(&mut self, command: Command) -> Result<(), Unsupported> {
-        let mut out = GatewayOut::default();
-        let done = self.gateway.command(&command, self.now, &mut out);
-        self.after(out);
-        done
-    }
-
-    fn after(&mut self, mut out: GatewayOut) {
-        self.reports.append(&mut out.reports);
-        for want in out.wants {
-            match want {
-                GatewayWant::Send(_, text) => self.serve(ServerInput::Text(PRIVATE, &text)),
-                GatewayWant::Http { token, request } => {
-                    let mut headers: Vec<(String, String)> = request
-                        .headers
-                        .iter()
-                        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
-                        .collect();
-                    headers.push(("host".to_owned(), "127.0.0.1".to_owned()));
-                    self.http(token, request.method, &request.target, &headers, &request.body);
-                }
-                GatewayWant::Reconnect(lane, _) => {
-                    self.serve(ServerInput::Closed(PRIVATE));
-                    self.gateway_on(GatewayInput::Closed(lane));
-                    self.open();
-                }
-            }
-        }
-    }
-
-    fn http(&mut self, token: u128, method: &str, target: &str, headers: &[(String, String)], body: &[u8]) {
-        self.requests += 1;
-        let id = RequestId(self.requests);
-        self.tokens.insert(id, token);
-        self.serve(ServerInput::Request { id, method, target, headers, body, peer: "127.0.0.1:9" });
-    }
-
-    /// Hands the server an input, and the gateway all that comes of it.
-    fn serve(&mut self, input: ServerInput<'_>) {
-        let mut out = Vec::new();
-        self.server.on(input, self.now, &mut self.exchange, &mut out);
-        let mut events = Vec::new();
-        self.exchange.drain_events(&mut events);
-        for event in &events {
-            self.server.on(ServerInput::Event(event), self.now, &mut self.exchange, &mut out);
-        }
-        if self.deaf {
-            return;
-        }
-        for answer in out {
-            match answer {
-                ServerOut::Text(PRIVATE, text) => {
-                    let mut padded = PaddedBuf::default();
-                    self.gateway_on(GatewayInput::Text(Lane::Private, padded.fill(text.as_bytes())));
-                }
-                ServerOut::Response { id, status, headers, body } => {
-                    let token = self.tokens.remove(&id).unwrap();
-                    let body = body.as_bytes();
-                    self.gateway_on(GatewayInput::Response { token, status, headers: &headers, body });
-                }
-                ServerOut::Text(..) | ServerOut::Binary(..) | ServerOut::Close(_) => {}
-            }
-        }
-    }
-
     /// Lets time pass, for the gateway and the venue.
     fn pass(&mut self, span: Nanos) {
         let until = self.now + span;
@@ -221,64 +99,6 @@ impl World {
             self.serve(ServerInput::Tick);
             self.gateway_on(GatewayInput::Tick);
         }
-    }
-
-    fn draft(&mut self, side: Side, kind: Kind, tif: Tif, price: &str, qty: &str) -> Draft {
-        self.orders += 1;
-        let number = |text: &str| parse(text.as_bytes(), Scale::DEFAULT).unwrap();
-        let parts =
-            ClientIdParts { environment: Environment::Sim, run: 1, counter: self.orders, leg: 0, tag: 7 };
-        Draft {
-            client: ClientId::new(parts),
-            venue: VenueId(0),
-            instrument: InstrumentId(7),
-            side,
-            kind,
-            tif,
-            price: Price(number(price)),
-            qty: Qty(number(qty)),
-            reduce_only: false,
-        }
-    }
-
-    /// Sends an order as the bytes that it is.
-    fn send(&mut self, draft: &Draft) {
-        let mut bytes = OrderBytes::new();
-        self.gateway.encode(draft, self.now, &mut bytes).unwrap();
-        assert!(bytes.expires > self.now && bytes.client == draft.client && bytes.lane == Lane::Orders);
-        self.send_bytes(draft.client, &bytes);
-    }
-
-    fn send_bytes(&mut self, client: ClientId, bytes: &OrderBytes) {
-        let text = std::str::from_utf8(bytes.as_slice()).unwrap().to_owned();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let mut lines = head.lines();
-        let mut first = lines.next().unwrap().split(' ');
-        let (method, target) = (first.next().unwrap(), first.next().unwrap());
-        let headers: Vec<(String, String)> = lines
-            .map(|line| line.split_once(": ").unwrap())
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        let length = headers.iter().find(|(name, _)| name == "content-length").unwrap();
-        assert_eq!(length.1, body.len().to_string());
-        self.http(client.bits(), method, target, &headers, body.as_bytes());
-    }
-
-    fn rest(&mut self, side: Side, price: &str, qty: &str) -> u64 {
-        let number = |text: &str| parse(text.as_bytes(), Scale::DEFAULT).unwrap();
-        let order = NewOrder {
-            instrument: 0,
-            side,
-            kind: Kind::Limit,
-            tif: Tif::Gtc,
-            price: Price(number(price)),
-            qty: Qty(number(qty)),
-            reduce_only: false,
-            client: String::new(),
-        };
-        let id = self.exchange.place(self.house, &order, self.now).unwrap().id;
-        self.serve(ServerInput::Tick);
-        id
     }
 
     /// What was reported since, briefly, each thing once, in the order of the alphabet.

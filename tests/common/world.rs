@@ -68,7 +68,7 @@ impl Site {
 }
 
 /// What a frame says once its mask is off.
-fn unmask(frame: &[u8]) -> String {
+pub fn unmask(frame: &[u8]) -> String {
     // A masked text frame with a two-byte length.
     assert_eq!(frame[..2], [0x81, 0xfe]);
     let (mask, masked) = (&frame[4..8], &frame[8..]);

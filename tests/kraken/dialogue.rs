@@ -11,7 +11,8 @@ use xarb::venue::*;
 use xarb::wire::PaddedBuf;
 
 use crate::books::Plain;
-use crate::world::{feed_config, futures_config, gateway_config, unmask};
+use crate::ends::unmask;
+use crate::world::{feed_config, futures_config, gateway_config};
 
 /// Plays a file; `act` does what a line says and shows what followed.
 fn play(file: &str, mut act: impl FnMut(&str) -> Vec<String>) {

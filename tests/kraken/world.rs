@@ -1,19 +1,17 @@
 //! Feed, gateway and server with a simulated exchange between them, all in one thread and in
 //! virtual time; frames cross from one to the other as they are.
 
-use std::collections::BTreeMap;
-
 use oorandom::Rand64;
 use proptest::prelude::*;
-use xarb::sim::exchange::{AccountKind, ExchangeConfig, FeeIn, Knobs, Rates, SimExchange};
-use xarb::sim::keys::{KeyForm, make_key, trading_rights};
+use xarb::sim::exchange::Rates;
+use xarb::sim::keys::{KeyForm, trading_rights};
 use xarb::types::*;
 use xarb::venue::*;
 use xarb::wire::PaddedBuf;
 
 use crate::books::Plain;
+use crate::ends::{Ends as World, PRIVATE, unmask};
 
-const PRIVATE: ConnId = ConnId(1);
 const PUBLIC: ConnId = ConnId(2);
 
 pub fn spec() -> InstrumentSpec {
@@ -68,65 +66,12 @@ pub fn futures_config() -> FeedConfig {
     FeedConfig { books: vec![book("PI_XBTUSD"), book("PF_ETHUSD")], ..feed_config(1_000, true) }
 }
 
-/// What a frame says once its mask is off.
-pub fn unmask(frame: &[u8]) -> String {
-    let (start, len) = match frame[1] & 0x7f {
-        126 => (4, usize::from(u16::from_be_bytes([frame[2], frame[3]]))),
-        len => (2, usize::from(len)),
-    };
-    assert_eq!((frame[0], frame[1] & 0x80, frame.len()), (0x81, 0x80, start + 4 + len));
-    let mask = &frame[start..start + 4];
-    let text = frame[start + 4..].iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
-    String::from_utf8(text.collect()).unwrap()
-}
-
-struct World {
-    now: Nanos,
-    exchange: SimExchange,
-    server: Box<dyn Server>,
-    gateway: Box<dyn Gateway>,
-    trader: AccountId,
-    house: AccountId,
-    reports: Vec<Report>,
-    orders: u64,
-    /// Answers by their requests' ids, so that the gateway gets its own tokens back.
-    tokens: BTreeMap<RequestId, u128>,
-    requests: u64,
-}
-
 impl World {
     fn new(transport: Transport, rights: KeyRights, nonce_from: u64) -> World {
-        let venue = find("kraken.spot").unwrap();
-        let mut rng = Rand64::new(5);
-        let fee = Rates { maker: FeeRate(160_000), taker: FeeRate(260_000) };
-        let config = ExchangeConfig {
-            instruments: vec![spec()],
-            fee_in: FeeIn::Quote,
-            rates: fee,
-            knobs: Knobs::default(),
-        };
-        let mut exchange = SimExchange::new(config, Rand64::new(6)).unwrap();
-        let (house, trader) =
-            (exchange.open_account(AccountKind::House), exchange.open_account(AccountKind::Trader));
-        for account in [house, trader] {
-            exchange.deposit(account, Asset::new("BTC").unwrap(), Money::parse("1000").unwrap());
-            exchange.deposit(account, Asset::new("USD").unwrap(), Money::parse("100000000").unwrap());
-        }
-        let (key, credentials) = make_key(&mut rng, KeyForm::SharedBase64, trader, rights);
-        exchange.add_key(key);
-        let config = GatewayConfig { nonce_from, ..gateway_config(credentials, transport) };
-        World {
-            now: Nanos::from_secs(1_785_060_000),
-            exchange,
-            server: venue.server.unwrap()(9),
-            gateway: venue.gateway.unwrap()(&config).unwrap(),
-            trader,
-            house,
-            reports: Vec::new(),
-            orders: 0,
-            tokens: BTreeMap::new(),
-            requests: 0,
-        }
+        let rates = Rates { maker: FeeRate(160_000), taker: FeeRate(260_000) };
+        World::at("kraken.spot", spec(), rates, (KeyForm::SharedBase64, rights), |credentials| {
+            GatewayConfig { nonce_from, ..gateway_config(credentials, transport) }
+        })
     }
 
     /// A world whose gateway is logged in.
@@ -137,146 +82,6 @@ impl World {
         assert!(world.reports.contains(&Report::Ready) && world.reports.contains(&Report::Streaming));
         world.reports.clear();
         world
-    }
-
-    fn open(&mut self) {
-        let lanes = self.gateway.lanes();
-        let stream = lanes.iter().find(|lane| lane.endpoint.websocket).unwrap();
-        let target = stream.endpoint.target.clone();
-        let opened =
-            ServerInput::Opened { conn: PRIVATE, target: &target, headers: &[], peer: "127.0.0.1:9" };
-        self.serve(opened);
-        self.gateway_on(GatewayInput::Opened(stream.lane));
-    }
-
-    fn lane(&self) -> Lane {
-        self.gateway.lanes().iter().find(|lane| lane.endpoint.websocket).unwrap().lane
-    }
-
-    fn gateway_on(&mut self, input: GatewayInput<'_>) {
-        let mut out = GatewayOut::default();
-        self.gateway.on(input, self.now, &mut out);
-        self.after(out);
-    }
-
-    fn command(&mut self, command: Command) -> Result<(), Unsupported> {
-        let mut out = GatewayOut::default();
-        let done = self.gateway.command(&command, self.now, &mut out);
-        self.after(out);
-        done
-    }
-
-    fn after(&mut self, mut out: GatewayOut) {
-        self.reports.append(&mut out.reports);
-        for want in out.wants {
-            match want {
-                GatewayWant::Send(_, text) => self.serve(ServerInput::Text(PRIVATE, &text)),
-                GatewayWant::Http { token, request } => {
-                    let headers: Vec<(String, String)> = request
-                        .headers
-                        .iter()
-                        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
-                        .collect();
-                    self.http(token, request.method, &request.target, &headers, &request.body);
-                }
-                GatewayWant::Reconnect(lane, _) => {
-                    self.serve(ServerInput::Closed(PRIVATE));
-                    self.gateway_on(GatewayInput::Closed(lane));
-                    self.open();
-                }
-            }
-        }
-    }
-
-    fn http(&mut self, token: u128, method: &str, target: &str, headers: &[(String, String)], body: &[u8]) {
-        self.requests += 1;
-        let id = RequestId(self.requests);
-        self.tokens.insert(id, token);
-        self.serve(ServerInput::Request { id, method, target, headers, body, peer: "127.0.0.1:9" });
-    }
-
-    /// Hands the server an input, and the gateway all that comes of it.
-    fn serve(&mut self, input: ServerInput<'_>) {
-        let mut out = Vec::new();
-        self.server.on(input, self.now, &mut self.exchange, &mut out);
-        let mut events = Vec::new();
-        self.exchange.drain_events(&mut events);
-        for event in &events {
-            self.server.on(ServerInput::Event(event), self.now, &mut self.exchange, &mut out);
-        }
-        let lane = self.lane();
-        for answer in out {
-            match answer {
-                ServerOut::Text(PRIVATE, text) => {
-                    let mut padded = PaddedBuf::default();
-                    self.gateway_on(GatewayInput::Text(lane, padded.fill(text.as_bytes())));
-                }
-                ServerOut::Response { id, status, headers, body } => {
-                    let token = self.tokens.remove(&id).unwrap();
-                    let body = body.as_bytes();
-                    self.gateway_on(GatewayInput::Response { token, status, headers: &headers, body });
-                }
-                ServerOut::Text(..) | ServerOut::Binary(..) | ServerOut::Close(_) => {}
-            }
-        }
-    }
-
-    fn draft(&mut self, side: Side, kind: Kind, tif: Tif, price: &str, qty: &str) -> Draft {
-        self.orders += 1;
-        let number = |text: &str| parse(text.as_bytes(), Scale::DEFAULT).unwrap();
-        let parts =
-            ClientIdParts { environment: Environment::Sim, run: 1, counter: self.orders, leg: 0, tag: 7 };
-        Draft {
-            client: ClientId::new(parts),
-            venue: VenueId(0),
-            instrument: InstrumentId(7),
-            side,
-            kind,
-            tif,
-            price: Price(number(price)),
-            qty: Qty(number(qty)),
-            reduce_only: false,
-        }
-    }
-
-    /// Sends an order as the bytes that it is, over whichever transport.
-    fn send(&mut self, draft: &Draft) {
-        let mut bytes = OrderBytes::new();
-        self.gateway.encode(draft, self.now, &mut bytes).unwrap();
-        assert!(bytes.expires > self.now && bytes.client == draft.client);
-        if bytes.lane == Lane::Orders {
-            let text = unmask(bytes.as_slice());
-            return self.serve(ServerInput::Text(PRIVATE, &text));
-        }
-        let text = std::str::from_utf8(bytes.as_slice()).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let mut lines = head.lines();
-        let mut first = lines.next().unwrap().split(' ');
-        let (method, target) = (first.next().unwrap(), first.next().unwrap());
-        let headers: Vec<(String, String)> = lines
-            .map(|line| line.split_once(": ").unwrap())
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        let length = headers.iter().find(|(name, _)| name == "content-length").unwrap();
-        assert_eq!(length.1, body.len().to_string());
-        self.http(draft.client.bits(), method, target, &headers, body.as_bytes());
-    }
-
-    fn rest(&mut self, side: Side, price: &str, qty: &str) -> u64 {
-        let number = |text: &str| parse(text.as_bytes(), Scale::DEFAULT).unwrap();
-        let order = NewOrder {
-            instrument: 0,
-            side,
-            kind: Kind::Limit,
-            tif: Tif::Gtc,
-            price: Price(number(price)),
-            qty: Qty(number(qty)),
-            reduce_only: false,
-            client: String::new(),
-        };
-        let id = self.exchange.place(self.house, &order, self.now).unwrap().id;
-        self.serve(ServerInput::Tick);
-        id
     }
 
     /// What was reported since, briefly.

@@ -526,3 +526,89 @@ fn a_subscription_that_the_venue_ended_is_made_again() {
     assert_eq!(world.told(), ["Down(\"too many connections with this subscription\")"]);
     assert_eq!(world.reconnects, [(Lane::Orders, "too many connections with this subscription")]);
 }
+
+/// The account's instruments as the venue might list them anew: by another number, or not at all.
+fn renumber(world: &mut World, code: Option<u64>) {
+    let client = ClientId::default();
+    let mut out = GatewayOut::default();
+    let refusal = format!(
+        r#"{{"id":"{client}","op":"order","code":"1","msg":"","data":[{{"clOrdId":"{client}","ordId":"","sCode":"51001","sMsg":"Instrument ID does not exist."}}]}}"#
+    );
+    let mut buffer = xarb::wire::PaddedBuf::default();
+    let text = GatewayInput::Text(Lane::Orders, buffer.fill(refusal.as_bytes()));
+    world.gateway.on(text, world.now, &mut out);
+    let asked = out.wants.iter().find_map(|want| match want {
+        GatewayWant::Http { token, request } if request.target.contains("/account/instruments") => {
+            Some(*token)
+        }
+        _ => None,
+    });
+    let (symbol, code) =
+        (world.site.spec.symbol, code.map_or(String::new(), |code| format!(r#""instIdCode":{code},"#)));
+    let body = format!(
+        r#"{{"code":"0","msg":"","data":[{{{code}"instType":"SPOT","instId":"{symbol}","tickSz":"0.1","lotSz":"0.00000001","minSz":"0.00001"}}]}}"#
+    );
+    let answer =
+        GatewayInput::Response { token: asked.unwrap(), status: 200, headers: &[], body: body.as_bytes() };
+    world.gateway.on(answer, world.now, &mut out);
+}
+
+/// An order that was written ahead is what it would be if it were written now: whatever was guessed, and
+/// whatever number the instrument has by now.
+#[test]
+fn an_order_written_ahead_is_the_order_written_at_once() {
+    for venue in MARKETS {
+        let mut world = ready(venue, Transport::Ws);
+        world.quote(Side::Sell, "60000.1", "1");
+        let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000.1", "0.01");
+        let other = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "59123.4", "1.23");
+        let off_tick = Draft { price: Price(order.price.0 + 1), ..order };
+        let (now, mut bytes) = (world.now, OrderBytes::new());
+        let at_once = unmask(world.encode(&order).as_slice());
+        for guess in [order, other, off_tick, Draft { qty: Qty(0), ..order }] {
+            world.gateway.begin(&Draft { client: order.client, ..guess }, &mut bytes).unwrap();
+            world.gateway.complete(&order, now, &mut bytes).unwrap();
+            assert_eq!(unmask(bytes.as_slice()), at_once, "{guess:?}");
+        }
+        // A guess lends no order its checks.
+        for wrong in [off_tick, Draft { qty: Qty(order.qty.0 + 1), ..order }, Draft { qty: Qty(0), ..order }]
+        {
+            world.gateway.begin(&order, &mut bytes).unwrap();
+            let refused = world.gateway.complete(&wrong, now, &mut bytes);
+            // Spot knows lots as small as that.
+            let fine = wrong.qty.0 == order.qty.0 + 1 && world.is_spot();
+            assert_eq!(matches!(refused, Err(EncodeError::Filter(_))), !fine, "{wrong:?} {refused:?}");
+        }
+        // What was begun goes out as it should, and trades.
+        world.gateway.begin(&order, &mut bytes).unwrap();
+        world.gateway.complete(&order, now, &mut bytes).unwrap();
+        world.deliver(&bytes);
+        assert!(told(&mut world).iter().any(|told| told.starts_with("filled 0.01 at 60000.1")));
+
+        world.gateway.begin(&other, &mut bytes).unwrap();
+        renumber(&mut world, Some(987_654));
+        world.gateway.complete(&other, now, &mut bytes).unwrap();
+        let text = unmask(bytes.as_slice());
+        assert!(text.contains(r#""instIdCode":987654,"#), "{text}");
+        assert_eq!(text, unmask(world.encode(&other).as_slice()));
+        // An instrument that the account no longer has is not named by what its number was.
+        world.gateway.begin(&other, &mut bytes).unwrap();
+        renumber(&mut world, None);
+        assert_eq!(world.gateway.complete(&other, now, &mut bytes), Err(EncodeError::NotReady));
+        assert_eq!(world.gateway.begin(&other, &mut bytes), Err(EncodeError::NotReady));
+    }
+}
+
+#[test]
+fn nothing_is_written_ahead_where_orders_are_signed_or_the_session_is_gone() {
+    for venue in MARKETS {
+        let mut world = ready(venue, Transport::Rest);
+        let order = world.draft(Side::Buy, Kind::Limit, Tif::Ioc, "60000.1", "0.01");
+        let mut bytes = OrderBytes::new();
+        assert_eq!(world.gateway.begin(&order, &mut bytes), Err(EncodeError::Unsupported));
+        let mut world = ready(venue, Transport::Ws);
+        world.gateway.begin(&order, &mut bytes).unwrap();
+        world.tell(GatewayInput::Closed(Lane::Orders));
+        assert_eq!(world.gateway.complete(&order, world.now, &mut bytes), Err(EncodeError::NotReady));
+    }
+}

@@ -33,12 +33,12 @@ pub struct Frame<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum What<'a> {
-    /// Root block.
-    Best(&'a [u8]),
-    /// Root block, and the entries of both groups, best first.
-    Top(&'a [u8], [Group<'a>; 2]),
-    /// Root block, and the entries of both groups.
-    Depth(&'a [u8], [Group<'a>; 2]),
+    /// The known part of the root block.
+    Best(&'a [u8; 50]),
+    /// The known part of the root block, and the entries of both groups, best first.
+    Top(&'a [u8; 18], [Group<'a>; 2]),
+    /// The known part of the root block, and the entries of both groups.
+    Depth(&'a [u8; 26], [Group<'a>; 2]),
     Trades,
 }
 
@@ -51,49 +51,73 @@ struct Group<'a> {
     at: usize,
 }
 
+/// What is known of a level's entry: price and quantity.
+const ENTRY: usize = 16;
+
+#[cold]
+fn malformed(at: usize, what: &'static str) -> FeedError {
+    FeedError::Malformed { at, what }
+}
+
 /// Walks a message; whoever asks for more than there is gets an error.
 struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
+    /// Length of the message.
+    len: usize,
 }
 
 impl<'a> Reader<'a> {
+    #[inline(always)]
+    fn at(&self) -> usize {
+        self.len - self.rest.len()
+    }
+
+    #[inline(always)]
     fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], FeedError> {
-        let end = self.at.checked_add(len);
-        let found = end.and_then(|end| self.bytes.get(self.at..end));
-        let found = found.ok_or(FeedError::Malformed { at: self.at, what })?;
-        self.at += len;
-        Ok(found)
-    }
-
-    fn u16(&mut self, what: &'static str) -> Result<u16, FeedError> {
-        let bytes = self.take(2, what)?;
-        Ok(u16::from_le_bytes([bytes[0], bytes[1]]))
-    }
-
-    /// The root block, whose known part is so long.
-    fn block(&mut self, len: u16, known: usize) -> Result<&'a [u8], FeedError> {
-        if usize::from(len) < known {
-            return Err(FeedError::Malformed { at: 0, what: "a root block as long as its template's" });
-        }
-        self.take(usize::from(len), "the whole root block")
-    }
-
-    fn group(&mut self, wide: bool, known: usize) -> Result<Group<'a>, FeedError> {
-        let at = self.at;
-        let entry = usize::from(self.u16("a group's length")?);
-        let count = match wide {
-            false => usize::from(self.u16("a group's count")?),
-            true => {
-                let bytes = self.take(4, "a group's count")?;
-                u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize
-            }
+        let Some((taken, rest)) = self.rest.split_at_checked(len) else {
+            return Err(malformed(self.at(), what));
         };
-        if entry < known {
-            return Err(FeedError::Malformed { at, what: "entries as long as the group's" });
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    #[inline(always)]
+    fn chunk<const N: usize>(&mut self, what: &'static str) -> Result<&'a [u8; N], FeedError> {
+        let Some((taken, rest)) = self.rest.split_first_chunk() else {
+            return Err(malformed(self.at(), what));
+        };
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// What is known of the root block, which is so long.
+    #[inline(always)]
+    fn block<const KNOWN: usize>(&mut self, len: u16) -> Result<&'a [u8; KNOWN], FeedError> {
+        if usize::from(len) < KNOWN {
+            return Err(malformed(0, "a root block as long as its template's"));
         }
-        let len = entry.checked_mul(count).ok_or(FeedError::Malformed { at, what: "the whole group" })?;
-        let start = self.at;
+        const WHOLE: &str = "the whole root block";
+        let at = self.at();
+        self.take(usize::from(len), WHOLE)?.first_chunk().ok_or_else(|| malformed(at, WHOLE))
+    }
+
+    /// A group of levels.
+    #[inline(always)]
+    fn levels(&mut self) -> Result<Group<'a>, FeedError> {
+        let at = self.at();
+        let [entry, entry_high, count, count_high] = *self.chunk("a group's length and count")?;
+        let entry = u16::from_le_bytes([entry, entry_high]);
+        self.group(at, entry, ENTRY, usize::from(u16::from_le_bytes([count, count_high])))
+    }
+
+    #[inline(always)]
+    fn group(&mut self, at: usize, entry: u16, known: usize, count: usize) -> Result<Group<'a>, FeedError> {
+        let entry = usize::from(entry);
+        if entry < known {
+            return Err(malformed(at, "entries as long as the group's"));
+        }
+        let start = self.at();
+        let len = entry.checked_mul(count).ok_or_else(|| malformed(at, "the whole group"))?;
         Ok(Group { bytes: self.take(len, "the whole group")?, entry, at: start })
     }
 }
@@ -103,86 +127,134 @@ impl<'a> Reader<'a> {
 /// # Errors
 /// [`FeedError::Malformed`] for another schema, version or template, for lengths that do not add up to
 /// the message's, and for a symbol that is not UTF-8.
+#[inline]
 pub fn frame(bytes: &[u8]) -> Result<Frame<'_>, FeedError> {
-    let mut reader = Reader { bytes, at: 0 };
-    let block = reader.u16("a header")?;
-    let template = reader.u16("a header")?;
-    let schema = reader.u16("a header")?;
-    let version = reader.u16("a header")?;
+    let mut reader = Reader { rest: bytes, len: bytes.len() };
+    let head: &[u8; HEADER] = reader.chunk("a header")?;
+    let [block, template, schema, version] =
+        [0, 2, 4, 6].map(|at| u16::from_le_bytes([head[at], head[at + 1]]));
     if (schema, version) != (SCHEMA, VERSION) {
-        return Err(FeedError::Malformed { at: 4, what: "SBE schema 1 version 0" });
+        return Err(malformed(4, "SBE schema 1 version 0"));
     }
     let what = match template {
-        BEST => What::Best(reader.block(block, 50)?),
-        TOP_20 => {
-            let root = reader.block(block, 18)?;
-            What::Top(root, [reader.group(false, 16)?, reader.group(false, 16)?])
-        }
-        DEPTH => {
-            let root = reader.block(block, 26)?;
-            What::Depth(root, [reader.group(false, 16)?, reader.group(false, 16)?])
-        }
+        DEPTH => What::Depth(reader.block(block)?, [reader.levels()?, reader.levels()?]),
+        BEST => What::Best(reader.block(block)?),
+        TOP_20 => What::Top(reader.block(block)?, [reader.levels()?, reader.levels()?]),
         TRADES => {
-            reader.block(block, 18)?;
-            reader.group(true, 25)?;
+            reader.block::<18>(block)?;
+            let at = reader.at();
+            let [entry, entry_high, count @ ..] = *reader.chunk::<6>("a group's length and count")?;
+            let entry = u16::from_le_bytes([entry, entry_high]);
+            reader.group(at, entry, 25, u32::from_le_bytes(count) as usize)?;
             What::Trades
         }
-        _ => return Err(FeedError::Malformed { at: 2, what: "a template of market data" }),
+        _ => return Err(malformed(2, "a template of market data")),
     };
-    let len = usize::from(reader.take(1, "a symbol")?[0]);
-    let at = reader.at;
-    let symbol = reader.take(len, "a symbol")?;
-    if std::str::from_utf8(symbol).is_err() {
-        return Err(FeedError::Malformed { at, what: "a symbol in UTF-8" });
+    let [len] = *reader.chunk("a symbol")?;
+    let at = reader.at();
+    let symbol = reader.take(usize::from(len), "a symbol")?;
+    if !is_utf8(symbol, bytes) {
+        return Err(malformed(at, "a symbol in UTF-8"));
     }
-    if reader.at != bytes.len() {
-        return Err(FeedError::Malformed { at: reader.at, what: "nothing behind the symbol" });
+    if !reader.rest.is_empty() {
+        return Err(malformed(reader.at(), "nothing behind the symbol"));
     }
     Ok(Frame { symbol, what })
 }
 
-fn int(block: &[u8], at: usize) -> i64 {
+/// True when `symbol`, the last bytes of `message`, is UTF-8. One of up to eight bytes without the high
+/// bit, as all usual ones are, is told at once.
+#[inline(always)]
+fn is_utf8(symbol: &[u8], message: &[u8]) -> bool {
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    let Some(last) = message.last_chunk().filter(|_| (1..=8).contains(&symbol.len())) else {
+        return std::str::from_utf8(symbol).is_ok();
+    };
+    let others = 64 - 8 * symbol.len() as u32;
+    u64::from_le_bytes(*last) >> others & HIGH == 0 || std::str::from_utf8(symbol).is_ok()
+}
+
+#[inline(always)]
+fn int<const N: usize>(block: &[u8; N], at: usize) -> i64 {
     block.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| i64::from_le_bytes(*bytes))
 }
 
-fn id(block: &[u8], at: usize) -> Result<u64, FeedError> {
-    u64::try_from(int(block, at)).map_err(|_| FeedError::Malformed { at: HEADER + at, what: "an update id" })
+#[inline(always)]
+fn id<const N: usize>(block: &[u8; N], at: usize) -> Result<u64, FeedError> {
+    u64::try_from(int(block, at)).map_err(|_| malformed(HEADER + at, "an update id"))
 }
+
+/// Powers of ten that an `i64` holds.
+const POWERS: [i64; 19] = {
+    let mut powers = [1; 19];
+    let mut i = 1;
+    while i < powers.len() {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
 
 /// How mantissas of one exponent become integers of a scale: times or divided by a power of ten.
 #[derive(Clone, Copy)]
 struct Lift {
     scale: Scale,
-    power: i64,
-    up: bool,
+    /// The largest mantissa that fits.
+    most: u64,
+    times: i64,
+    over: i64,
 }
 
 impl Lift {
+    #[inline(always)]
     fn new(exponent: u8, scale: Scale) -> Lift {
         let shift = i32::from(exponent as i8) + i32::from(scale.digits());
-        // Beyond eighteen places nothing but zero fits, up or down: `i64::MAX` lets only zero through.
-        let power = 10i64.checked_pow(shift.unsigned_abs()).unwrap_or(i64::MAX);
-        Lift { scale, power, up: shift >= 0 }
+        // Beyond eighteen places, up or down, nothing but zero fits.
+        let power = POWERS.get(shift.unsigned_abs() as usize).copied();
+        let (most, times, over) = match power {
+            Some(1) => (i64::MAX, 1, 1),
+            Some(power) if shift > 0 => (i64::MAX / power, power, 1),
+            Some(power) => (i64::MAX, 1, power),
+            None if shift > 0 => (0, 1, 1),
+            None => (0, 1, i64::MAX),
+        };
+        Lift { scale, most: most as u64, times, over }
     }
 
-    #[inline]
+    /// No number needs to be divided.
+    #[inline(always)]
+    fn is_up(self) -> bool {
+        self.over == 1
+    }
+
+    /// What a mantissa comes to, and whether that is what it says: exact, not negative, not too large.
+    #[inline(always)]
+    fn apply(self, mantissa: i64) -> (i64, bool) {
+        let fits = mantissa as u64 <= self.most;
+        if self.over == 1 {
+            return (mantissa.wrapping_mul(self.times), fits);
+        }
+        (mantissa / self.over, fits && mantissa % self.over == 0)
+    }
+
+    #[inline(always)]
     fn lift(self, mantissa: i64, at: usize) -> Result<i64, FeedError> {
+        match self.apply(mantissa) {
+            (value, true) => Ok(value),
+            (_, false) => Err(self.refusal(mantissa, at)),
+        }
+    }
+
+    /// Why a mantissa does not fit.
+    #[cold]
+    fn refusal(self, mantissa: i64, at: usize) -> FeedError {
         if mantissa < 0 {
-            return Err(FeedError::Malformed { at, what: "no negative price or quantity" });
+            return FeedError::Malformed { at, what: "no negative price or quantity" };
         }
         let digits = self.scale.digits();
-        if self.up {
-            let error = FeedError::Decimal { at, error: DecimalError::TooLarge(digits) };
-            return mantissa.checked_mul(self.power).filter(|_| self.fits(mantissa)).ok_or(error);
-        }
-        if mantissa % self.power != 0 || !self.fits(mantissa) {
-            return Err(FeedError::Decimal { at, error: DecimalError::TooPrecise(digits) });
-        }
-        Ok(mantissa / self.power)
-    }
-
-    fn fits(self, mantissa: i64) -> bool {
-        self.power != i64::MAX || mantissa == 0
+        let error =
+            if self.is_up() { DecimalError::TooLarge(digits) } else { DecimalError::TooPrecise(digits) };
+        FeedError::Decimal { at, error }
     }
 }
 
@@ -193,6 +265,7 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// [`FeedError`] for a number that the scale cannot hold exactly, and for what no number of its
     /// kind is below: negative prices, quantities and ids.
+    #[inline]
     pub fn message(&self, scale: Scale, levels: &mut Vec<Level>) -> Result<Message<'a>, FeedError> {
         let symbol = self.symbol;
         match self.what {
@@ -211,8 +284,8 @@ impl<'a> Frame<'a> {
                 let mut best = [Level::default(); 2];
                 for (best, side) in best.iter_mut().zip(sides) {
                     // All are checked, the first is told.
-                    for (index, entry) in side.bytes.chunks_exact(side.entry).enumerate().rev() {
-                        *best = level(entry, 0, side.at + index * side.entry, lifts)?;
+                    for (at, entry) in side.entries().rev() {
+                        *best = level(entry, 0, at, lifts)?;
                     }
                 }
                 let [bid, ask] = best;
@@ -246,22 +319,60 @@ impl<'a> Frame<'a> {
     }
 }
 
+impl<'a> Group<'a> {
+    /// What is known of each entry, and its offset in the message.
+    #[inline(always)]
+    fn entries(self) -> impl DoubleEndedIterator<Item = (usize, &'a [u8; ENTRY])> {
+        // Never empty: a group's entries are as long as what is known of them.
+        let entries = self.bytes.chunks_exact(self.entry.max(ENTRY)).enumerate();
+        entries.filter_map(move |(index, entry)| Some((self.at + index * self.entry, entry.first_chunk()?)))
+    }
+}
+
 /// The exponents of prices and of quantities, which stand side by side.
-fn lifts(root: &[u8], at: usize, scale: Scale) -> [Lift; 2] {
+#[inline(always)]
+fn lifts<const N: usize>(root: &[u8; N], at: usize, scale: Scale) -> [Lift; 2] {
     [at, at + 1].map(|at| Lift::new(root.get(at).copied().unwrap_or(0), scale))
 }
 
-#[inline]
-fn level(block: &[u8], at: usize, base: usize, [price, qty]: [Lift; 2]) -> Result<Level, FeedError> {
+#[inline(always)]
+fn level<const N: usize>(
+    block: &[u8; N],
+    at: usize,
+    base: usize,
+    [price, qty]: [Lift; 2],
+) -> Result<Level, FeedError> {
     Ok(Level::new(price.lift(int(block, at), base + at)?, qty.lift(int(block, at + 8), base + at + 8)?))
 }
 
+#[inline(always)]
 fn side(group: Group<'_>, lifts: [Lift; 2], levels: &mut Vec<Level>) -> Result<Range<u32>, FeedError> {
-    let start = levels.len() as u32;
-    for (index, entry) in group.bytes.chunks_exact(group.entry).enumerate() {
-        levels.push(level(entry, 0, group.at + index * group.entry, lifts)?);
+    let start = levels.len();
+    let [price, qty] = lifts;
+    if group.entry == ENTRY && price.is_up() && qty.is_up() {
+        // As messages usually are: numbers are read without looking at each, and then all are right or one
+        // is looked for.
+        let mut right = true;
+        levels.extend(group.bytes.as_chunks::<ENTRY>().0.iter().map(|entry| {
+            let ((price, one), (qty, other)) = (price.apply(int(entry, 0)), qty.apply(int(entry, 8)));
+            right &= one & other;
+            Level::new(price, qty)
+        }));
+        if right {
+            return Ok(start as u32..levels.len() as u32);
+        }
+        levels.truncate(start);
     }
-    Ok(start..levels.len() as u32)
+    one_by_one(group, lifts, levels)?;
+    Ok(start as u32..levels.len() as u32)
+}
+
+#[inline(never)]
+fn one_by_one(group: Group<'_>, lifts: [Lift; 2], levels: &mut Vec<Level>) -> Result<(), FeedError> {
+    for (at, entry) in group.entries() {
+        levels.push(level(entry, 0, at, lifts)?);
+    }
+    Ok(())
 }
 
 /// Writes messages, for the simulated venue. Mantissas are in units of the scale.
@@ -457,6 +568,34 @@ mod tests {
         }
     }
 
+    /// A side is read in one pass where it can be, and number by number for the place of a fault.
+    #[test]
+    fn the_number_that_does_not_fit_is_told() {
+        let whole = depth(Scale::DEFAULT);
+        let (bids, asks) = (38, 74);
+        for (at, value, want) in [
+            (bids, -1, "byte 38: no negative price or quantity"),
+            (bids + 8, -1, "byte 46: no negative price or quantity"),
+            (bids + 16, i64::MIN, "byte 54: no negative price or quantity"),
+            (bids + 24, -5, "byte 62: no negative price or quantity"),
+            (asks, -1, "byte 74: no negative price or quantity"),
+        ] {
+            let mut bytes = whole.clone();
+            bytes[at..at + 8].copy_from_slice(&i64::to_le_bytes(value));
+            assert_eq!(told(&bytes, 8), Err(want.to_owned()));
+        }
+        let mut bytes = whole.clone();
+        bytes[asks..asks + 8].copy_from_slice(&i64::to_le_bytes(i64::MAX / 10 + 1));
+        assert!(told(&bytes, 9).unwrap_err().starts_with("byte 74: "));
+        assert!(told(&bytes, 8).is_ok());
+        // Told with eight places, of which the scale has seven.
+        assert!(told(&bytes, 7).unwrap_err().starts_with("byte 74: "));
+        assert_eq!(
+            told(&whole, 9).as_deref(),
+            Ok("BTCUSDT 157..160 at 1785060000000000 2+1 [(60000100, 1500), (60000000, 0), (60000200, 70)]")
+        );
+    }
+
     #[test]
     fn what_is_something_else_is_refused_by_name() {
         for (at, byte, want) in [
@@ -483,6 +622,31 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// The one pass over a side tells what its numbers do one by one: entries that are a byte longer
+        /// are read that way.
+        #[test]
+        fn a_side_is_read_alike_in_one_pass_and_by_its_numbers(
+            mantissas in prop::collection::vec(
+                prop_oneof![any::<i64>(), 0..=i64::MAX, 0..1_000_000i64, (0..100i64).prop_map(|n| n * 100_000_000)],
+                0..12,
+            ),
+            exponents in any::<[i8; 2]>(),
+            usual in any::<bool>(),
+            scale in 0u8..13,
+        ) {
+            let levels: Vec<_> = mantissas.chunks_exact(2).map(|pair| Level::new(pair[0], pair[1])).collect();
+            let mut bytes = Written::depth("BTCUSDT", Scale::DEFAULT, MICROS, (1, 2), [&levels, &[]]);
+            let exponents = if usual { exponents.map(|exponent| exponent % 13) } else { exponents };
+            bytes[32..34].copy_from_slice(&exponents.map(|exponent| exponent as u8));
+            let mut longer = bytes.clone();
+            longer[34] = 17;
+            for index in (0..levels.len()).rev() {
+                longer.insert(38 + 16 * (index + 1), 0xaa);
+            }
+            let why = |error: String| error.split_once(": ").map(|(_, why)| why.to_owned());
+            prop_assert_eq!(told(&bytes, scale).map_err(why), told(&longer, scale).map_err(why));
+        }
 
         /// Whatever comes is a message or an error.
         #[test]

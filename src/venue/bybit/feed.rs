@@ -14,6 +14,7 @@ use super::decode::{self, Decoder, Message};
 use super::subscribe::Subscriptions;
 use super::symbol::Market;
 use crate::types::{BookId, Endpoint, Level, Nanos, Scale, Symbol};
+use crate::venue::pulse::{Beat, PATIENCE, Pulse, Tended};
 use crate::venue::{
     BookChange, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError, FeedInput, FeedOut,
     Lost, TierUse, Want, to_book_scale,
@@ -26,14 +27,6 @@ const DEPTHS: [u32; 4] = [1, 50, 200, 1_000];
 const PING: Nanos = Nanos::from_secs(20);
 /// Quiet for this long, the venue is asked for a sign of life.
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Nothing for this long after a ping: the connection is dead.
-const SILENCE: Nanos = Nanos::from_secs(5);
-/// A book of a living connection is said to be alive at least this often.
-const SIGN: Nanos = Nanos::from_millis(500);
-/// A book is not subscribed to anew sooner than this after the last time.
-const RETRY: Nanos = Nanos::from_secs(1);
-/// A subscription without a snapshot for this long is tried again.
-const PATIENCE: Nanos = Nanos::from_secs(10);
 
 /// A feed of one market.
 pub struct BybitFeed {
@@ -50,9 +43,7 @@ struct State {
     books: Vec<Book>,
     names: BookNames,
     subscriptions: Subscriptions,
-    open: bool,
-    heard: Nanos,
-    pinged: Nanos,
+    pulse: Pulse,
 }
 
 struct Book {
@@ -66,28 +57,12 @@ struct Book {
     top: u64,
     /// Best bid, its quantity, best ask, its quantity, as far as told by `tickers`.
     ticker: [Option<i64>; 4],
-    /// Something was told of it since it was last lost.
-    told: bool,
-    signed: Nanos,
-    asked: Nanos,
-    /// When to subscribe anew unless a snapshot comes; `MAX` = never.
-    again: Nanos,
+    tended: Tended,
 }
 
 impl Book {
     fn new(symbol: Symbol, scale: Scale, depth: u32) -> Book {
-        Book {
-            symbol,
-            scale,
-            depth,
-            at: None,
-            top: 0,
-            ticker: [None; 4],
-            told: false,
-            signed: Nanos::ZERO,
-            asked: Nanos::ZERO,
-            again: Nanos::MAX,
-        }
+        Book { symbol, scale, depth, at: None, top: 0, ticker: [None; 4], tended: Tended::new() }
     }
 
     fn topic(&self) -> String {
@@ -115,9 +90,7 @@ impl BybitFeed {
             books: Vec::new(),
             names: BookNames::new(),
             subscriptions: Subscriptions::default(),
-            open: false,
-            heard: Nanos::ZERO,
-            pinged: Nanos::ZERO,
+            pulse: Pulse::new(QUIET, PING),
         };
         for book in &config.books {
             state.open_book(book.symbol, scale_of(book), depth);
@@ -140,7 +113,7 @@ impl Feed for BybitFeed {
         let state = &mut self.state;
         match input {
             FeedInput::Text(text) => {
-                state.heard = now;
+                state.pulse.heard(now);
                 let start = out.levels.len();
                 let read = read(&mut self.decoder, state, text, now, out);
                 return read.inspect_err(|_| {
@@ -160,7 +133,7 @@ impl Feed for BybitFeed {
             }
             FeedInput::Closed => {
                 state.lose_all(Lost::Closed, out);
-                state.open = false;
+                state.pulse.closed();
                 state.subscriptions = Subscriptions::default();
             }
             FeedInput::Tick => state.tick(now, out),
@@ -170,7 +143,7 @@ impl Feed for BybitFeed {
 
     fn distrust(&mut self, book: BookId, why: Lost, now: Nanos, out: &mut FeedOut) {
         let Some(own) = self.state.books.get_mut(usize::from(book.0)) else { return };
-        own.told = true;
+        own.tended.doubt();
         self.state.lose(usize::from(book.0), why, out);
         self.state.start_anew(usize::from(book.0), now, out);
     }
@@ -196,7 +169,7 @@ fn read(
                 // Which subscription was refused it does not say: those that stay without a
                 // snapshot are asked for again.
                 for own in state.books.iter_mut().filter(|own| own.at.is_none()) {
-                    own.again = own.again.min(now + PATIENCE);
+                    own.tended.ask_again_by(now + PATIENCE);
                 }
             }
             Ok(())
@@ -231,14 +204,12 @@ impl State {
     }
 
     fn opened(&mut self, now: Nanos) {
-        self.open = true;
-        (self.heard, self.pinged) = (now, now);
+        self.pulse.opened(now);
         let mut topics = Vec::new();
         for own in &mut self.books {
             if self.channels.depth && own.depth > 0 {
-                own.asked = now;
                 // Requests go out some time apart.
-                own.again = now + PATIENCE + PATIENCE;
+                own.tended.ask(now, PATIENCE + PATIENCE);
                 topics.push(own.topic());
             }
             if self.channels.ticker && own.depth != 1 {
@@ -291,7 +262,7 @@ impl State {
             }
         };
         own.at = Some(book.update);
-        (own.told, own.signed, own.again) = (true, now, Nanos::MAX);
+        own.tended.settle(now);
         out.changes.push(BookChange {
             bids: book.bids.clone(),
             asks: book.asks.clone(),
@@ -311,7 +282,7 @@ impl State {
             return;
         }
         own.top = book.seq;
-        (own.told, own.signed) = (true, now);
+        own.tended.tell(now);
         out.changes.push(BookChange {
             bids: book.bids.clone(),
             asks: book.asks.clone(),
@@ -355,7 +326,7 @@ impl State {
         out.levels.extend((ask > 0 && ask_qty > 0).then_some(Level::new(ask, ask_qty)));
         to_book_scale(out.levels.get_mut(start..).unwrap_or_default(), from, own.scale)?;
         own.top = ticker.seq;
-        (own.told, own.signed) = (true, now);
+        own.tended.tell(now);
         out.changes.push(BookChange {
             bids: start as u32..middle,
             asks: middle..out.levels.len() as u32,
@@ -366,35 +337,31 @@ impl State {
     }
 
     fn tick(&mut self, now: Nanos, out: &mut FeedOut) {
-        if !self.open {
+        if !self.pulse.is_open() {
             return;
         }
         if let Some(text) = self.subscriptions.next(now) {
             out.wants.push(Want::Send(text));
         }
-        if self.heard < self.pinged && now - self.pinged >= SILENCE {
-            self.open = false;
-            self.lose_all(Lost::Stale, out);
-            out.wants.push(Want::Reconnect("a ping was not answered"));
-            return;
-        }
-        let quiet = now - self.heard >= QUIET && self.heard >= self.pinged;
-        if quiet || now - self.pinged >= PING {
-            self.pinged = now;
-            out.wants.push(Want::Send(r#"{"req_id":"ping","op":"ping"}"#.to_owned()));
+        match self.pulse.beat(now) {
+            Beat::Calm => {}
+            Beat::Ping => out.wants.push(Want::Send(r#"{"req_id":"ping","op":"ping"}"#.to_owned())),
+            Beat::Dead => {
+                self.lose_all(Lost::Stale, out);
+                out.wants.push(Want::Reconnect("a ping was not answered"));
+                return;
+            }
         }
         // The venue sends all that changes: while the connection lives, a quiet book stands as it is.
-        if now - self.heard < QUIET {
-            let heard = self.heard;
+        if let Some(heard) = self.pulse.fresh(now) {
             for (place, own) in self.books.iter_mut().enumerate() {
-                if own.at.is_some() && heard - own.signed > SIGN {
-                    own.signed = heard;
+                if own.at.is_some() && own.tended.sign(heard) {
                     out.changes.push(BookChange::of(place, ChangeKind::Alive, own.top));
                 }
             }
         }
         for place in 0..self.books.len() {
-            if self.books[place].again <= now {
+            if self.books[place].tended.is_due(now) {
                 self.resubscribe(place, now, out);
             }
         }
@@ -404,7 +371,7 @@ impl State {
     fn lose(&mut self, place: usize, why: Lost, out: &mut FeedOut) {
         let Some(own) = self.books.get_mut(place) else { return };
         (own.at, own.ticker, own.top) = (None, [None; 4], 0);
-        if std::mem::take(&mut own.told) {
+        if own.tended.lose() {
             out.changes.push(BookChange::of(place, ChangeKind::Lost(why), 0));
         }
     }
@@ -417,12 +384,10 @@ impl State {
 
     fn start_anew(&mut self, place: usize, now: Nanos, out: &mut FeedOut) {
         let Some(own) = self.books.get_mut(place) else { return };
-        if !self.open || own.depth == 0 {
+        if !self.pulse.is_open() || own.depth == 0 {
             return;
         }
-        if now - own.asked < RETRY {
-            own.again = own.asked + RETRY;
-        } else {
+        if own.tended.may_retry(now) {
             self.resubscribe(place, now, out);
         }
     }
@@ -430,7 +395,7 @@ impl State {
     /// A new subscription starts with a snapshot.
     fn resubscribe(&mut self, place: usize, now: Nanos, out: &mut FeedOut) {
         let Some(own) = self.books.get_mut(place) else { return };
-        (own.asked, own.again) = (now, now + PATIENCE);
+        own.tended.ask(now, PATIENCE);
         let topic = own.topic();
         for op in ["unsubscribe", "subscribe"] {
             out.wants.push(Want::Send(format!(r#"{{"req_id":"again","op":"{op}","args":["{topic}"]}}"#)));

@@ -276,6 +276,20 @@ impl Gateway for BybitGateway {
         self.encoder.encode(&self.signer, order, now, out)
     }
 
+    fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        self.encoder.begin(order, out)
+    }
+
+    fn complete(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if !self.over_session() {
+            return self.encode(order, now, out);
+        }
+        if !self.orders.usable {
+            return Err(EncodeError::NotReady);
+        }
+        self.encoder.complete(order, now, out)
+    }
+
     #[inline]
     fn spend(&mut self, _: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
         self.turns.budget.spend(&self.order_costs(), urgency, 0, now)

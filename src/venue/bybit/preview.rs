@@ -3,9 +3,10 @@
 
 use super::sign::{Signer, login, login_text, request_text};
 use super::symbol::Market;
-use super::template::{Body, Fields, Shape, Wrapping};
+use super::template::{Body, Fields, Shape, Value, Wrapping};
 use crate::types::{Endpoint, Kind, Nanos, Tif};
 use crate::venue::{Credentials, OrderText, Preview, PreviewError, SignRequest, Signed, Transport};
+use crate::wire::pen::Pen;
 
 /// The venue's own default.
 const WINDOW_MS: u32 = 5_000;
@@ -37,8 +38,8 @@ pub fn order(market: Market, credentials: &Credentials, order: &OrderText) -> Re
     });
     let fields = Fields {
         client: order.client_id.as_bytes(),
-        price: order.price.as_bytes(),
-        qty: order.qty.as_bytes(),
+        price: Value::Text(order.price.as_bytes()),
+        qty: Value::Text(order.qty.as_bytes()),
         time_ms: order.time_ms,
     };
     let mut out = vec![0; BUFFER];
@@ -64,7 +65,9 @@ pub fn order(market: Market, credentials: &Credentials, order: &OrderText) -> Re
         }
         Transport::Ws => {
             let expires = (Nanos::from_millis(order.time_ms) + LOGIN_LIFE).millis();
-            let end = wrapping.write_ws(&body, &fields, &mut out).ok_or_else(too_long)?;
+            let mut pen = Pen::new(&mut out);
+            wrapping.write_ws(&body, &fields, &mut pen);
+            let end = pen.end().ok_or_else(too_long)?;
             Ok(Preview::Frames {
                 frames: vec![login(key, &signer, expires), text(&out[..end])],
                 notes: vec!["logged in once; the order itself is not signed".to_owned()],

@@ -2,21 +2,42 @@
 //! quantity, price and client id in their places.
 //!
 //! The body is the same over either transport. Its fields stand in the order in which the venue's
-//! own examples have them.
+//! own examples have them. A WebSocket request has its time in the middle, where it takes the same
+//! room in every order: all of the request is written ahead, quantity and price as a guess, and the
+//! time over what stands in its place.
 
 use super::sign::Signer;
 use super::symbol::Market;
 use crate::types::{Endpoint, Kind, Side, Tif};
-use crate::wire::pen::Pen;
+use crate::wire::pen::{Decimals, Pen};
+
+/// A number of an order.
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
+    /// As it stands.
+    Text(&'a [u8]),
+    /// With the decimals of its step.
+    Number(i64, &'a Decimals),
+}
+
+impl Value<'_> {
+    #[inline]
+    fn write(self, pen: &mut Pen<'_>) {
+        match self {
+            Value::Text(text) => pen.put(text),
+            Value::Number(value, decimals) => pen.put_decimal(value, decimals),
+        }
+    }
+}
 
 /// What differs between two orders of one template.
 pub struct Fields<'a> {
     /// The client order id.
     pub client: &'a [u8],
-    /// The limit as text; not used by market orders.
-    pub price: &'a [u8],
-    /// The quantity as text.
-    pub qty: &'a [u8],
+    /// The limit; not used by market orders.
+    pub price: Value<'a>,
+    /// The quantity.
+    pub qty: Value<'a>,
     /// The request's time by the venue's clock.
     pub time_ms: i64,
 }
@@ -92,10 +113,15 @@ impl Body {
     #[inline]
     pub fn write(&self, fields: &Fields<'_>, pen: &mut Pen<'_>) {
         pen.put(&self.head);
-        pen.put(fields.qty);
+        self.write_from_qty(fields, pen);
+    }
+
+    #[inline]
+    fn write_from_qty(&self, fields: &Fields<'_>, pen: &mut Pen<'_>) {
+        fields.qty.write(pen);
         if self.priced {
             pen.put_const(br#"","price":""#);
-            pen.put(fields.price);
+            fields.price.write(pen);
         }
         pen.put(&self.tail);
         pen.put(fields.client);
@@ -172,17 +198,35 @@ impl Wrapping {
         Some((from, end, signature))
     }
 
-    /// The JSON text of the WebSocket request at the front of `out`. `None` when it does not fit.
-    pub fn write_ws(&self, body: &Body, fields: &Fields<'_>, out: &mut [u8]) -> Option<usize> {
-        let mut pen = Pen::new(out);
-        // The request's id is the order's, so that an answer needs no table to find its order.
-        pen.put_const(br#"{"reqId":""#);
+    /// The JSON text of a WebSocket request. The request's id is the order's, so that an answer needs no
+    /// table to find its order.
+    pub fn write_ws(&self, body: &Body, fields: &Fields<'_>, pen: &mut Pen<'_>) {
+        self.begin_ws(body, fields, pen);
+        self.finish_ws(body, fields, pen);
+    }
+
+    /// The front of a WebSocket request, up to its quantity.
+    pub fn begin_ws(&self, body: &Body, fields: &Fields<'_>, pen: &mut Pen<'_>) {
+        pen.put_const(OPENING);
         pen.put(fields.client);
-        pen.put_const(br#"","header":{"X-BAPI-TIMESTAMP":""#);
+        pen.put_const(TO_TIME);
         pen.put_integer(fields.time_ms);
         pen.put(&self.ws_middle);
-        body.write(fields, &mut pen);
-        pen.put_const(b"]}");
-        pen.end()
+        pen.put(&body.head);
     }
+
+    /// The rest of a WebSocket request, from its quantity on; of its fields the time is not used.
+    #[inline]
+    pub fn finish_ws(&self, body: &Body, fields: &Fields<'_>, pen: &mut Pen<'_>) {
+        body.write_from_qty(fields, pen);
+        pen.put_const(b"]}");
+    }
+}
+
+const OPENING: &[u8; 10] = br#"{"reqId":""#;
+const TO_TIME: &[u8; 32] = br#"","header":{"X-BAPI-TIMESTAMP":""#;
+
+/// Where the time stands in a WebSocket request of a client id that is so long.
+pub const fn time_at(client: usize) -> usize {
+    OPENING.len() + client + TO_TIME.len()
 }

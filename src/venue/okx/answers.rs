@@ -207,6 +207,7 @@ impl OkxGateway {
             self.no_instruments(now);
             return out.reports.push(malformed("instruments"));
         };
+        self.numberings = self.numberings.wrapping_add(1);
         for traded in &mut self.traded {
             let row = rows.iter().find(|row| row.inst_id == traded.spec.symbol.as_str());
             traded.code = row.and_then(|row| row.inst_id_code);

@@ -17,6 +17,7 @@ use super::checksum;
 use super::decode::{self, Channel, Decoder, Message};
 use super::size::Sizes;
 use crate::types::{BookId, BookView, Endpoint, Level, Nanos, Scale, Symbol};
+use crate::venue::pulse::{Beat, PATIENCE, Pulse, Tended};
 use crate::venue::{
     BookChange, BookConfig, BookNames, ChangeKind, Channels, Discovered, Feed, FeedConfig, FeedError,
     FeedInput, FeedOut, Lost, Sequence, TierUse, Verdict, Want, to_book_scale,
@@ -25,15 +26,8 @@ use crate::wire::Padded;
 
 /// Quiet for this long, the venue is asked for a sign of life.
 const QUIET: Nanos = Nanos::from_secs(1);
-/// Nothing for this long after a ping: the connection is dead.
-const SILENCE: Nanos = Nanos::from_secs(5);
-/// A book of a living connection is said to be alive at least this often.
-const SIGN: Nanos = Nanos::from_millis(500);
-/// A book is not subscribed to anew sooner than this after the last time: the venue takes 480
-/// subscriptions an hour.
+/// A book is not fetched anew sooner than this after the last time.
 const RETRY: Nanos = Nanos::from_secs(1);
-/// A subscription without a snapshot for this long is tried again.
-const PATIENCE: Nanos = Nanos::from_secs(10);
 /// A subscription without a snapshot for this long, but with updates, gets one by REST.
 const UNANNOUNCED: Nanos = Nanos::from_secs(1);
 /// Subscriptions in one request, far below the venue's 64 KB.
@@ -56,9 +50,7 @@ struct State {
     books: Vec<Book>,
     names: BookNames,
     requests: u64,
-    open: bool,
-    heard: Nanos,
-    pinged: Nanos,
+    pulse: Pulse,
 }
 
 struct Book {
@@ -77,12 +69,7 @@ struct Book {
     count: u64,
     /// Number of the last best bid and ask.
     top: i64,
-    /// Something was told of it since it was last lost.
-    told: bool,
-    signed: Nanos,
-    asked: Nanos,
-    /// When to subscribe anew unless a snapshot comes; `MAX` = never.
-    again: Nanos,
+    tended: Tended,
 }
 
 impl OkxFeed {
@@ -110,9 +97,8 @@ impl OkxFeed {
             books: Vec::new(),
             names: BookNames::new(),
             requests: 0,
-            open: false,
-            heard: Nanos::ZERO,
-            pinged: Nanos::ZERO,
+            // Nothing is asked of a lively connection.
+            pulse: Pulse::new(QUIET, Nanos::MAX),
         };
         for book in &config.books {
             let depth = (config.channels.depth && !config.discover).then_some(depth);
@@ -132,7 +118,7 @@ impl Feed for OkxFeed {
         let state = &mut self.state;
         match input {
             FeedInput::Text(text) => {
-                state.heard = now;
+                state.pulse.heard(now);
                 let start = out.levels.len();
                 let read = read(&mut self.decoder, state, text, now, out);
                 return read.inspect_err(|_| {
@@ -144,7 +130,7 @@ impl Feed for OkxFeed {
                 state.lose_all(Lost::Malformed, out);
                 return Err(FeedError::Malformed { at: 0, what: "expected a text message" });
             }
-            FeedInput::Fetched { book: Some(book), status, body, .. } if state.open => {
+            FeedInput::Fetched { book: Some(book), status, body, .. } if state.pulse.is_open() => {
                 state.fetched(book, status, body, now, out);
             }
             FeedInput::Fetched { .. } => out.ignored += 1,
@@ -154,7 +140,7 @@ impl Feed for OkxFeed {
             }
             FeedInput::Closed => {
                 state.lose_all(Lost::Closed, out);
-                state.open = false;
+                state.pulse.closed();
             }
             FeedInput::Tick => state.tick(now, out),
         }
@@ -182,7 +168,7 @@ impl Feed for OkxFeed {
 
     fn distrust(&mut self, book: BookId, why: Lost, now: Nanos, out: &mut FeedOut) {
         let Some(own) = self.state.books.get_mut(usize::from(book.0)) else { return };
-        own.told = true;
+        own.tended.doubt();
         self.state.lose(usize::from(book.0), why, out);
         self.state.start_anew(usize::from(book.0), now, out);
     }
@@ -248,10 +234,7 @@ impl State {
             splice: Splice::default(),
             count: 0,
             top: 0,
-            told: false,
-            signed: Nanos::ZERO,
-            asked: Nanos::ZERO,
-            again: Nanos::MAX,
+            tended: Tended::new(),
         });
         self.names.insert(symbol, id);
         Some(id)
@@ -289,7 +272,7 @@ impl State {
         if own.depth != Some(book.channel) {
             if best && self.channels.ticker && book.seq.is_none_or(|seq| seq > own.top) {
                 own.top = book.seq.unwrap_or(own.top);
-                (own.told, own.signed) = (true, now);
+                own.tended.tell(now);
                 out.changes.push(BookChange {
                     bids: book.bids.clone(),
                     asks: book.asks.clone(),
@@ -344,7 +327,7 @@ impl State {
             // The venue counts from anew.
             own.top = 0;
         }
-        (own.told, own.signed, own.again) = (true, now, Nanos::MAX);
+        own.tended.settle(now);
         out.changes.push(BookChange {
             bids: book.bids.clone(),
             asks: book.asks.clone(),
@@ -381,7 +364,7 @@ impl State {
         out.levels.extend(Some(ticker.ask).filter(is_there));
         own.levels(out.levels.get_mut(start..).unwrap_or_default(), from)?;
         own.count += 1;
-        (own.told, own.signed) = (true, now);
+        own.tended.tell(now);
         out.changes.push(BookChange {
             bids: start as u32..middle,
             asks: middle..out.levels.len() as u32,
@@ -393,9 +376,9 @@ impl State {
 
     fn event(&mut self, event: &decode::Event<'_>, now: Nanos, out: &mut FeedOut) {
         match event.event {
-            b"notice" if self.open => {
+            b"notice" if self.pulse.is_open() => {
                 // Sent a minute before the venue closes the connection.
-                self.open = false;
+                self.pulse.closed();
                 self.lose_all(Lost::Ended, out);
                 out.wants.push(Want::Reconnect("the venue announced an upgrade"));
             }
@@ -403,14 +386,18 @@ impl State {
                 // Not for this account's tier: the slower channel is for everyone.
                 self.depth = Channel::Books;
                 for own in self.books.iter_mut().filter(|own| own.at.is_none() && own.depth.is_some()) {
-                    (own.depth, own.again) = (Some(Channel::Books), now);
+                    own.depth = Some(Channel::Books);
+                    own.tended.ask_again(now);
                 }
             }
             b"error" => {
                 // Which subscription was refused it need not say: those without a snapshot are told.
                 for place in 0..self.books.len() {
-                    if self.books[place].depth.is_some() && self.books[place].at.is_none() && self.open {
-                        self.books[place].again = now + PATIENCE;
+                    if self.books[place].depth.is_some()
+                        && self.books[place].at.is_none()
+                        && self.pulse.is_open()
+                    {
+                        self.books[place].tended.ask_again(now + PATIENCE);
                         out.changes.push(BookChange::of(place, ChangeKind::Lost(Lost::Unsubscribed), 0));
                     }
                 }
@@ -420,12 +407,11 @@ impl State {
     }
 
     fn opened(&mut self, now: Nanos, out: &mut FeedOut) {
-        self.open = true;
-        (self.heard, self.pinged) = (now, now);
+        self.pulse.opened(now);
         let mut args = Vec::new();
         for own in &mut self.books {
             if let Some(channel) = own.depth {
-                (own.asked, own.again) = (now, now + PATIENCE);
+                own.tended.ask(now, PATIENCE);
                 args.push((channel, own.symbol));
             }
             if self.channels.ticker {
@@ -450,39 +436,36 @@ impl State {
     }
 
     fn tick(&mut self, now: Nanos, out: &mut FeedOut) {
-        if !self.open {
+        if !self.pulse.is_open() {
             return;
         }
-        if self.heard < self.pinged && now - self.pinged >= SILENCE {
-            self.open = false;
-            self.lose_all(Lost::Stale, out);
-            out.wants.push(Want::Reconnect("a ping was not answered"));
-            return;
-        }
-        if now - self.heard >= QUIET && self.heard >= self.pinged {
-            self.pinged = now;
-            out.wants.push(Want::Send("ping".to_owned()));
+        match self.pulse.beat(now) {
+            Beat::Calm => {}
+            Beat::Ping => out.wants.push(Want::Send("ping".to_owned())),
+            Beat::Dead => {
+                self.lose_all(Lost::Stale, out);
+                out.wants.push(Want::Reconnect("a ping was not answered"));
+                return;
+            }
         }
         // The venue sends all that changes: while the connection lives, a quiet book stands as it is.
-        if now - self.heard < QUIET + QUIET {
-            let heard = self.heard;
+        if let Some(heard) = self.pulse.fresh(now) {
             for (place, own) in self.books.iter_mut().enumerate() {
                 if let Some(at) = own.at
-                    && heard - own.signed > SIGN
+                    && own.tended.sign(heard)
                 {
-                    own.signed = heard;
                     out.changes.push(BookChange::of(place, ChangeKind::Alive, number(at)));
                 }
             }
         }
         for place in 0..self.books.len() {
             let own = &self.books[place];
-            if own.again <= now {
+            if own.tended.is_due(now) {
                 self.resubscribe(place, now, out);
             } else if own.at.is_none()
                 && own.splice.is_waiting()
                 && !own.splice.asked
-                && now - own.asked >= UNANNOUNCED
+                && own.tended.waited(now) >= UNANNOUNCED
             {
                 self.fetch(place, Nanos::ZERO, out);
             }
@@ -530,7 +513,7 @@ impl State {
         own.joining = behind.is_empty();
         own.at = Some(behind.last().map_or(snapshot.seq, |held| held.seq));
         own.splice.clear();
-        (own.told, own.signed, own.again) = (true, now, Nanos::MAX);
+        own.tended.settle(now);
     }
 
     /// Forgets a book's place, and says that it is lost if anything was said of it before.
@@ -538,7 +521,7 @@ impl State {
         let Some(own) = self.books.get_mut(place) else { return };
         (own.at, own.joining, own.top) = (None, false, 0);
         own.splice.clear();
-        if std::mem::take(&mut own.told) {
+        if own.tended.lose() {
             out.changes.push(BookChange::of(place, ChangeKind::Lost(why), 0));
         }
     }
@@ -551,12 +534,10 @@ impl State {
 
     fn start_anew(&mut self, place: usize, now: Nanos, out: &mut FeedOut) {
         let Some(own) = self.books.get_mut(place) else { return };
-        if !self.open || self.discover || own.depth.is_none() {
+        if !self.pulse.is_open() || self.discover || own.depth.is_none() {
             return;
         }
-        if now - own.asked < RETRY {
-            own.again = own.asked + RETRY;
-        } else {
+        if own.tended.may_retry(now) {
             self.resubscribe(place, now, out);
         }
     }
@@ -564,7 +545,8 @@ impl State {
     fn resubscribe(&mut self, place: usize, now: Nanos, out: &mut FeedOut) {
         let Some(own) = self.books.get_mut(place) else { return };
         let Some(channel) = own.depth else { return };
-        (own.asked, own.again, own.at) = (now, now + PATIENCE, None);
+        own.tended.ask(now, PATIENCE);
+        own.at = None;
         own.splice.clear();
         let arg = [(channel, own.symbol)];
         self.request("unsubscribe", &arg, out);

@@ -38,6 +38,8 @@ pub struct OkxGateway {
     pub(super) reader: Reader,
     pub(super) session: Session,
     pub(super) traded: Vec<Traded>,
+    /// How often the instruments' numbers were read: what was written with those of before is void.
+    pub(super) numberings: u32,
     stamp: Stamp,
     mask: Masks,
     /// What an order costs.
@@ -87,6 +89,7 @@ impl OkxGateway {
             reader: Reader::new(config.instruments.iter().map(|(_, spec)| spec.clone()).collect()),
             session: Session::default(),
             traded: traded.collect(),
+            numberings: 0,
             stamp: Stamp::new(),
             mask: Masks::new(config.mask_seed),
             config: config.clone(),
@@ -108,6 +111,16 @@ impl OkxGateway {
     fn place(&self, instrument: InstrumentId) -> Result<usize, Unsupported> {
         let place = self.traded.iter().position(|traded| traded.id == instrument);
         place.ok_or(self.lacks("such instrument"))
+    }
+
+    #[inline]
+    fn traded(&self, instrument: InstrumentId) -> Result<&Traded, EncodeError> {
+        self.traded.iter().find(|traded| traded.id == instrument).ok_or(EncodeError::UnknownInstrument)
+    }
+
+    #[inline]
+    fn deadline(&self, now: Nanos) -> Nanos {
+        now + Nanos::from_millis(i64::from(self.window_ms))
     }
 
     fn lacks(&self, what: &'static str) -> Unsupported {
@@ -235,29 +248,64 @@ impl Gateway for OkxGateway {
     }
 
     fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if self.config.transport == Transport::Ws {
+            self.begin(order, out)?;
+            return self.complete(order, now, out);
+        }
         if !self.ready() {
             return Err(EncodeError::NotReady);
         }
+        let deadline = self.deadline(now);
         let traded = self.traded.iter().find(|traded| traded.id == order.instrument);
         let traded = traded.ok_or(EncodeError::UnknownInstrument)?;
         traded.spec.check(order.price, order.qty)?;
-        let deadline = now + Nanos::from_millis(i64::from(self.window_ms));
-        match self.config.transport {
-            Transport::Ws => {
-                // The account's list of instruments may lack it.
-                let template = traded.socket.as_ref().ok_or(EncodeError::NotReady)?;
-                template.encode(order, deadline, self.mask.next_key(), out)?;
-                out.lane = Lane::Orders;
-            }
-            Transport::Rest => {
-                let stamp = self.stamp.write(now);
-                traded.rest.encode(order, stamp, deadline, self.calls.signer(), out)?;
-                out.lane = Lane::Rest;
-            }
-        }
+        let stamp = self.stamp.write(now);
+        traded.rest.encode(order, stamp, deadline, self.calls.signer(), out)?;
+        out.lane = Lane::Rest;
         out.expires = order::expires(now, self.window_ms);
         out.client = order.client;
         out.generation = self.config.credentials.generation;
+        Ok(())
+    }
+
+    fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if self.config.transport != Transport::Ws {
+            return Err(EncodeError::Unsupported);
+        }
+        if !self.ready() {
+            return Err(EncodeError::NotReady);
+        }
+        let mask = self.mask.next_key();
+        let traded = self.traded(order.instrument)?;
+        let likely = traded.spec.check(order.price, order.qty).is_ok();
+        // The account's list of instruments may lack it.
+        let template = traded.socket.as_ref().ok_or(EncodeError::NotReady)?;
+        template.begin(order, likely, self.numberings, mask, out)?;
+        out.lane = Lane::Orders;
+        out.client = order.client;
+        out.generation = self.config.credentials.generation;
+        Ok(())
+    }
+
+    fn complete(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if self.config.transport != Transport::Ws {
+            return self.encode(order, now, out);
+        }
+        if !self.ready() {
+            return Err(EncodeError::NotReady);
+        }
+        if out.begun.session != self.numberings {
+            // Begun with a number of before, which another instrument may have now.
+            self.begin(order, out)?;
+        }
+        let traded = self.traded(order.instrument)?;
+        // A guess was checked when it was written.
+        if out.begun.guessed(order).is_none() {
+            traded.spec.check(order.price, order.qty)?;
+        }
+        let template = traded.socket.as_ref().ok_or(EncodeError::NotReady)?;
+        template.complete(order, self.deadline(now), out)?;
+        out.expires = order::expires(now, self.window_ms);
         Ok(())
     }
 

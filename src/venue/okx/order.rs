@@ -2,7 +2,9 @@
 //! an id, the numbers and the times are written.
 //!
 //! Over a session nothing is signed; an instrument goes by a number that only the account's list of
-//! instruments tells. Over REST each request is signed, and its signature begins with the time, so
+//! instruments tells. Its orders are written ahead: their deadline takes the same room in all of them, so
+//! when one fires that is written over what stands in its place, and price and size only where they are
+//! not what was guessed. Over REST each request is signed, and its signature begins with the time, so
 //! nothing of it can be done ahead of the order. Both carry `expTime`: what reaches the venue later
 //! is not executed. Of two orders of one account that meet, the newer one ends. Nothing here
 //! allocates once a template stands.
@@ -13,12 +15,19 @@ use super::sign::{SIGNATURE, Signer};
 use super::size::Sizes;
 use super::symbol::Market;
 use crate::types::{ContractKind, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Side, SpecError, Tif};
-use crate::venue::{EncodeError, OrderBytes};
-use crate::wire::pen::{Decimals, Pen, Stamp};
-use crate::wire::ws::frame_client_text;
+use crate::venue::{Begun, EncodeError, Guess, OrderBytes};
+use crate::wire::pen::{Decimals, Pen, Stamp, millis};
+use crate::wire::ws::{begin_client_text, finish_client_text, put_masked};
 
 /// Room before a WebSocket text for the head of any frame.
 const FRAME_HEAD: usize = 14;
+
+const OPENING: &[u8; 7] = b"{\"id\":\"";
+const TO_DEADLINE: &[u8; 26] = b"\",\"op\":\"order\",\"expTime\":\"";
+/// Stands in the place of a deadline until that is known: as many digits as all of this age have.
+const SOME_DEADLINE: &[u8; 13] = b"0000000000000";
+/// Where the deadline of a socket order stands, behind an id of 32 digits.
+const DEADLINE_AT: usize = FRAME_HEAD + OPENING.len() + 32 + TO_DEADLINE.len();
 
 /// Where single orders are sent by REST.
 pub const PLACE: &str = "/api/v5/trade/order";
@@ -53,19 +62,16 @@ impl Numbers {
         }
     }
 
-    /// From behind the client id to the end of the order.
-    fn write(&self, pen: &mut Pen<'_>, order: &Draft, terms: &str) -> Result<(), EncodeError> {
+    /// From the price to the end of the order.
+    #[inline]
+    fn write(&self, pen: &mut Pen<'_>, order: &Draft) -> Result<(), EncodeError> {
         let size = self.sizes.size_of(order.qty.0).ok_or(EncodeError::Filter(SpecError::OffLot))?;
         if order.reduce_only && !self.has_positions {
             return Err(EncodeError::Unsupported);
         }
-        let mut text = [0; Decimals::MAX_TEXT];
-        pen.put(terms.as_bytes());
-        let n = self.price.write(order.price.0, &mut text);
-        pen.put(&text[..n]);
+        pen.put_decimal(order.price.0, &self.price);
         pen.put_const(b"\",\"sz\":\"");
-        let n = self.size.write(size, &mut text);
-        pen.put(&text[..n]);
+        pen.put_decimal(size, &self.size);
         pen.put_const(b"\",\"stpMode\":\"cancel_taker\"");
         if order.reduce_only {
             pen.put_const(b",\"reduceOnly\":true");
@@ -116,27 +122,63 @@ impl Socket {
         Socket { head, numbers: Numbers::new(spec) }
     }
 
-    /// Writes the complete, masked frame. The request's id is the order's own, so that an answer
-    /// needs no table to find its order.
-    pub fn encode(
+    /// Writes all of the order but its deadline, masked. Price and size only where they are `likely`: they
+    /// must have passed the venue's filters. The request's id is the order's own, so that an answer needs
+    /// no table to find its order.
+    pub fn begin(
         &self,
         order: &Draft,
-        deadline: Nanos,
+        likely: bool,
+        session: u32,
         mask: [u8; 4],
         out: &mut OrderBytes,
     ) -> Result<(), EncodeError> {
         let (terms, client) = (terms(order)?, order.client.hex());
         let mut pen = Pen::at(&mut out.buffer()[..], FRAME_HEAD);
-        pen.put_const(b"{\"id\":\"");
+        pen.put_const(OPENING);
         pen.put_const(&client);
-        pen.put_const(b"\",\"op\":\"order\",\"expTime\":\"");
-        pen.put_integer(deadline.millis());
+        pen.put_const(TO_DEADLINE);
+        pen.put_const(SOME_DEADLINE);
         pen.put(&self.head);
         pen.put_const(&client);
-        self.numbers.write(&mut pen, order, terms)?;
-        pen.put_const(b"]}");
+        pen.put(terms.as_bytes());
+        let at = pen.here();
+        let likely = likely && self.numbers.sizes.size_of(order.qty.0).is_some();
+        if likely {
+            self.finish(order, &mut pen)?;
+        }
         let end = pen.end().ok_or(EncodeError::TooLong)?;
-        let frame = frame_client_text(&mut out.buffer()[..], FRAME_HEAD, end - FRAME_HEAD, mask);
+        begin_client_text(out.buffer(), FRAME_HEAD, end, mask).ok_or(EncodeError::TooLong)?;
+        let guess = likely.then_some(Guess { price: order.price, qty: order.qty, end });
+        out.begun = Begun { at, guess, mask, session };
+        Ok(())
+    }
+
+    #[inline]
+    fn finish(&self, order: &Draft, pen: &mut Pen<'_>) -> Result<(), EncodeError> {
+        self.numbers.write(pen, order)?;
+        pen.put_const(b"]}");
+        Ok(())
+    }
+
+    /// Writes the rest: a complete, masked frame.
+    #[inline]
+    pub fn complete(&self, order: &Draft, deadline: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        let begun = out.begun;
+        let buffer = &mut out.buffer()[..];
+        // What was guessed is masked already; what is written now is not yet.
+        let (masked, end) = match begun.guessed(order) {
+            Some(end) => (end, end),
+            None => {
+                let mut pen = Pen::at(buffer, begun.at);
+                self.finish(order, &mut pen)?;
+                (begun.at, pen.end().ok_or(EncodeError::TooLong)?)
+            }
+        };
+        let deadline = millis(deadline.millis()).ok_or(EncodeError::TooLong)?;
+        put_masked(buffer, FRAME_HEAD, DEADLINE_AT, &deadline, begun.mask).ok_or(EncodeError::TooLong)?;
+        let len = end.checked_sub(FRAME_HEAD).ok_or(EncodeError::TooLong)?;
+        let frame = finish_client_text(buffer, FRAME_HEAD, masked, len, begun.mask);
         let frame = frame.ok_or(EncodeError::TooLong)?;
         out.set(frame.start, frame.end)
     }
@@ -200,7 +242,8 @@ impl Rest {
         let body = pen.here();
         pen.put(&self.body);
         pen.put_const(&client);
-        self.numbers.write(&mut pen, order, terms)?;
+        pen.put(terms.as_bytes());
+        self.numbers.write(&mut pen, order)?;
         let end = pen.end().ok_or(EncodeError::TooLong)?;
         let bytes = end - body;
         if !(100..1000).contains(&bytes) {
@@ -257,29 +300,64 @@ mod tests {
         String::from_utf8(text.collect()).unwrap()
     }
 
+    fn encode(
+        template: &Socket,
+        order: &Draft,
+        mask: [u8; 4],
+        out: &mut OrderBytes,
+    ) -> Result<(), EncodeError> {
+        template.begin(order, false, 1, mask, out)?;
+        template.complete(order, AT, out)
+    }
+
     #[test]
     fn a_socket_order_is_one_masked_frame() {
         let mut out = OrderBytes::new();
         let template = Socket::new(&spec(), Market::Spot, 12_345);
-        template.encode(&draft(Kind::Limit, Tif::Ioc), AT, [1, 2, 3, 4], &mut out).unwrap();
+        encode(&template, &draft(Kind::Limit, Tif::Ioc), [1, 2, 3, 4], &mut out).unwrap();
         assert_eq!(
             unmasked(out.as_slice()),
             "{\"id\":\"6d1b345e282140e2ad834ecb18a06876\",\"op\":\"order\",\"expTime\":\"1785060000900\",\"args\":[{\
              \"instIdCode\":12345,\"tdMode\":\"cash\",\"clOrdId\":\"6d1b345e282140e2ad834ecb18a06876\",\"side\":\"buy\",\
              \"ordType\":\"ioc\",\"px\":\"26000.1\",\"sz\":\"0.01000001\",\"stpMode\":\"cancel_taker\"}]}"
         );
-        Socket::new(&spec(), Market::Swap, 7)
-            .encode(&draft(Kind::PostOnly, Tif::Gtc), AT, [0; 4], &mut out)
-            .unwrap();
+        let swap = Socket::new(&spec(), Market::Swap, 7);
+        encode(&swap, &draft(Kind::PostOnly, Tif::Gtc), [0; 4], &mut out).unwrap();
         let order: serde_json::Value = serde_json::from_str(&unmasked(out.as_slice())).unwrap();
         assert_eq!(
             (&order["args"][0]["tdMode"], &order["args"][0]["ordType"]),
             (&"cross".into(), &"post_only".into())
         );
         for (kind, tif) in [(Kind::PostOnly, Tif::Ioc), (Kind::Market, Tif::Ioc)] {
-            let refused = template.encode(&draft(kind, tif), AT, [0; 4], &mut out);
+            let refused = encode(&template, &draft(kind, tif), [0; 4], &mut out);
             assert_eq!(refused, Err(EncodeError::Unsupported));
         }
+    }
+
+    /// Whatever price and size an order was begun with, it is completed as if none had been.
+    #[test]
+    fn a_guess_is_used_or_written_over() {
+        let template = Socket::new(&spec(), Market::Spot, 12_345);
+        let order = draft(Kind::Limit, Tif::Ioc);
+        let mut want = OrderBytes::new();
+        encode(&template, &order, [1, 2, 3, 4], &mut want).unwrap();
+        for (guess, guessed) in [
+            (order, true),
+            (Draft { qty: Qty(1_000_000_000_000), ..order }, false),
+            (Draft { qty: Qty(1_000), ..order }, false),
+            (Draft { price: Price(10_000_000), ..order }, false),
+            (Draft { price: Price(99_999_990_000_000), ..order }, false),
+        ] {
+            let mut out = OrderBytes::new();
+            template.begin(&guess, true, 1, [1, 2, 3, 4], &mut out).unwrap();
+            assert_eq!(out.begun.guessed(&order).is_some(), guessed);
+            template.complete(&order, AT, &mut out).unwrap();
+            assert_eq!(unmasked(out.as_slice()), unmasked(want.as_slice()));
+        }
+        let mut out = OrderBytes::new();
+        template.begin(&order, true, 1, [0; 4], &mut out).unwrap();
+        // A clock that is centuries off has no place in the request.
+        assert!(template.complete(&order, Nanos::ZERO, &mut out).is_err());
     }
 
     #[test]

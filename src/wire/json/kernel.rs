@@ -64,6 +64,9 @@ pub trait Kernel: Copy {
     /// The end of the string whose first byte is at `at`; `None` when it has an escape or a control
     /// character, or does not end.
     fn string_end(self, text: Padded<'_>, at: usize) -> Option<StringEnd>;
+
+    /// True when the `len` bytes at both places are the same.
+    fn same(self, text: Padded<'_>, one: usize, other: usize, len: usize) -> bool;
 }
 
 /// Names are shorter than this.
@@ -247,6 +250,17 @@ impl Kernel for Plain {
     fn string_end(self, text: Padded<'_>, at: usize) -> Option<StringEnd> {
         plain_string_end(text, at)
     }
+
+    #[inline(always)]
+    fn same(self, text: Padded<'_>, one: usize, other: usize, len: usize) -> bool {
+        plain_same(text, one, other, len)
+    }
+}
+
+#[inline(always)]
+fn plain_same(text: Padded<'_>, one: usize, other: usize, len: usize) -> bool {
+    let [one, other] = [one, other].map(|at| text.message().get(at..)?.get(..len));
+    one.is_some() && one == other
 }
 
 #[inline(always)]
@@ -275,7 +289,7 @@ use avx2::{Avx2, Eight, Other, Scaling};
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::{Kernel, NAME, Name, Pair, StringEnd, plain_integer, window};
+    use super::{Kernel, NAME, Name, Pair, StringEnd, plain_integer, plain_same, window};
     use crate::types::Scale;
     use crate::wire::Padded;
     use crate::wire::decimal::{self, Number, Rescale};
@@ -407,6 +421,30 @@ mod avx2 {
                 at += 32;
             }
         }
+
+        #[inline(always)]
+        fn same(self, text: Padded<'_>, one: usize, other: usize, len: usize) -> bool {
+            if len > 32 {
+                return long_same(text, one, other, len);
+            }
+            let (Some(one), Some(other)) = (window::<32>(text, one), window::<32>(text, other)) else {
+                return false;
+            };
+            // SAFETY: an `Avx2` is made only where the CPU has AVX2; the loads read the windows.
+            let same = unsafe {
+                let one = _mm256_loadu_si256(one.as_ptr().cast());
+                let other = _mm256_loadu_si256(other.as_ptr().cast());
+                _mm256_movemask_epi8(_mm256_cmpeq_epi8(one, other)) as u32
+            };
+            u64::from(!same).trailing_zeros() as usize >= len
+        }
+    }
+
+    /// Longer than a window.
+    #[cold]
+    #[inline(never)]
+    fn long_same(text: Padded<'_>, one: usize, other: usize, len: usize) -> bool {
+        plain_same(text, one, other, len)
     }
 
     /// More digits than the vector kernel takes.

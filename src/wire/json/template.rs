@@ -58,6 +58,13 @@ impl<'a, K: Kernel> Template<'a, K> {
         }
     }
 
+    /// The `len` bytes that stand at `from`, which were read already, once more at `at`; the offset behind
+    /// them.
+    #[inline(always)]
+    pub fn again(self, at: usize, from: usize, len: usize) -> Option<usize> {
+        self.kernel.same(self.text, at, from, len).then_some(at + len)
+    }
+
     /// A plain unsigned integer; what follows it must be compared.
     #[inline(always)]
     pub fn integer(self, at: usize) -> Option<(u64, usize)> {

@@ -198,9 +198,7 @@ pub fn finish_client_text(
 ) -> Option<Range<usize>> {
     let end = start.checked_add(len)?;
     let from = start.checked_sub(client_head_len(len))?;
-    // The key starts anew every four bytes of the payload, wherever this part begins.
-    let turn = 8 * (masked.checked_sub(start)? % mask.len()) as u32;
-    let turned = u32::from_be_bytes(mask).rotate_left(turn).to_be_bytes();
+    let turned = turn(mask, masked.checked_sub(start)?);
     apply_mask(buffer.get_mut(masked..end)?, turned);
     let [a, b, c, d] = mask;
     if let (Some(head), Ok(short)) = (buffer.get_mut(from..start)?.as_mut_array::<8>(), u16::try_from(len)) {
@@ -213,6 +211,28 @@ pub fn finish_client_text(
         buffer[from..start].copy_from_slice(&head[..head_len]);
     }
     Some(from..end)
+}
+
+/// Writes a piece of a client's text message whose payload begins at `start` over what stands at `at`,
+/// masked. `None`, and nothing changed, when it is not all within the buffer.
+#[inline]
+pub fn put_masked<const N: usize>(
+    buffer: &mut [u8],
+    start: usize,
+    at: usize,
+    piece: &[u8; N],
+    mask: [u8; 4],
+) -> Option<()> {
+    let mut piece = *piece;
+    apply_mask(&mut piece, turn(mask, at.checked_sub(start)?));
+    *buffer.get_mut(at..)?.first_chunk_mut()? = piece;
+    Some(())
+}
+
+/// The key as it is at an offset of the payload, since it starts anew every four bytes.
+#[inline]
+fn turn(mask: [u8; 4], at: usize) -> [u8; 4] {
+    u32::from_be_bytes(mask).rotate_left(8 * (at % mask.len()) as u32).to_be_bytes()
 }
 
 /// Bytes that a client's frame has before a payload of this length.
@@ -235,6 +255,24 @@ mod tests {
         let len = bytes.len().min(HEAD_MAX);
         head[..len].copy_from_slice(&bytes[..len]);
         Head::read(&head, bytes.len(), masked, &LIMITS)
+    }
+
+    #[test]
+    fn a_piece_written_late_is_masked_as_if_it_had_been_there() {
+        let mask = [1, 20, 133, 254];
+        for at in HEAD_MAX..HEAD_MAX + 8 {
+            let mut late = [b'x'; 64];
+            let mut early = late;
+            early[at..at + 13].copy_from_slice(b"1785060000900");
+            frame_client_text(&mut early, HEAD_MAX, 50, mask).unwrap();
+            frame_client_text(&mut late, HEAD_MAX, 50, mask).unwrap();
+            put_masked(&mut late, HEAD_MAX, at, b"1785060000900", mask).unwrap();
+            assert_eq!(late, early);
+        }
+        let mut small = [0; 20];
+        assert_eq!(put_masked(&mut small, HEAD_MAX, 10, b"12", mask), None);
+        assert_eq!(put_masked(&mut small, HEAD_MAX, 19, b"12", mask), None);
+        assert_eq!(small, [0; 20]);
     }
 
     #[test]

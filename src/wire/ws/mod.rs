@@ -18,7 +18,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 pub use error::{HandshakeError, WsError};
-pub use frame::{HEAD_MAX, Masks, begin_client_text, client_head_len, finish_client_text, frame_client_text};
+pub use frame::{
+    HEAD_MAX, Masks, begin_client_text, client_head_len, finish_client_text, frame_client_text, put_masked,
+};
 pub use handshake::Upgrade;
 
 use super::inbox::Inbox;

@@ -30,25 +30,22 @@ fn kind<K: Kernel>(template: Template<'_, K>, at: usize) -> Option<(bool, usize)
 #[inline(always)]
 fn book<'a, K: Kernel>(template: Template<'a, K>, at: usize, levels: &mut Vec<Level>) -> Option<Message<'a>> {
     let (depth, at) = template.integer(at)?;
-    let at = template.literal(at, b".")?;
-    let (symbol, snapshot, sent_ms, at) = match template.name(at, b"\",\"type\":\"") {
+    let name = template.literal(at, b".")?;
+    let (symbol, snapshot, sent_ms, at) = match template.name(name, b"\",\"type\":\"") {
         Some((symbol, at)) => {
             let (snapshot, at) = kind(template, at)?;
             let (sent_ms, at) = template.time(template.literal(at, b",\"ts\":")?)?;
             (symbol, snapshot, sent_ms, at)
         }
         None => {
-            let (symbol, at) = template.name(at, b"\",\"ts\":")?;
+            let (symbol, at) = template.name(name, b"\",\"ts\":")?;
             let (sent_ms, at) = template.time(at)?;
             let (snapshot, at) = kind(template, template.literal(at, b",\"type\":\"")?)?;
             (symbol, snapshot, sent_ms, at)
         }
     };
     let at = template.literal(at, b",\"data\":{\"s\":\"")?;
-    let end = at + symbol.len();
-    if symbol.is_empty() || template.text.message().get(at..end)? != symbol {
-        return None;
-    }
+    let end = template.again(at, name, symbol.len()).filter(|_| !symbol.is_empty())?;
     let (bids, at) = template.levels(template.literal(end, b"\",\"b\":[")?, levels)?;
     let (asks, at) = template.levels(template.literal(at, b",\"a\":[")?, levels)?;
     let (update, at) = template.integer(template.literal(at, b",\"u\":")?)?;
@@ -64,40 +61,63 @@ fn book<'a, K: Kernel>(template: Template<'a, K>, at: usize, levels: &mut Vec<Le
 /// all are texts.
 #[inline(always)]
 fn ticker<'a, K: Kernel>(template: Template<'a, K>, at: usize) -> Option<Message<'a>> {
-    let (symbol, at) = template.name(at, b"\",\"type\":\"")?;
+    let name = at;
+    let (symbol, at) = template.name(name, b"\",\"type\":\"")?;
     let (snapshot, at) = kind(template, at)?;
     let at = template.literal(at, b",\"data\":{\"symbol\":\"")?;
-    let end = at + symbol.len();
-    if symbol.is_empty() || template.text.message().get(at..end)? != symbol {
-        return None;
-    }
+    let end = template.again(at, name, symbol.len()).filter(|_| !symbol.is_empty())?;
     let mut at = template.literal(end, b"\"")?;
     let mut best = [None; 4];
     while let Some(behind) = template.literal(at, b",\"") {
-        let (name, start) = template.name(behind, b"\":\"")?;
-        let slot = match name {
-            b"bid1Price" => Some(0),
-            b"bid1Size" => Some(1),
-            b"ask1Price" => Some(2),
-            b"ask1Size" => Some(3),
-            _ => None,
+        // A side's price and quantity nearly always come together: both in one step.
+        let (side, pair) = if let Some(start) = template.literal(behind, b"bid1Price\":\"") {
+            (0, template.kernel.pair(template.text, start, b"\",\"bid1Size\":\"", false))
+        } else if let Some(start) = template.literal(behind, b"ask1Price\":\"") {
+            (2, template.kernel.pair(template.text, start, b"\",\"ask1Size\":\"", false))
+        } else {
+            (0, None)
         };
-        at = match slot {
-            Some(slot) => {
-                if best[slot].is_some() {
+        at = match pair {
+            Some(pair) if pair.behind[0] == b'"' => {
+                let told = &mut best[side..side + 2];
+                if told.iter().any(Option::is_some) {
                     return None;
                 }
-                let number = template.kernel.number(template.text, start, false)?;
-                best[slot] = Some(number.value);
-                template.literal(number.end, b"\"")?
+                let [price, qty] = pair.numbers;
+                told.copy_from_slice(&[Some(price.value), Some(qty.value)]);
+                qty.end + 1
             }
-            // What means something in another topic is left to the next tier.
-            None if INNER.iter().any(|key| key.as_bytes() == name) => return None,
-            None => template.string(start)?.1,
+            _ => field(template, behind, &mut best)?,
         };
     }
     let (seq, at) = template.integer(template.literal(at, b"},\"cs\":")?)?;
     let (sent_ms, at) = template.time(template.literal(at, b",\"ts\":")?)?;
     template.end(template.literal(at, b"}")?)?;
     Some(Message::Ticker(Ticker { symbol, snapshot, seq, sent_ms, best }))
+}
+
+/// One field of a ticker, from behind its first quote: the offset behind it.
+#[inline(always)]
+fn field<K: Kernel>(template: Template<'_, K>, at: usize, best: &mut [Option<i64>; 4]) -> Option<usize> {
+    let (name, start) = template.name(at, b"\":\"")?;
+    let slot = match name {
+        b"bid1Price" => Some(0),
+        b"bid1Size" => Some(1),
+        b"ask1Price" => Some(2),
+        b"ask1Size" => Some(3),
+        _ => None,
+    };
+    match slot {
+        Some(slot) => {
+            if best[slot].is_some() {
+                return None;
+            }
+            let number = template.kernel.number(template.text, start, false)?;
+            best[slot] = Some(number.value);
+            template.literal(number.end, b"\"")
+        }
+        // What means something in another topic is left to the next tier.
+        None if INNER.iter().any(|key| key.as_bytes() == name) => None,
+        None => Some(template.string(start)?.1),
+    }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::{Book, Message, What};
 use crate::types::{Level, Nanos};
-use crate::wire::decimal::{self, Number};
+use crate::wire::decimal;
 use crate::wire::json::kernel::Kernel;
 use crate::wire::json::template::Template;
 
@@ -45,6 +45,11 @@ fn wrapper<K: Kernel>(template: Template<'_, K>, at: usize) -> Option<(Nanos, u6
 /// A time with as many decimals as it needs, from behind its quote, and the offset behind the other.
 #[inline(always)]
 fn time<K: Kernel>(template: Template<'_, K>, at: usize) -> Option<(Nanos, usize)> {
+    if let Some((time, end)) = template.timestamp(at)
+        && let Some(end) = template.literal(end, b"\"")
+    {
+        return Some((time, end));
+    }
     let (text, end) = template.name(at, b"\"")?;
     Some((Nanos::parse_rfc3339(text).ok()?, end))
 }
@@ -56,11 +61,13 @@ fn decimal<K: Kernel, const N: usize>(
     at: usize,
     behind: &[u8; N],
 ) -> Option<(i64, usize)> {
-    let usual = template.kernel.number(template.text, at, false);
-    let number: Number = match usual {
-        Some(number) if template.literal(number.end, b"\"").is_some() => number,
-        _ => decimal::any(template.text, at, false, template.kernel.scale()).ok()?,
-    };
+    if let Some(number) = template.kernel.number(template.text, at, false)
+        && let Some(end) = template.literal(number.end, behind)
+    {
+        return Some((number.value, end));
+    }
+    // Longer than the kernel takes, or something else behind it.
+    let number = decimal::any(template.text, at, false, template.kernel.scale()).ok()?;
     Some((number.value, template.literal(number.end, behind)?))
 }
 
@@ -78,7 +85,7 @@ fn advanced_book<'a, K: Kernel>(
     let (product, at) = template.name(at, b"\",\"updates\":[")?;
     let start = levels.len() as u32;
     let (mut middle, mut at) = (None, template.literal(at, b"{\"side\":\"")?);
-    let mut when: &[u8] = b"";
+    let (mut when, mut when_len) = (at, 0);
     loop {
         at = match template.literal(at, b"bid\",\"event_time\":\"") {
             Some(_) if middle.is_some() => return None,
@@ -89,13 +96,14 @@ fn advanced_book<'a, K: Kernel>(
             }
         };
         // Equal bytes are a sound text, and the quote that must follow ends it where the first ended.
-        let end = at + when.len();
-        if when.is_empty() || template.text.message().get(at..end) != Some(when) {
-            let (text, behind) = template.string(at)?;
-            (when, at) = (text, behind - 1);
-        } else {
-            at = end;
-        }
+        at = match template.again(at, when, when_len) {
+            Some(end) if when_len > 0 => end,
+            _ => {
+                let (text, behind) = template.string(at)?;
+                (when, when_len) = (at, text.len());
+                behind - 1
+            }
+        };
         let (price, behind) =
             decimal(template, template.literal(at, b"\",\"price_level\":\"")?, b"\",\"new_quantity\":\"")?;
         let (qty, behind) = decimal(template, behind, b"\"}")?;
