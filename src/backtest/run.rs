@@ -232,7 +232,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
                 progress(timeline.messages(), timeline.position());
             }
         }
-        let end = self.trade.close();
+        let end = self.trade.close(now);
         self.account.records(&self.trade.take_records())?;
         self.account.finish(now)?;
         if let Some(rows) = &mut self.rows {
