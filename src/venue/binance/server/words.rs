@@ -1,4 +1,9 @@
 //! The exchange's views in the venue's words.
+//!
+//! Answers are trees; events, of which every order has several, are written as they stand, with the
+//! fields in the venue's own order.
+
+use std::fmt::{Display, Write};
 
 use serde_json::{Value, json};
 
@@ -8,6 +13,60 @@ use crate::types::{
 use crate::venue::{Balance, BookSnapshot, EndReason, FillView, OrderChange, OrderView, Refusal};
 
 use super::Failure;
+
+/// An object in JSON, written field by field.
+pub struct Fields(String);
+
+impl Fields {
+    /// An event's first fields: its kind and the time at which it is told.
+    pub fn event(kind: &str, now_ms: i64) -> Fields {
+        // Enough for the longest event.
+        let mut text = String::with_capacity(768);
+        text.push('{');
+        let mut fields = Fields(text);
+        fields.text("e", kind).plain("E", now_ms);
+        fields
+    }
+
+    /// An object within another.
+    pub fn inner() -> Fields {
+        Fields(String::from("{"))
+    }
+
+    fn name(&mut self, name: &str) {
+        let first = if self.0.len() > 1 { ",\"" } else { "\"" };
+        self.0.push_str(first);
+        self.0.push_str(name);
+        self.0.push_str("\":");
+    }
+
+    /// A number, a flag, or JSON that was written before.
+    pub fn plain(&mut self, name: &str, value: impl Display) -> &mut Fields {
+        self.name(name);
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "{value}");
+        self
+    }
+
+    /// A text.
+    pub fn text(&mut self, name: &str, value: &str) -> &mut Fields {
+        let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+        if !value.bytes().all(is_plain) {
+            return self.plain(name, Value::from(value));
+        }
+        self.name(name);
+        self.0.push('"');
+        self.0.push_str(value);
+        self.0.push('"');
+        self
+    }
+
+    /// The object.
+    pub fn end(&mut self) -> String {
+        self.0.push('}');
+        std::mem::take(&mut self.0)
+    }
+}
 
 /// A scaled integer with all places of its scale: `0.01000000`.
 pub fn decimal(value: i64, scale: Scale) -> String {
@@ -162,7 +221,7 @@ pub fn execution(
     change: &OrderChange,
     execution_id: u64,
     now_ms: i64,
-) -> Value {
+) -> String {
     let by_request = matches!(view.reason, Some(EndReason::Cancelled | EndReason::DeadMan));
     let (client, original) = match change {
         OrderChange::Ended if by_request => (cancel_id(view), view.order.client.clone()),
@@ -178,43 +237,46 @@ pub fn execution(
         (OrderChange::Ended, _) => "CANCELED",
     };
     let number = |value: i64| decimal(value, spec.scale);
-    let mut value = json!({
-        "e": "executionReport", "E": now_ms, "s": spec.symbol.as_str(), "c": client,
-        "S": side(view.order.side), "o": kind(view.order.kind), "f": tif(view.order.tif),
-        "q": number(view.order.qty.0), "p": number(view.order.price.0),
-        "P": "0.00000000", "F": "0.00000000", "g": -1, "C": original,
-        "x": execution, "X": status(view), "r": "NONE", "i": view.id,
-        "l": number(0), "z": number(view.filled.0), "L": number(0), "n": "0", "N": Value::Null,
-        "T": view.updated.millis(), "t": -1, "I": execution_id,
-        "w": matches!(view.state, OrderState::Accepted | OrderState::PartFilled), "m": false, "M": false,
-        "O": view.created.millis(), "Z": amount(view.filled_value), "Y": "0.00000000",
-        "Q": "0.00000000", "W": view.created.millis(), "V": "EXPIRE_TAKER",
-    });
+    let (mut last, mut price, mut value) = (number(0), number(0), "0.00000000".to_owned());
+    let (mut fee, mut fee_asset) = ("0".to_owned(), None);
+    let (mut trade, mut at, mut maker) = (-1, view.updated, false);
     if let OrderChange::Trade(fill) = change {
-        let last = Money::notional(fill.price, fill.qty, spec.scale).unwrap_or_default();
-        value["l"] = number(fill.qty.0).into();
-        value["L"] = number(fill.price.0).into();
-        value["Y"] = amount(last).into();
-        value["n"] = amount(fill.fee).into();
-        value["N"] = fill.fee_asset.as_str().into();
-        value["t"] = fill.trade.into();
-        value["T"] = fill.at.millis().into();
-        value["m"] = fill.maker.into();
+        (last, price) = (number(fill.qty.0), number(fill.price.0));
+        value = amount(Money::notional(fill.price, fill.qty, spec.scale).unwrap_or_default());
+        (fee, fee_asset) = (amount(fill.fee), Some(fill.fee_asset));
+        (trade, at, maker) = (fill.trade.cast_signed(), fill.at, fill.maker);
     }
+    let mut event = Fields::event("executionReport", now_ms);
+    event.text("s", spec.symbol.as_str()).text("c", &client);
+    event.text("S", side(view.order.side)).text("o", kind(view.order.kind)).text("f", tif(view.order.tif));
+    event.text("q", &number(view.order.qty.0)).text("p", &number(view.order.price.0));
+    event.text("P", "0.00000000").text("F", "0.00000000").plain("g", -1).text("C", &original);
+    event.text("x", execution).text("X", status(view)).text("r", "NONE").plain("i", view.id);
+    event.text("l", &last).text("z", &number(view.filled.0)).text("L", &price).text("n", &fee);
+    match &fee_asset {
+        Some(asset) => event.text("N", asset.as_str()),
+        None => event.plain("N", "null"),
+    };
+    event.plain("T", at.millis()).plain("t", trade).plain("I", execution_id);
+    event.plain("w", matches!(view.state, OrderState::Accepted | OrderState::PartFilled));
+    event.plain("m", maker).plain("M", false).plain("O", view.created.millis());
+    event.text("Z", &amount(view.filled_value)).text("Y", &value).text("Q", "0.00000000");
+    event.plain("W", view.created.millis()).text("V", "EXPIRE_TAKER");
     match view.reason {
-        Some(EndReason::Ioc) => value["eR"] = "UNFILLED_IOC_QUANTITY_EXPIRED".into(),
-        Some(EndReason::Fok) => value["eR"] = "UNFILLED_FOK_ORDER_EXPIRED".into(),
-        _ => {}
-    }
-    value
+        Some(EndReason::Ioc) => event.text("eR", "UNFILLED_IOC_QUANTITY_EXPIRED"),
+        Some(EndReason::Fok) => event.text("eR", "UNFILLED_FOK_ORDER_EXPIRED"),
+        _ => &mut event,
+    };
+    event.end()
 }
 
 /// `outboundAccountPosition` of one balance.
-pub fn position(balance: &Balance, now_ms: i64) -> Value {
-    json!({
-        "e": "outboundAccountPosition", "E": now_ms, "u": now_ms,
-        "B": [{"a": balance.asset.as_str(), "f": amount(balance.free), "l": amount(balance.locked)}],
-    })
+pub fn position(balance: &Balance, now_ms: i64) -> String {
+    let mut own = Fields::inner();
+    own.text("a", balance.asset.as_str()).text("f", &amount(balance.free)).text("l", &amount(balance.locked));
+    let mut event = Fields::event("outboundAccountPosition", now_ms);
+    event.plain("u", now_ms).plain("B", format_args!("[{}]", own.end()));
+    event.end()
 }
 
 /// Levels as pairs of texts.
