@@ -129,7 +129,7 @@ pub fn order_update(spec: &InstrumentSpec, view: &OrderView, change: &OrderChang
     order.plain("cp", false).text("rp", "0").plain("pP", false).plain("si", 0).plain("ss", 0);
     order.text("V", "EXPIRE_TAKER").text("pm", "NONE").plain("gtd", 0);
     let mut event = Fields::event("ORDER_TRADE_UPDATE", now_ms);
-    event.plain("T", at).plain("o", order.end());
+    event.plain("T", at).json("o", &order.end());
     event.end()
 }
 
@@ -150,7 +150,7 @@ pub fn wallet_update(asset: Asset, wallet: Money, now_ms: i64) -> String {
     let wallet = amount(wallet);
     let mut own = Fields::inner();
     own.text("a", asset.as_str()).text("wb", &wallet).text("cw", &wallet).text("bc", "0");
-    account_update(&own.end(), "", now_ms)
+    account_update(&[&own.end()], &[], now_ms)
 }
 
 /// `ACCOUNT_UPDATE` of a position.
@@ -160,15 +160,14 @@ pub fn position_update(spec: &InstrumentSpec, view: &PositionView, now_ms: i64) 
     own.text("s", spec.symbol.as_str()).text("pa", &decimal(view.position.qty.0, spec.scale));
     own.text("ep", &entry).text("bep", &entry).text("cr", "0").text("up", "0").text("mt", "cross");
     own.text("iw", "0").text("ps", "BOTH");
-    account_update("", &own.end(), now_ms)
+    account_update(&[], &[&own.end()], now_ms)
 }
 
-fn account_update(wallets: &str, positions: &str, now_ms: i64) -> String {
+fn account_update(wallets: &[&str], positions: &[&str], now_ms: i64) -> String {
     let mut account = Fields::inner();
-    account.text("m", "ORDER").plain("B", format_args!("[{wallets}]"));
-    account.plain("P", format_args!("[{positions}]"));
+    account.text("m", "ORDER").list("B", wallets).list("P", positions);
     let mut event = Fields::event("ACCOUNT_UPDATE", now_ms);
-    event.plain("T", now_ms).plain("a", account.end());
+    event.plain("T", now_ms).json("a", &account.end());
     event.end()
 }
 

@@ -73,10 +73,10 @@ impl Session {
             && self.logon.take().is_some();
         let id = if revoked { Value::Null } else { id };
         let mut reply = Fields::inner();
-        reply.plain("id", id);
+        reply.tree("id", &id);
         match answer {
-            Ok(result) => reply.plain("status", 200).plain("result", result),
-            Err(failure) => reply.plain("status", failure.status).plain("error", failure.body()),
+            Ok(result) => reply.plain("status", 200).tree("result", &result),
+            Err(failure) => reply.plain("status", failure.status).tree("error", &failure.body()),
         };
         if self.limits && params.get("returnRateLimits") != Some("false") {
             let rule = |name: &str, interval: &str, number: u32, limit: u32, count: u32| {
@@ -85,14 +85,12 @@ impl Session {
                 rule.plain("limit", limit).plain("count", count).end()
             };
             let weight = server.limits.used(&self.peer, now);
-            let mut told = rule("REQUEST_WEIGHT", "MINUTE", 1, server.desk.weight_per_minute, weight);
+            let weight = rule("REQUEST_WEIGHT", "MINUTE", 1, server.desk.weight_per_minute, weight);
+            let placed = server.limits.placed(account);
+            let orders = rule("ORDERS", "SECOND", 10, server.desk.orders_per_window, placed);
             // Requests of nobody tell nothing of orders.
-            if account.is_some() {
-                let placed = server.limits.placed(account);
-                told.push(',');
-                told.push_str(&rule("ORDERS", "SECOND", 10, server.desk.orders_per_window, placed));
-            }
-            reply.plain("rateLimits", format_args!("[{told}]"));
+            let told = [&*weight, &orders];
+            reply.list("rateLimits", if account.is_some() { &told } else { &told[..1] });
         }
         reply.end()
     }

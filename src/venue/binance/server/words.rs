@@ -40,7 +40,7 @@ impl Fields {
         self.0.push_str("\":");
     }
 
-    /// A number, a flag, or JSON that was written before.
+    /// A number or a flag.
     pub fn plain(&mut self, name: &str, value: impl Display) -> &mut Fields {
         self.name(name);
         // Writing to a string cannot fail.
@@ -48,11 +48,35 @@ impl Fields {
         self
     }
 
+    /// JSON that was written before.
+    pub fn json(&mut self, name: &str, value: &str) -> &mut Fields {
+        self.name(name);
+        self.0.push_str(value);
+        self
+    }
+
+    /// A list of JSON that was written before.
+    pub fn list(&mut self, name: &str, items: &[&str]) -> &mut Fields {
+        self.name(name);
+        for (at, item) in items.iter().enumerate() {
+            self.0.push(if at == 0 { '[' } else { ',' });
+            self.0.push_str(item);
+        }
+        self.0.push_str(if items.is_empty() { "[]" } else { "]" });
+        self
+    }
+
+    /// A tree.
+    pub fn tree(&mut self, name: &str, value: &Value) -> &mut Fields {
+        // A tree of texts and numbers can always be written.
+        self.json(name, &serde_json::to_string(value).unwrap_or_default())
+    }
+
     /// A text.
     pub fn text(&mut self, name: &str, value: &str) -> &mut Fields {
         let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
         if !value.bytes().all(is_plain) {
-            return self.plain(name, Value::from(value));
+            return self.tree(name, &Value::from(value));
         }
         self.name(name);
         self.0.push('"');
@@ -70,12 +94,24 @@ impl Fields {
 
 /// A scaled integer with all places of its scale: `0.01000000`.
 pub fn decimal(value: i64, scale: Scale) -> String {
-    let (one, magnitude) = (scale.one().unsigned_abs(), value.unsigned_abs());
-    let sign = if value < 0 { "-" } else { "" };
-    match usize::from(scale.digits()) {
-        0 => format!("{sign}{magnitude}"),
-        places => format!("{sign}{}.{:0places$}", magnitude / one, magnitude % one),
+    let places = usize::from(scale.digits());
+    // A sign, a point, and no more digits than a number or a scale has.
+    let mut text = [b'0'; 64];
+    let (mut at, mut rest, mut digits) = (text.len(), value.unsigned_abs(), 0);
+    while rest > 0 || digits <= places {
+        if digits == places && places > 0 {
+            at -= 1;
+            text[at] = b'.';
+        }
+        at -= 1;
+        text[at] = b'0' + (rest % 10) as u8;
+        (rest, digits) = (rest / 10, digits + 1);
     }
+    if value < 0 {
+        at -= 1;
+        text[at] = b'-';
+    }
+    text[at..].iter().map(|&byte| char::from(byte)).collect()
 }
 
 /// An amount with at least eight places.
@@ -255,7 +291,7 @@ pub fn execution(
     event.text("l", &last).text("z", &number(view.filled.0)).text("L", &price).text("n", &fee);
     match &fee_asset {
         Some(asset) => event.text("N", asset.as_str()),
-        None => event.plain("N", "null"),
+        None => event.json("N", "null"),
     };
     event.plain("T", at.millis()).plain("t", trade).plain("I", execution_id);
     event.plain("w", matches!(view.state, OrderState::Accepted | OrderState::PartFilled));
@@ -275,7 +311,7 @@ pub fn position(balance: &Balance, now_ms: i64) -> String {
     let mut own = Fields::inner();
     own.text("a", balance.asset.as_str()).text("f", &amount(balance.free)).text("l", &amount(balance.locked));
     let mut event = Fields::event("outboundAccountPosition", now_ms);
-    event.plain("u", now_ms).plain("B", format_args!("[{}]", own.end()));
+    event.plain("u", now_ms).list("B", &[&own.end()]);
     event.end()
 }
 
@@ -400,4 +436,40 @@ pub fn refusal(why: Refusal) -> Failure {
 pub fn discount() -> Value {
     json!({"enabledForAccount": false, "enabledForSymbol": false, "discountAsset": Asset::EMPTY.as_str(),
            "discount": "0.00000000"})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_have_all_places_of_their_scale() {
+        for (value, digits, want) in [
+            (0, 8, "0.00000000"),
+            (1_000_000, 8, "0.01000000"),
+            (-1, 2, "-0.01"),
+            (123_456, 3, "123.456"),
+            (1_000, 0, "1000"),
+            (0, 0, "0"),
+            (i64::MAX, 12, "9223372.036854775807"),
+            (i64::MIN, 1, "-922337203685477580.8"),
+        ] {
+            assert_eq!(decimal(value, Scale::new(digits).unwrap()), want);
+        }
+    }
+
+    #[test]
+    fn what_is_written_field_by_field_is_json() {
+        let mut inner = Fields::inner();
+        let inner = inner.text("a", "b").end();
+        let mut event = Fields::event("x", 7);
+        event.text("plain", "Ω-1").text("odd", "a\"b\\c\n").plain("n", -1).plain("f", false);
+        event.json("o", &inner).list("l", &[]).list("m", &[&inner, "1"]).tree("t", &json!([null]));
+        let read: Value = serde_json::from_str(&event.end()).unwrap();
+        let want = json!({
+            "e": "x", "E": 7, "plain": "Ω-1", "odd": "a\"b\\c\n", "n": -1, "f": false, "o": {"a": "b"}, "l": [],
+            "m": [{"a": "b"}, 1], "t": [null],
+        });
+        assert_eq!(read, want);
+    }
 }
