@@ -91,6 +91,8 @@ pub struct Ahead {
     horizon: Nanos,
     /// What is to reach us, in the order of local time.
     home: VecDeque<(Nanos, Handed)>,
+    /// The last message that was read, if it changed no book.
+    idle: Option<Nanos>,
     /// Memory to be used again.
     spare: Vec<Handed>,
     /// Changes to be used again.
@@ -108,6 +110,7 @@ impl Ahead {
             horizon: delays.iter().map(Delay::most).max().unwrap_or_default(),
             delays: delays.into_iter().enumerate().map(|(venue, delay)| (delay, rng(venue))).collect(),
             home: VecDeque::new(),
+            idle: None,
             spare: Vec::new(),
             pool: Vec::new(),
         }
@@ -124,20 +127,27 @@ impl Ahead {
     ) -> Option<Nanos> {
         loop {
             if let Some(next) = self.home.front().map(|(at, _)| *at) {
-                while timeline.next_at().is_some_and(|at| at <= next + self.horizon) {
-                    self.read(feeds, timeline, watch);
+                while let Some(head) = timeline.next().filter(|(_, at)| *at <= next + self.horizon) {
+                    self.read(head, feeds, timeline, watch);
                 }
                 return Some(next);
             }
-            timeline.next_at()?;
-            self.read(feeds, timeline, watch);
+            match timeline.next() {
+                Some(head) => self.read(head, feeds, timeline, watch),
+                None => self.home.push_back((self.idle.take()?, Handed::default())),
+            }
         }
     }
 
     /// Reads one message.
-    fn read(&mut self, feeds: &mut Feeds, timeline: &mut Timeline<'_>, watch: &impl Stopwatch) {
+    fn read(
+        &mut self,
+        (file, at): (usize, Nanos),
+        feeds: &mut Feeds,
+        timeline: &mut Timeline<'_>,
+        watch: &impl Stopwatch,
+    ) {
         let Ahead { places, delays, due, home, spare, pool, .. } = self;
-        let Some((file, at)) = timeline.next() else { return };
         let Some((view, is_symbol)) = timeline.view(file) else { return };
         let before = home.len();
         feeds.play(&view, (file, at), is_symbol, watch, &mut |stage, turned| {
@@ -149,12 +159,10 @@ impl Ahead {
                 spare.push(handed);
             }
         });
+        self.idle = (home.len() == before).then_some(at);
         timeline.pass(file);
         for (file, error) in feeds.take_errors() {
             timeline.malformed(file, error);
-        }
-        if home.len() == before && timeline.next_at().is_none() {
-            home.push_back((at, Handed::default()));
         }
     }
 

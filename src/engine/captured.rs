@@ -30,8 +30,8 @@ pub struct CapturedStage {
     /// What the last turn did to the books, where another stage follows this one. Nobody looks at the
     /// books of such a stage, and they are not published.
     steps: Option<Vec<Step>>,
-    /// How long the last message took to read, in ticks.
-    decode: u64,
+    /// How long the last input took to read, in ticks, where it was a message.
+    decode: Option<u64>,
     hops: HopRecorder,
 }
 
@@ -40,8 +40,8 @@ pub struct CapturedStage {
 pub struct Handed {
     out: FeedOut,
     steps: Vec<Step>,
-    /// How long it took to read the message, in the stopwatch's ticks.
-    decode: u64,
+    /// How long it took to read the message, in the stopwatch's ticks; `None` for other inputs.
+    decode: Option<u64>,
 }
 
 enum Step {
@@ -96,7 +96,7 @@ impl CapturedStage {
             out: FeedOut::default(),
             moved: Vec::new(),
             steps: None,
-            decode: 0,
+            decode: None,
             hops: HopRecorder::new(),
         }
     }
@@ -122,7 +122,7 @@ impl CapturedStage {
         self.moved.clear();
         let began = watch.ticks();
         // As if the message had been read here.
-        let mut stamps = Stamps::begin(began.saturating_sub(handed.decode), 0);
+        let mut stamps = Stamps::begin(began.saturating_sub(handed.decode.unwrap_or(0)), 0);
         stamps.mark(Hop::Decode, began);
         for step in &handed.steps {
             let (slot, change) = match *step {
@@ -147,7 +147,7 @@ impl CapturedStage {
                 (None, None) => {}
             }
         }
-        if !self.moved.is_empty() {
+        if handed.decode.is_some() && !self.moved.is_empty() {
             self.hops.record_journey(&stamps, watch);
         }
         stamps
@@ -190,7 +190,7 @@ impl CapturedStage {
         let read = own.feed.on(input, now, &mut self.out);
         let decoded = watch.ticks();
         stamps.mark(Hop::Decode, decoded);
-        self.decode = decoded.saturating_sub(stamps.start());
+        self.decode = message.then(|| decoded.saturating_sub(stamps.start()));
         let counters = &mut self.venues[venue].counters;
         counters.frames += u64::from(message);
         counters.ignored += self.out.ignored;
