@@ -167,7 +167,7 @@ impl Ahead {
     }
 
     /// The next message for us; give it back by [`Ahead::done`].
-    pub fn next(&mut self) -> Option<Handed> {
+    pub fn take(&mut self) -> Option<Handed> {
         self.home.pop_front().map(|(_, handed)| handed)
     }
 

@@ -275,7 +275,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
     fn reach(&mut self, now: Nanos) {
         let Backtest { seeker, ahead, account, watch, .. } = self;
         let Some((ahead, stage)) = ahead else { return };
-        let Some(handed) = ahead.next() else { return };
+        let Some(handed) = ahead.take() else { return };
         let stamps = stage.follow(&handed, now, watch);
         ahead.done(handed);
         seeker.see(stage, now, stamps, account.observed.as_deref_mut(), watch);

@@ -37,7 +37,8 @@ impl<R: Read + Seek> Parts<R> {
     pub fn since(mut file: R, from: Nanos) -> io::Result<Parts<R>> {
         let size = file.seek(SeekFrom::End(0))?;
         let magic = MAGIC.len() as u64;
-        let mut rest = parts(&mut file, size, from)?.unwrap_or_else(|| vec![magic..size]);
+        let mut rest =
+            parts(&mut file, size, from)?.unwrap_or_else(|| std::iter::once(magic..size).collect());
         rest.retain(|part| !part.is_empty());
         rest.reverse();
         let at = file.seek(SeekFrom::Start(magic))?;
@@ -118,6 +119,6 @@ fn parts(file: &mut (impl Read + Seek), size: u64, from: Nanos) -> io::Result<Op
         return Ok(None);
     }
     let passed = metadata.into_iter().filter(|part| part.start >= first && part.end <= begin);
-    let parts = [magic..first].into_iter().chain(passed).chain(channels).chain([begin..size]);
-    Ok(Some(parts.collect()))
+    let once = std::iter::once;
+    Ok(Some(once(magic..first).chain(passed).chain(channels).chain(once(begin..size)).collect()))
 }
