@@ -116,6 +116,12 @@ pub fn decimal(value: i64, scale: Scale) -> String {
 
 /// An amount with at least eight places.
 pub fn amount(value: Money) -> String {
+    // Nearly all have no more, and a word holds them.
+    if let Some(scaled) = value.floor_to_scaled(Scale::DEFAULT)
+        && Money::from_scaled(scaled, Scale::DEFAULT) == value
+    {
+        return decimal(scaled, Scale::DEFAULT);
+    }
     let text = value.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     format!("{whole}.{fraction:0<8}")
@@ -455,6 +461,22 @@ mod tests {
             (i64::MIN, 1, "-922337203685477580.8"),
         ] {
             assert_eq!(decimal(value, Scale::new(digits).unwrap()), want);
+        }
+    }
+
+    #[test]
+    fn amounts_have_eight_places_and_more_where_they_need_them() {
+        for (value, want) in [
+            ("0", "0.00000000"),
+            ("-1.5", "-1.50000000"),
+            ("-0.00000001", "-0.00000001"),
+            ("0.000000001", "0.000000001"),
+            ("-2.1234567891", "-2.1234567891"),
+            ("92233720368.54775807", "92233720368.54775807"),
+            ("92233720368.54775808", "92233720368.54775808"),
+            ("1000000000000", "1000000000000.00000000"),
+        ] {
+            assert_eq!(amount(Money::parse(value).unwrap()), want);
         }
     }
 
