@@ -151,14 +151,17 @@ fn again(config: &Config, recorded: &[u8]) -> Decided {
     Decided::by(exec, &sent)
 }
 
+fn demo(venues: &[&str], changes: &[&str]) -> Config {
+    let changes: Vec<_> = changes.iter().map(|change| (*change).to_owned()).collect();
+    Config::demo_on(venues, &changes).unwrap()
+}
+
 /// `whole`: nothing that is blanked in a capture goes into orders, so their bytes are the same, too.
 #[track_caller]
-fn happens_again(venues: &[&str], whole: bool, changes: &[&str]) {
-    let changes: Vec<_> = changes.iter().map(|change| (*change).to_owned()).collect();
-    let config = Config::demo_on(venues, &changes).unwrap();
-    let (live, recorded) = live(&config, Nanos::from_secs(6));
+fn happens_again(config: &Config, whole: bool) {
+    let (live, recorded) = live(config, Nanos::from_secs(6));
     assert!(live.opportunities.len() > 10 && live.sent.len() > 10, "{} orders", live.sent.len());
-    let again = again(&config, &recorded);
+    let again = again(config, &recorded);
     for (at, (live, again)) in live.opportunities.iter().zip(&again.opportunities).enumerate() {
         assert_eq!(live, again, "opportunity {at}");
     }
@@ -176,13 +179,22 @@ fn happens_again(venues: &[&str], whole: bool, changes: &[&str]) {
 #[test]
 fn a_recorded_run_happens_again() {
     let rough = ["sim.offset_bps=40", "sim.partial_ppm=300000", "sim.reject_ppm=50000", "run.seed=5"];
-    happens_again(&["binance.spot", "bybit.spot"], true, &rough);
+    happens_again(&demo(&["binance.spot", "bybit.spot"], &rough), true);
+}
+
+/// Its feeds are recorded, and its fills follow from them.
+#[test]
+fn a_recorded_run_on_paper_happens_again() {
+    let mut config = demo(&["binance.spot", "bybit.spot"], &["sim.offset_bps=40", "run.seed=8"]);
+    config.venues.iter_mut().for_each(|venue| venue.environment = Environment::Paper);
+    happens_again(&config, true);
 }
 
 /// Orders carry a token that the venue gave, and that no capture holds.
 #[test]
 fn a_recorded_run_with_tokens_happens_again() {
-    happens_again(&["binance.spot", "kraken.spot"], false, &["sim.offset_bps=40", "run.seed=6"]);
+    let config = demo(&["binance.spot", "kraken.spot"], &["sim.offset_bps=40", "run.seed=6"]);
+    happens_again(&config, false);
 }
 
 /// What is no recording of a stepped run says so, by the record that shows it.

@@ -4,8 +4,7 @@
 //! configuration does not have are passed over. A snapshot that came over HTTP goes to every
 //! connection of its venue: whoever holds updates for it can use it.
 
-use super::timeline::Timeline;
-use crate::capture::{Record, RecordKind};
+use crate::capture::{Record, RecordKind, View};
 use crate::engine::{CapturedStage, Plan};
 use crate::telemetry::Stamps;
 use crate::types::{Nanos, Stopwatch, Symbol};
@@ -25,7 +24,6 @@ pub struct Feeds {
     connections: Vec<Connection>,
     /// Snapshots that came before any connection of their venue.
     early: Vec<(usize, Record)>,
-    buffer: PaddedBuf,
     /// By file: what could not be read since somebody asked.
     errors: Vec<(usize, String)>,
 }
@@ -69,7 +67,6 @@ impl Feeds {
             seats: Vec::new(),
             connections: Vec::new(),
             early: Vec::new(),
-            buffer: PaddedBuf::default(),
             errors: Vec::new(),
         }
     }
@@ -84,59 +81,59 @@ impl Feeds {
         &self.stage
     }
 
-    /// Plays one record; `turned` is called after every input that it leads to, with the stage as
-    /// that input left it.
+    /// Plays one record of a file at a time; `turned` is called after every input that it leads to, with
+    /// the stage as that input left it. `is_symbol`: the connection's name is the one symbol that it
+    /// carries.
     pub fn play(
         &mut self,
-        record: &mut Record,
+        view: &View<'_>,
         (file, at): (usize, Nanos),
-        timeline: &Timeline<'_>,
+        is_symbol: bool,
         watch: &impl Stopwatch,
-        turned: &mut dyn FnMut(&CapturedStage, Turned),
+        turned: &mut dyn FnMut(&mut CapturedStage, Turned),
     ) {
-        record.ts = Some(at);
-        if record.kind == RecordKind::HttpAnswer && !record.url.is_empty() {
-            return self.answer(record, file, watch, turned);
+        if view.kind == RecordKind::HttpAnswer && !view.url.is_empty() {
+            return self.answer(view, (file, at), watch, turned);
         }
         while self.seats.len() <= file {
             self.seats.push(Vec::new());
         }
         let Some(seats) = self.seats.get_mut(file) else { return };
-        while seats.len() <= record.conn {
+        while seats.len() <= view.conn {
             seats.push(Seat::Waiting(Vec::new()));
         }
-        let waiting = match &mut seats[record.conn] {
+        let waiting = match &mut seats[view.conn] {
             Seat::Known(connection) => {
                 let connection = *connection;
-                return self.input(connection, record, file, watch, turned);
+                return self.input(connection, view, (file, at), watch, turned);
             }
             Seat::Foreign => return,
             Seat::Waiting(waiting) => waiting,
         };
-        let sent = matches!(record.kind, RecordKind::Sent | RecordKind::Connect);
-        let clue = Clue { url: &record.url, message: if sent { b"" } else { &record.bytes } };
+        let sent = matches!(view.kind, RecordKind::Sent | RecordKind::Connect);
+        let clue = Clue { url: view.url, message: if sent { b"" } else { view.message.message() } };
         let Some(id) = venue::recognise(&clue) else {
             if waiting.len() == MOST_WAITING {
                 waiting.remove(0);
             }
-            waiting.push(std::mem::take(record));
+            waiting.push(view.to_record());
             return;
         };
         let kept = std::mem::take(waiting);
-        let conn = record.conn;
-        let Some(connection) = self.connection(id, timeline.connection(file, conn)) else {
-            self.seats[file][conn] = Seat::Foreign;
+        let Some(connection) = self.connection(id, (view.connection, is_symbol)) else {
+            self.seats[file][view.conn] = Seat::Foreign;
             return;
         };
-        self.seats[file][conn] = Seat::Known(connection);
+        self.seats[file][view.conn] = Seat::Known(connection);
         let venue = self.connections[connection].venue;
         let early: Vec<_> =
             self.early.extract_if(.., |(of, _)| *of == venue).map(|(_, early)| early).collect();
-        for mut old in kept.into_iter().chain(early) {
-            old.ts = Some(at);
-            self.input(connection, &old, file, watch, turned);
+        let mut padded = PaddedBuf::default();
+        for old in kept.iter().chain(&early) {
+            let old = old.view(view.connection, view.venue, padded.fill(&old.bytes));
+            self.input(connection, &old, (file, at), watch, turned);
         }
-        self.input(connection, record, file, watch, turned);
+        self.input(connection, view, (file, at), watch, turned);
     }
 
     /// The stage's connection of a venue and name, made now if it is the first time; `None` for a
@@ -157,60 +154,60 @@ impl Feeds {
     /// An HTTP answer with its URL: a snapshot for the connections of its venue, or of no use here.
     fn answer(
         &mut self,
-        record: &mut Record,
-        file: usize,
+        view: &View<'_>,
+        (file, at): (usize, Nanos),
         watch: &impl Stopwatch,
-        turned: &mut dyn FnMut(&CapturedStage, Turned),
+        turned: &mut dyn FnMut(&mut CapturedStage, Turned),
     ) {
-        let Some(id) = venue::recognise(&Clue { url: &record.url, message: b"" }) else { return };
+        let Some(id) = venue::recognise(&Clue { url: view.url, message: b"" }) else { return };
         let Some(venue) = self.venues.iter().position(|own| *own == id) else { return };
-        let is_metadata = venue::find(id).is_some_and(|row| (row.instruments)(&record.bytes).is_some());
+        let body = view.message.message();
+        let is_metadata = venue::find(id).is_some_and(|row| (row.instruments)(body).is_some());
         if is_metadata {
             return;
         }
         let mut taken = false;
-        for at in 0..self.connections.len() {
-            if self.connections[at].venue == venue {
+        for own in 0..self.connections.len() {
+            if self.connections[own].venue == venue {
                 taken = true;
-                self.input(at, record, file, watch, turned);
+                self.input(own, view, (file, at), watch, turned);
             }
         }
         if !taken {
-            self.early.push((venue, std::mem::take(record)));
+            self.early.push((venue, view.to_record()));
         }
     }
 
     fn input(
         &mut self,
         connection: usize,
-        record: &Record,
-        file: usize,
+        view: &View<'_>,
+        (file, at): (usize, Nanos),
         watch: &impl Stopwatch,
-        turned: &mut dyn FnMut(&CapturedStage, Turned),
+        turned: &mut dyn FnMut(&mut CapturedStage, Turned),
     ) {
-        let (Some(own), Some(at)) = (self.connections.get_mut(connection), record.ts) else { return };
-        let venue = own.venue;
-        let ends = record.kind == RecordKind::Closed || record.kind == RecordKind::Connect && own.open;
-        let opens = record.kind != RecordKind::Closed && (ends || !own.open);
+        let Some(own) = self.connections.get_mut(connection) else { return };
+        let (venue, kind, line) = (own.venue, view.kind, view.line);
+        let ends = kind == RecordKind::Closed || kind == RecordKind::Connect && own.open;
+        let opens = kind != RecordKind::Closed && (ends || !own.open);
         let closes = ends && own.open;
-        own.open = record.kind != RecordKind::Closed;
+        own.open = kind != RecordKind::Closed;
         let edges = [closes.then_some(FeedInput::Closed), opens.then_some(FeedInput::Opened)];
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let message = match record.kind {
+        let message = match kind {
             RecordKind::Connect | RecordKind::Closed | RecordKind::Sent | RecordKind::Private => None,
-            RecordKind::Text => Some(FeedInput::Text(buffer.fill(&record.bytes))),
-            RecordKind::Binary => Some(FeedInput::Binary(buffer.fill(&record.bytes))),
+            RecordKind::Text => Some(FeedInput::Text(view.message)),
+            RecordKind::Binary => Some(FeedInput::Binary(view.message)),
             RecordKind::Tick => Some(FeedInput::Tick),
             RecordKind::HttpAnswer => Some(FeedInput::Fetched {
                 book: None,
-                url: &record.url,
-                status: record.status,
-                body: &record.bytes,
+                url: view.url,
+                status: view.status,
+                body: view.message.message(),
             }),
             RecordKind::Decoded => {
                 let what = "levels that another program decoded: a backtest needs the venue's own messages";
                 if !self.errors.iter().any(|own| own.0 == file) {
-                    self.errors.push((file, format!("line {}: {what}", record.line)));
+                    self.errors.push((file, format!("line {line}: {what}")));
                 }
                 None
             }
@@ -218,14 +215,13 @@ impl Feeds {
         for input in edges.into_iter().flatten().chain(message) {
             let stamps = Stamps::begin(watch.ticks(), 0);
             match self.stage.turn(connection, input, at, stamps, watch) {
-                Ok(stamps) => turned(&self.stage, Turned { connection, venue, at, stamps }),
+                Ok(stamps) => turned(&mut self.stage, Turned { connection, venue, at, stamps }),
                 Err(error) => {
-                    self.errors.push((file, format!("line {}: {error}", record.line)));
-                    turned(&self.stage, Turned { connection, venue, at, stamps });
+                    self.errors.push((file, format!("line {line}: {error}")));
+                    turned(&mut self.stage, Turned { connection, venue, at, stamps });
                 }
             }
         }
-        self.buffer = buffer;
     }
 }
 

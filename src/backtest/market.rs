@@ -1,8 +1,8 @@
 //! The venues' own books, from the same captured messages: what an order meets.
 //!
 //! A message that was received at some time left its venue a feed latency earlier, so the venue's book
-//! runs ahead of ours by as much. Where no venue has a feed latency the two are one, and messages are
-//! decoded once; else they are read ahead, decoded for the venues first, and kept for us.
+//! runs ahead of ours by as much. Where no venue has a feed latency the two are one; else messages are
+//! read ahead for the venues, and what they did to the books is kept until they reach us.
 
 use std::collections::VecDeque;
 
@@ -11,8 +11,7 @@ use oorandom::Rand64;
 use super::feeds::{Feeds, Turned};
 use super::timeline::Timeline;
 use crate::book::Trust;
-use crate::capture::Record;
-use crate::engine::{Books, CapturedChange, CapturedStage, Plan};
+use crate::engine::{CapturedChange, CapturedStage, Handed, Plan};
 use crate::sim::delay::Delay;
 use crate::sim::venue::Sim;
 use crate::types::{Level, Nanos, Stopwatch};
@@ -81,9 +80,8 @@ enum DueKind {
     Clear,
 }
 
-/// Messages read ahead: decoded for the venues, and kept for us.
+/// Messages read ahead: what they did to the venues' books is kept for ours.
 pub struct Ahead {
-    far: Feeds,
     places: Places,
     /// By venue.
     delays: Vec<(Delay, Rand64)>,
@@ -91,9 +89,12 @@ pub struct Ahead {
     due: Vec<VecDeque<Due>>,
     /// The longest feed latency.
     horizon: Nanos,
-    home: VecDeque<(usize, Nanos, Record)>,
-    /// Records to be used again.
-    spare: Vec<Record>,
+    /// What is to reach us, in the order of local time.
+    home: VecDeque<(Nanos, Handed)>,
+    /// The last message that was read, if it changed no book.
+    idle: Option<Nanos>,
+    /// Memory to be used again.
+    spare: Vec<Handed>,
     /// Changes to be used again.
     pool: Vec<Due>,
 }
@@ -101,47 +102,78 @@ pub struct Ahead {
 impl Ahead {
     /// Nothing was read yet. `delays[i]` is venue `i`'s feed latency.
     pub fn new(plan: &Plan, delays: Vec<Delay>) -> Ahead {
-        let stage = CapturedStage::new(plan, &mut Books::new(plan));
         let seed = plan.config.run.seed;
         let rng = |venue: usize| Rand64::new(u128::from(seed) << 64 | 0x6665_6564 << 8 | venue as u128);
         Ahead {
-            far: Feeds::new(plan, stage),
             places: Places::new(plan),
             due: delays.iter().map(|_| VecDeque::new()).collect(),
             horizon: delays.iter().map(Delay::most).max().unwrap_or_default(),
             delays: delays.into_iter().enumerate().map(|(venue, delay)| (delay, rng(venue))).collect(),
             home: VecDeque::new(),
+            idle: None,
             spare: Vec::new(),
             pool: Vec::new(),
         }
     }
 
-    /// Reads what may have changed a venue's book before the next message reaches us; that one's time.
-    pub fn next_at(&mut self, timeline: &mut Timeline<'_>, watch: &impl Stopwatch) -> Option<Nanos> {
-        let next = self.home.front().map(|(_, at, _)| *at).or_else(|| timeline.next_at())?;
-        let until = next + self.horizon;
-        while timeline.next_at().is_some_and(|at| at <= until) {
-            let mut record = self.spare.pop().unwrap_or_default();
-            let Some((file, at)) = timeline.next(&mut record) else { break };
-            let mut copy = self.spare.pop().unwrap_or_default();
-            copy.clone_from(&record);
-            self.home.push_back((file, at, copy));
-            let Ahead { far, places, delays, due, pool, .. } = self;
-            far.play(&mut record, (file, at), timeline, watch, &mut |stage, turned| {
-                queue(stage, turned, places, delays, due, pool);
-            });
-            // The same errors are told when we read it.
-            drop(far.take_errors());
-            self.spare.push(record);
+    /// Reads what may have changed a venue's book before the next message that changes ours; that
+    /// one's time. Messages that change no book are passed over, but for the last: a run lasts until
+    /// it. `feeds` leads, and what it cannot read is told to `timeline`.
+    pub fn next_at(
+        &mut self,
+        feeds: &mut Feeds,
+        timeline: &mut Timeline<'_>,
+        watch: &impl Stopwatch,
+    ) -> Option<Nanos> {
+        loop {
+            if let Some(next) = self.home.front().map(|(at, _)| *at) {
+                while let Some(head) = timeline.next().filter(|(_, at)| *at <= next + self.horizon) {
+                    self.read(head, feeds, timeline, watch);
+                }
+                return Some(next);
+            }
+            match timeline.next() {
+                Some(head) => self.read(head, feeds, timeline, watch),
+                None => self.home.push_back((self.idle.take()?, Handed::default())),
+            }
         }
-        Some(next)
     }
 
-    /// The next message for us, into `record`.
-    pub fn next(&mut self, record: &mut Record) -> Option<(usize, Nanos)> {
-        let (file, at, next) = self.home.pop_front()?;
-        self.spare.push(std::mem::replace(record, next));
-        Some((file, at))
+    /// Reads one message.
+    fn read(
+        &mut self,
+        (file, at): (usize, Nanos),
+        feeds: &mut Feeds,
+        timeline: &mut Timeline<'_>,
+        watch: &impl Stopwatch,
+    ) {
+        let Ahead { places, delays, due, home, spare, pool, .. } = self;
+        let Some((view, is_symbol)) = timeline.view(file) else { return };
+        let before = home.len();
+        feeds.play(&view, (file, at), is_symbol, watch, &mut |stage, turned| {
+            queue(stage, turned, places, delays, due, pool);
+            let mut handed = spare.pop().unwrap_or_default();
+            if stage.hand(&mut handed) {
+                home.push_back((at, handed));
+            } else {
+                spare.push(handed);
+            }
+        });
+        self.idle = (home.len() == before).then_some(at);
+        timeline.pass(file);
+        for (file, error) in feeds.take_errors() {
+            timeline.malformed(file, error);
+        }
+    }
+
+    /// The next message for us; give it back by [`Ahead::done`].
+    pub fn take(&mut self) -> Option<Handed> {
+        self.home.pop_front().map(|(_, handed)| handed)
+    }
+
+    /// Its memory may be used again.
+    pub fn done(&mut self, handed: Handed) {
+        self.spare.push(handed);
     }
 
     /// When a venue's book changes next, of what was read.

@@ -8,7 +8,7 @@ use super::rows::{Names, Rows};
 use super::timeline::Timeline;
 use super::trade::{Tradable, Trade, VenueDelays, Venues};
 use crate::book::{Counters, Trust};
-use crate::capture::{FileReport, Record};
+use crate::capture::FileReport;
 use crate::config::Config;
 use crate::detect::{Bases, BookSlot, Detector, MergeError, Opportunity, Refused};
 use crate::engine::{Books, CapturedStage, CrewError, Endpoints, Plan, PlanError, RunReport};
@@ -86,8 +86,8 @@ pub struct Backtest<W> {
     trade: Trade<W>,
     /// Venues from this one on are looked at only.
     traded: usize,
-    /// Where any venue has a feed latency.
-    ahead: Option<Ahead>,
+    /// Where any venue has a feed latency: what is on its way to us, and our books.
+    ahead: Option<(Ahead, CapturedStage)>,
     places: Places,
     account: Account,
     rows: Option<Rows>,
@@ -137,7 +137,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             watched.max_age = Nanos::ZERO;
         }
         let mut books = Books::new(&plan);
-        let stage = CapturedStage::new(&plan, &mut books);
+        let own = CapturedStage::new(&plan, &mut books);
         let mut trade = Trade::new(&trade_plan, venues, &books, &watch)?;
         if !trade.open() {
             return Err(BacktestError::NotReady);
@@ -159,13 +159,20 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
         };
         let feed_delays: Vec<Delay> = delays.into_iter().map(|venue| venue.feed).collect();
         let late = feed_delays.iter().any(|delay| delay.most() > Nanos::ZERO);
+        let (read, ahead) = if late {
+            let mut far = CapturedStage::new(&plan, &mut Books::new(&plan));
+            far.lead();
+            (far, Some((Ahead::new(&plan, feed_delays), own)))
+        } else {
+            (own, None)
+        };
         Ok(Backtest {
             names: Names::new(&plan.config),
-            feeds: Feeds::new(&plan, stage),
+            feeds: Feeds::new(&plan, read),
             seeker,
             trade,
             traded: traded.venues.len(),
-            ahead: late.then(|| Ahead::new(&plan, feed_delays)),
+            ahead,
             places: Places::new(&plan),
             account: Account::new(&plan.config, lists.ledger)?,
             rows: lists.opportunities.map(Rows::new).transpose()?,
@@ -202,15 +209,15 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
     ) -> Result<Outcome, BacktestError> {
         let start = timeline.next_at().unwrap_or_default();
         // The sessions were opened some time before the first message.
-        let (mut record, mut now, mut count) = (Record::default(), self.trade.now(), 0u64);
+        let (mut now, mut told) = (self.trade.now(), 0);
         while let Some(next) = self.next_at(timeline) {
             // A capture may step back where its recorder's clock did; time does not.
             let next = next.max(now);
-            let change = self.ahead.as_ref().map_or(Nanos::MAX, Ahead::next_change);
+            let change = self.ahead.as_ref().map_or(Nanos::MAX, |(ahead, _)| ahead.next_change());
             let due = self.trade.next_at();
             now = next.min(change.max(now)).min(due.max(now));
             if change <= now
-                && let Some(ahead) = &mut self.ahead
+                && let Some((ahead, _)) = &mut self.ahead
             {
                 ahead.show(now, self.trade.sim_mut());
             }
@@ -221,18 +228,18 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             if next > now {
                 continue;
             }
-            let taken = match &mut self.ahead {
-                Some(ahead) => ahead.next(&mut record),
-                None => timeline.next(&mut record),
-            };
-            let Some((file, _)) = taken else { break };
-            self.message(&mut record, (file, now), timeline)?;
-            count += 1;
-            if count.is_multiple_of(PROGRESS_EVERY) {
-                progress(timeline.messages(), timeline.position());
+            if self.ahead.is_some() {
+                self.reach(now);
+            } else {
+                self.play(now, timeline);
+            }
+            self.take_found(now)?;
+            if timeline.messages() >= told + PROGRESS_EVERY {
+                told = timeline.messages();
+                progress(told, timeline.position());
             }
         }
-        let end = self.trade.close();
+        let end = self.trade.close(now);
         self.account.records(&self.trade.take_records())?;
         self.account.finish(now)?;
         if let Some(rows) = &mut self.rows {
@@ -244,34 +251,38 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
 
     fn next_at(&mut self, timeline: &mut Timeline<'_>) -> Option<Nanos> {
         match &mut self.ahead {
-            Some(ahead) => ahead.next_at(timeline, &self.watch),
+            Some((ahead, _)) => ahead.next_at(&mut self.feeds, timeline, &self.watch),
             None => timeline.next_at(),
         }
     }
 
-    /// One message reaches us: books, evaluations, orders.
-    fn message(
-        &mut self,
-        record: &mut Record,
-        (file, now): (usize, Nanos),
-        timeline: &mut Timeline<'_>,
-    ) -> Result<(), BacktestError> {
-        let Backtest { feeds, seeker, trade, ahead, places, account, watch, .. } = self;
-        let at_once = ahead.is_none();
-        feeds.play(record, (file, now), timeline, watch, &mut |stage, turned| {
-            if at_once {
-                places.show(stage, turned.connection, trade.sim_mut());
-            }
-            if let Some(observed) = &mut account.observed {
-                for &slot in stage.moved() {
-                    observed.moved(slot, best(stage, slot), turned.at);
-                }
-            }
-            seeker.look(stage, turned.at, turned.stamps, watch);
+    /// One message reaches us as it leaves the venues: their books, ours, and evaluations.
+    fn play(&mut self, now: Nanos, timeline: &mut Timeline<'_>) {
+        let Backtest { feeds, seeker, trade, places, account, watch, .. } = self;
+        let Some((file, _)) = timeline.next() else { return };
+        let Some((view, is_symbol)) = timeline.view(file) else { return };
+        feeds.play(&view, (file, now), is_symbol, watch, &mut |stage, turned| {
+            places.show(stage, turned.connection, trade.sim_mut());
+            seeker.see(stage, turned.at, turned.stamps, account.observed.as_deref_mut(), watch);
         });
+        timeline.pass(file);
         for (file, error) in feeds.take_errors() {
             timeline.malformed(file, error);
         }
+    }
+
+    /// One message that was read ahead reaches us: our books, and evaluations.
+    fn reach(&mut self, now: Nanos) {
+        let Backtest { seeker, ahead, account, watch, .. } = self;
+        let Some((ahead, stage)) = ahead else { return };
+        let Some(handed) = ahead.take() else { return };
+        let stamps = stage.follow(&handed, now, watch);
+        ahead.done(handed);
+        seeker.see(stage, now, stamps, account.observed.as_deref_mut(), watch);
+    }
+
+    /// What evaluations found becomes orders, or a refusal.
+    fn take_found(&mut self, now: Nanos) -> Result<(), BacktestError> {
         let (found, mut looked) =
             (std::mem::take(&mut self.seeker.found), std::mem::take(&mut self.seeker.looked));
         let mut rest = found.iter();
@@ -312,10 +323,10 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
     }
 
     fn outcome(&mut self, timeline: &Timeline<'_>, span: Nanos) -> Outcome {
-        let Backtest { plan, names, feeds, seeker, trade, account, .. } = self;
+        let Backtest { plan, names, feeds, seeker, trade, ahead, account, .. } = self;
         let stage = feeds.stage();
         let mut hops = seeker.hops.clone();
-        hops.merge(stage.hops());
+        hops.merge(ahead.as_ref().map_or(stage, |(_, own)| own).hops());
         let counters: Vec<_> = (0..plan.venues.len()).map(|venue| stage.counters(venue)).collect();
         let mut run = trade.report(plan, &counters, &mut hops);
         run.opportunities = account.funnel().opportunities.0;
@@ -376,10 +387,27 @@ fn best(stage: &CapturedStage, slot: BookSlot) -> Option<(Price, Price)> {
     Some((best(Side::Buy)?, best(Side::Sell)?))
 }
 
-/// Records between two calls of the progress function.
+/// Messages between two calls of the progress function.
 const PROGRESS_EVERY: u64 = 4_096;
 
 impl Seeker {
+    /// Looks at what a message moved, and shows it to whoever observes the run.
+    fn see(
+        &mut self,
+        stage: &CapturedStage,
+        now: Nanos,
+        stamps: Stamps,
+        observed: Option<&mut Observed>,
+        watch: &impl Stopwatch,
+    ) {
+        if let Some(observed) = observed {
+            for &slot in stage.moved() {
+                observed.moved(slot, best(stage, slot), now);
+            }
+        }
+        self.look(stage, now, stamps, watch);
+    }
+
     /// Looks at both directions of every pair of each book that the last turn moved.
     fn look(&mut self, stage: &CapturedStage, now: Nanos, stamps: Stamps, watch: &impl Stopwatch) {
         let Seeker { detector, bases, found, looked, hops, from, .. } = self;

@@ -1,12 +1,13 @@
 //! The records of several captures in the order of local time; ties in the order of files and lines.
 
-use crate::capture::{Capture, CaptureError, FileReport, Record, RecordKind};
+use crate::capture::{Capture, CaptureError, FileReport, RecordKind, View};
 use crate::types::Nanos;
 
 /// Errors told in full, of each file.
 const MOST_ERRORS: usize = 10;
 
-/// Captures being read together. Holds one record of each.
+/// Captures being read together, each at its next record. Nothing is copied where a capture can be read
+/// in place.
 pub struct Timeline<'a> {
     sources: Vec<Source<'a>>,
     /// Nothing later is given out.
@@ -17,8 +18,8 @@ pub struct Timeline<'a> {
 struct Source<'a> {
     capture: Capture<'a>,
     report: FileReport,
-    /// The next record and its time; `None` at the end.
-    head: Option<(Nanos, Record)>,
+    /// The time of the record that the capture is at, and whether it is a message; `None` at the end.
+    head: Option<(Nanos, bool)>,
     /// Records without a time of their own have that of the one before.
     last: Nanos,
 }
@@ -29,7 +30,7 @@ impl<'a> Timeline<'a> {
         let source = |(path, capture): (String, Capture<'a>)| {
             let report = FileReport { path, format: capture.format(), ..FileReport::default() };
             let mut source = Source { capture, report, head: None, last: Nanos::ZERO };
-            source.read(Record::default());
+            source.read();
             source
         };
         Timeline { sources: captures.into_iter().map(source).collect(), until: Nanos::MAX }
@@ -42,27 +43,32 @@ impl<'a> Timeline<'a> {
 
     /// The time of the next record.
     pub fn next_at(&self) -> Option<Nanos> {
-        let heads = self.sources.iter().filter_map(|source| Some(source.head.as_ref()?.0));
-        heads.min().filter(|next| *next <= self.until)
+        self.next().map(|(_, at)| at)
     }
 
-    /// Puts the next record into `record`; which file it is of. What was in `record` is reused.
-    pub fn next(&mut self, record: &mut Record) -> Option<(usize, Nanos)> {
+    /// Which file the next record is of, and its time.
+    pub fn next(&self) -> Option<(usize, Nanos)> {
         let heads = self.sources.iter().enumerate();
-        let heads = heads.filter_map(|(file, source)| Some((source.head.as_ref()?.0, file)));
-        let (at, file) = heads.min().filter(|(next, _)| *next <= self.until)?;
-        let source = self.sources.get_mut(file)?;
-        let (_, head) = source.head.take()?;
-        source.report.messages += u64::from(head.kind == RecordKind::Text);
-        source.read(std::mem::replace(record, head));
-        Some((file, at))
+        let (at, file) = heads.filter_map(|(file, source)| Some((source.head?.0, file))).min()?;
+        (at <= self.until).then_some((file, at))
     }
 
-    /// How a file's connection is called, and whether that name is the one symbol that it carries.
-    pub fn connection(&self, file: usize, conn: usize) -> (&str, bool) {
-        let Some(source) = self.sources.get(file) else { return ("", false) };
-        let name = source.capture.connections().get(conn).map_or("", String::as_str);
-        (name, source.capture.connections_are_symbols() && !name.is_empty())
+    /// The record that a file is at, and whether its connection's name is the one symbol that it
+    /// carries.
+    pub fn view(&self, file: usize) -> Option<(View<'_>, bool)> {
+        let source = self.sources.get(file).filter(|source| source.head.is_some())?;
+        let view = source.capture.view();
+        Some((view, source.capture.connections_are_symbols() && !view.connection.is_empty()))
+    }
+
+    /// Takes a file to its next record.
+    pub fn pass(&mut self, file: usize) {
+        if let Some(source) = self.sources.get_mut(file)
+            && let Some((_, message)) = source.head
+        {
+            source.report.messages += u64::from(message);
+            source.read();
+        }
     }
 
     /// A message of that file could not be read, or carries no book.
@@ -89,13 +95,15 @@ impl<'a> Timeline<'a> {
 }
 
 impl Source<'_> {
-    /// Reads the next head into `record`.
-    fn read(&mut self, mut record: Record) {
+    /// Goes to the next record.
+    fn read(&mut self) {
+        self.head = None;
         loop {
-            match self.capture.next(&mut record) {
+            match self.capture.advance() {
                 Ok(true) => {
-                    self.last = record.ts.unwrap_or(self.last);
-                    self.head = Some((self.last, record));
+                    let view = self.capture.view();
+                    self.last = view.ts.unwrap_or(self.last);
+                    self.head = Some((self.last, view.kind == RecordKind::Text));
                     return;
                 }
                 Ok(false) => return,
@@ -141,11 +149,13 @@ mod tests {
         ]);
         let mut timeline = Timeline::new([("one".to_owned(), one), ("two".to_owned(), two)]);
         assert_eq!(timeline.next_at(), Some(Nanos(1_700_000_000_000_000_004)));
-        let (mut record, mut order) = (Record::default(), String::new());
-        while let Some((file, at)) = timeline.next(&mut record) {
-            assert_eq!(record.ts, Some(at));
-            assert_eq!(timeline.connection(file, record.conn), (["a", "b"][file], true));
-            order.push(char::from(record.bytes[record.bytes.len() - 2]));
+        let mut order = String::new();
+        while let Some((file, at)) = timeline.next() {
+            let (view, is_symbol) = timeline.view(file).unwrap();
+            assert_eq!((view.ts, view.connection, is_symbol), (Some(at), ["a", "b"][file], true));
+            let bytes = view.message.message();
+            order.push(char::from(bytes[bytes.len() - 2]));
+            timeline.pass(file);
         }
         assert_eq!(order, "512364");
         assert_eq!(timeline.messages(), 6);

@@ -19,8 +19,13 @@ use crate::telemetry::{HopRecorder, Stamps};
 use crate::types::{Nanos, Stopwatch};
 use crate::venue::Credentials;
 
-/// The longest between two turns of the private side: what its timers are exact to.
+/// The longest between two turns of the private side while anything is in flight or a hedge is owed:
+/// what its timers are exact to.
 const QUANTUM: Nanos = Nanos::from_millis(10);
+/// And while nothing is: half of what its slow timers wait (losses, balances, refusals).
+const IDLE_QUANTUM: Nanos = Nanos::from_millis(50);
+/// Turns at one point in time at most, where messages take no time at all.
+const ROUNDS_MAX: u32 = 100;
 /// Sessions are opened so long before the first message.
 const READY_WITHIN: Nanos = Nanos::from_secs(15);
 /// What is in flight at the end gets so long: longer than any intent lives.
@@ -105,6 +110,9 @@ pub struct Trade<W> {
     world: World,
     exec: ExecRole<W>,
     helm: Helm,
+    /// When the network or a venue next has something to do. Only our own turns and orders change
+    /// that: a book that a recording shows sends nothing by itself.
+    next_event: Nanos,
     next_turn: Nanos,
     next_forget: Nanos,
 }
@@ -126,7 +134,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Trade<W> {
         let mut dial = || world.dial();
         let (exec, helm) = Crew::exec_role(plan, &credentials, &identity, &mut dial, watch, books, queue)?;
         let next = world.now();
-        Ok(Trade { world, exec, helm, next_turn: next, next_forget: next })
+        Ok(Trade { world, exec, helm, next_event: next, next_turn: next, next_forget: next })
     }
 
     /// Opens the sessions; false when they are not ready in time.
@@ -136,6 +144,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Trade<W> {
             self.world.step(&mut [&mut self.exec as &mut dyn Role]);
             if self.helm.status() == Some(Status::Ready) {
                 self.next_turn = self.world.now();
+                self.next_event = self.world.next_event();
                 return true;
             }
         }
@@ -149,13 +158,20 @@ impl<W: Stopwatch + Clone + Send + 'static> Trade<W> {
 
     /// When there is something to do next, unless a message comes before.
     pub fn next_at(&self) -> Nanos {
-        self.world.next_event().min(self.next_turn)
+        self.next_event.min(self.next_turn)
     }
 
     /// Does what is due at `now`.
     pub fn turn(&mut self, now: Nanos) {
-        self.world.step_to(now, &mut [&mut self.exec as &mut dyn Role]);
-        self.next_turn = now + QUANTUM;
+        for _ in 0..ROUNDS_MAX {
+            self.world.step_to(now, &mut [&mut self.exec as &mut dyn Role]);
+            if !self.world.arrives_now() {
+                break;
+            }
+        }
+        let rests = self.exec.stage().is_drained(now);
+        self.next_turn = now + if rests { IDLE_QUANTUM } else { QUANTUM };
+        self.next_event = self.world.next_event();
         if now >= self.next_forget {
             self.next_forget = now + FORGET_EVERY;
             for venue in 0..self.world.sim().venues() {
@@ -173,7 +189,10 @@ impl<W: Stopwatch + Clone + Send + 'static> Trade<W> {
     pub fn take(&mut self, found: &Opportunity, stamps: Stamps, now: Nanos) -> Result<(u64, usize), Refusal> {
         // What is sent now must leave now.
         self.world.step_to(now, &mut []);
-        self.exec.stage().take(&Signal { opportunity: *found, stamps }, now)
+        let taken = self.exec.stage().take(&Signal { opportunity: *found, stamps }, now);
+        self.next_event = self.world.next_event();
+        self.next_turn = self.next_turn.min(if self.world.arrives_now() { now } else { now + QUANTUM });
+        taken
     }
 
     /// The venues.
@@ -181,8 +200,9 @@ impl<W: Stopwatch + Clone + Send + 'static> Trade<W> {
         self.world.sim_mut()
     }
 
-    /// Opens nothing new, and lets what is in flight come to its end. The time then.
-    pub fn close(&mut self) -> Nanos {
+    /// Opens nothing new from `now` on, and lets what is in flight come to its end. The time then.
+    pub fn close(&mut self, now: Nanos) -> Nanos {
+        self.turn(now);
         self.helm.tell(Control::Drain);
         let until = self.world.now() + DRAINED_WITHIN;
         while self.world.now() < until {

@@ -26,7 +26,7 @@ mod tardis;
 mod ticker;
 
 use std::collections::VecDeque;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek};
 
 pub use container::{MAX_LINE, Text};
 pub use import::{ImportProgress, ImportReport, import};
@@ -41,6 +41,7 @@ pub use stats::{Crossing, CrossingStats, Delay, Gather, Stats, StreamStats};
 use store::StoreReader;
 pub use store::{Compression, StoreError, StoreMeta, StoreOptions, StoreWriter, VenueMeta};
 
+use crate::types::Nanos;
 use crate::wire::PaddedBuf;
 
 /// Most text of a format that must be held whole to be sorted or parsed.
@@ -53,6 +54,8 @@ pub struct Capture<'a> {
     /// The record at hand, and its message with slack: of formats that are text.
     current: Record,
     padded: PaddedBuf,
+    /// Records before it are passed over.
+    from: Option<Nanos>,
 }
 
 enum Body<'a> {
@@ -83,7 +86,7 @@ impl<'a> Capture<'a> {
         let (current, padded) = (Record::default(), PaddedBuf::default());
         if head == store::MAGIC {
             let body = Body::Store(Box::new(StoreReader::new(input)));
-            return Ok(Capture { body, connections: Vec::new(), current, padded });
+            return Ok(Capture { body, connections: Vec::new(), current, padded, from: None });
         }
         let mut text = Text::new(Box::new(Cursor::new(head).chain(input)))?;
         let mut first = Vec::new();
@@ -117,7 +120,27 @@ impl<'a> Capture<'a> {
             let items: Vec<_> = records.into_iter().map(Ok).chain(errors).collect();
             Body::Whole { name: "init-updates", items: items.into_iter(), bytes: text.position() }
         };
-        Ok(Capture { body, connections, current, padded })
+        Ok(Capture { body, connections, current, padded, from: None })
+    }
+
+    /// An open file from a time on: earlier records are passed over, and of the project's container
+    /// chunks of earlier ones are not even read. A book whose snapshot was earlier waits for its next.
+    ///
+    /// # Errors
+    /// As [`Capture::new`].
+    pub fn since<R: Read + Seek + 'a>(mut input: R, from: Nanos) -> Result<Capture<'a>, CaptureError> {
+        let failed = |error: std::io::Error| CaptureError::Read { at: 0, error: error.to_string() };
+        let mut head = Vec::new();
+        input.by_ref().take(store::MAGIC.len() as u64).read_to_end(&mut head).map_err(failed)?;
+        let mut capture = if head == store::MAGIC {
+            let parts = store::Parts::since(input, from).map_err(failed)?;
+            Capture::new(Box::new(Cursor::new(head).chain(parts)))?
+        } else {
+            input.rewind().map_err(failed)?;
+            Capture::new(Box::new(input))?
+        };
+        capture.from = Some(from);
+        Ok(capture)
     }
 
     /// Several captures as one: their records in the order of time, ties in the order given. A record
@@ -125,7 +148,7 @@ impl<'a> Capture<'a> {
     pub fn merged(sources: Vec<Source<'a>>) -> Capture<'a> {
         let body = Body::Merged(Merged::new(sources));
         let (current, padded) = (Record::default(), PaddedBuf::default());
-        Capture { body, connections: Vec::new(), current, padded }
+        Capture { body, connections: Vec::new(), current, padded, from: None }
     }
 
     /// The format's name.
@@ -183,13 +206,23 @@ impl<'a> Capture<'a> {
     /// As [`Capture::next`].
     #[inline]
     pub fn advance(&mut self) -> Result<bool, CaptureError> {
+        loop {
+            let more = self.advance_any()?;
+            if !more || self.from.is_none_or(|from| self.view().ts.is_none_or(|ts| ts >= from)) {
+                return Ok(more);
+            }
+        }
+    }
+
+    #[inline]
+    fn advance_any(&mut self) -> Result<bool, CaptureError> {
         match &mut self.body {
             Body::Store(store) => return store.advance(),
             Body::Merged(merged) => return merged.advance(),
             _ => {}
         }
         let mut record = std::mem::take(&mut self.current);
-        let more = self.next(&mut record);
+        let more = self.next_any(&mut record);
         self.padded.fill(&record.bytes);
         self.current = record;
         more
@@ -222,6 +255,15 @@ impl<'a> Capture<'a> {
     /// [`CaptureError::Read`] where the file is damaged, the next call goes on behind it, or torn, the
     /// next call is the end.
     pub fn next(&mut self, record: &mut Record) -> Result<bool, CaptureError> {
+        loop {
+            let more = self.next_any(record)?;
+            if !more || self.from.is_none_or(|from| record.ts.is_none_or(|ts| ts >= from)) {
+                return Ok(more);
+            }
+        }
+    }
+
+    fn next_any(&mut self, record: &mut Record) -> Result<bool, CaptureError> {
         match &mut self.body {
             Body::Store(store) => {
                 let more = store.advance()?;

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
-use super::replay::{complain, play};
+use super::replay::{Range, complain, play};
 use super::{Exit, Failure, out};
 use crate::capture::export::{Export, ExportError, Rows, Sink, Subject, csv, npz, parquet};
 use crate::capture::{Outcome, Replay, StoreMeta};
@@ -51,9 +51,8 @@ pub struct Args {
     /// What to write
     #[arg(long, value_enum)]
     format: Form,
-    /// Stop after the last record at or before this time, in ns since the epoch
-    #[arg(long, value_name = "N")]
-    until_ns: Option<i64>,
+    #[command(flatten)]
+    range: Range,
     /// Write over files that are there
     #[arg(long)]
     force: bool,
@@ -117,9 +116,9 @@ type Exported = (Outcome, Vec<PathBuf>, Vec<(String, i64)>);
 
 /// Replays everything into a sink.
 fn replay_into<S: Sink>(args: &Args, start: Instant, sink: S) -> Result<(Outcome, S), Failure> {
-    let mut replay = Replay::observed(VENUES, args.until_ns.map(Nanos), Export::new(sink));
+    let mut replay = Replay::observed(VENUES, args.range.until()?, Export::new(sink));
     for path in &args.inputs {
-        play(&mut replay, path, start)?;
+        play(&mut replay, path, args.range, start)?;
         if let Some(error) = replay.observer().failure() {
             return Err(failed(&args.out, &error));
         }
@@ -169,9 +168,9 @@ fn export_tardis(args: &Args, start: Instant) -> Result<Exported, Failure> {
 
 fn export_npz(args: &Args, start: Instant) -> Result<Exported, Failure> {
     // Once to know the books, and how the recorder's clock stood.
-    let mut first = Replay::new(VENUES, args.until_ns.map(Nanos));
+    let mut first = Replay::new(VENUES, args.range.until()?);
     for path in &args.inputs {
-        play(&mut first, path, start)?;
+        play(&mut first, path, args.range, start)?;
     }
     let found = first.found();
     let (mut paths, mut shifts) = (Vec::new(), Vec::new());

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::progress::Bar;
-use super::replay::{complain, open, play};
+use super::replay::{Range, complain, open_range, play};
 use super::{Exit, Failure, out};
 use crate::capture::{
     Compression, ImportReport, Outcome, Replay, Source, StoreMeta, StoreOptions, StoreWriter, import,
@@ -96,14 +96,14 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     }
     let mut replay = Replay::new(VENUES, None);
     for path in &args.inputs {
-        play(&mut replay, path, start)?;
+        play(&mut replay, path, Range::ALL, start)?;
     }
     let outcome = replay.outcome(0);
     let found = replay.found();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let source = if found.source.is_empty() { "import".to_owned() } else { found.source.clone() };
     let meta = StoreMeta { version, source, ..found };
-    let (sources, size) = sources(&args.inputs, replay.claims())?;
+    let (sources, size) = sources(&args.inputs, Range::ALL, replay.claims())?;
     // Under its name it is whole or not there.
     let mut part = args.out.clone().into_os_string();
     part.push(".part");
@@ -139,11 +139,12 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
 /// [`Failure`] names the file.
 pub fn sources(
     paths: &[PathBuf],
+    range: Range,
     claims: &[Vec<Option<&'static str>>],
 ) -> Result<(Vec<Source<'static>>, u64), Failure> {
     let (mut sources, mut size) = (Vec::new(), 0);
     for (path, claims) in paths.iter().zip(claims) {
-        let (capture, bytes) = open(path)?;
+        let (capture, bytes) = open_range(path, range)?;
         size += bytes;
         sources.push(Source { path: path.display().to_string(), capture, claims: claims.clone() });
     }

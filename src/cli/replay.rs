@@ -33,15 +33,44 @@ that ended unsynced. Waiting books and gaps that a snapshot cured are no error."
 #[derive(clap::Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Stop after the last record at or before this time, in ns since the epoch
-    #[arg(long, value_name = "N")]
-    until_ns: Option<i64>,
+    #[command(flatten)]
+    range: Range,
     /// Show this many levels a side [default: 10 with --json, else none]
     #[arg(long, value_name = "N")]
     depth: Option<usize>,
     /// Captures, in the order in which they were recorded
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+}
+
+/// The part of captures that is read.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Range {
+    /// Pass over records before this time, in ns since the epoch: a container's by its index. A book
+    /// whose snapshot was before it is `waiting` until its next
+    #[arg(long, value_name = "N")]
+    from_ns: Option<i64>,
+    /// Stop after the last record at or before this time, in ns since the epoch
+    #[arg(long, value_name = "N")]
+    until_ns: Option<i64>,
+}
+
+impl Range {
+    /// All of it.
+    pub const ALL: Range = Range { from_ns: None, until_ns: None };
+
+    /// Where it ends, if anywhere.
+    ///
+    /// # Errors
+    /// [`Failure`]: before it begins.
+    pub fn until(&self) -> Result<Option<Nanos>, Failure> {
+        if let Range { from_ns: Some(from), until_ns: Some(until) } = self
+            && from > until
+        {
+            return Err(Failure::usage(format!("--from-ns {from} is behind --until-ns {until}")));
+        }
+        Ok(self.until_ns.map(Nanos))
+    }
 }
 
 #[derive(Serialize)]
@@ -54,9 +83,9 @@ struct Report<'a> {
 
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let start = Instant::now();
-    let mut replay = Replay::new(VENUES, args.until_ns.map(Nanos));
+    let mut replay = Replay::new(VENUES, args.range.until()?);
     for path in &args.files {
-        play(&mut replay, path, start)?;
+        play(&mut replay, path, args.range, start)?;
     }
     let wall = start.elapsed();
     let outcome = replay.outcome(args.depth.unwrap_or(if json { 10 } else { 0 }));
@@ -81,8 +110,13 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// [`Failure`] names the file.
-pub fn play<O: Observer>(replay: &mut Replay<O>, path: &Path, start: Instant) -> Result<(), Failure> {
-    let (mut capture, size) = open(path)?;
+pub fn play<O: Observer>(
+    replay: &mut Replay<O>,
+    path: &Path,
+    range: Range,
+    start: Instant,
+) -> Result<(), Failure> {
+    let (mut capture, size) = open_range(path, range)?;
     let name = path.display().to_string();
     let mut bar = Bar::new(start, size, &name);
     let played = replay.file(&name, &mut capture, &mut |at| bar.show(at.bytes, at.messages));
@@ -95,10 +129,22 @@ pub fn play<O: Observer>(replay: &mut Replay<O>, path: &Path, start: Instant) ->
 /// # Errors
 /// [`Failure`] names the file.
 pub fn open(path: &Path) -> Result<(Capture<'static>, u64), Failure> {
+    open_range(path, Range::ALL)
+}
+
+/// As [`open`], from the start of a range on.
+///
+/// # Errors
+/// [`Failure`] names the file.
+pub fn open_range(path: &Path, range: Range) -> Result<(Capture<'static>, u64), Failure> {
     let name = path.display();
     let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
     let size = file.metadata().map_or(0, |metadata| metadata.len());
-    let capture = Capture::new(Box::new(file)).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+    let capture = match range.from_ns {
+        Some(from) => Capture::since(file, Nanos(from)),
+        None => Capture::new(Box::new(file)),
+    };
+    let capture = capture.map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     Ok((capture, size))
 }
 

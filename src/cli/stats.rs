@@ -7,11 +7,10 @@ use serde::Serialize;
 
 use super::import::sources;
 use super::progress::Bar;
-use super::replay::{complain, play};
+use super::replay::{Range, complain, play};
 use super::{Exit, Failure, out};
 use crate::capture::{Capture, Gather, Outcome, Replay, Stats};
 use crate::telemetry::{Table, table::count};
-use crate::types::Nanos;
 use crate::venue::VENUES;
 
 const AFTER_HELP: &str = "\
@@ -36,9 +35,8 @@ pub struct Args {
     /// Captures: of one time, or in the order in which they were recorded
     #[arg(required = true, value_name = "CAPTURE")]
     files: Vec<PathBuf>,
-    /// Stop after the last record at or before this time, in ns since the epoch
-    #[arg(long, value_name = "N")]
-    until_ns: Option<i64>,
+    #[command(flatten)]
+    range: Range,
 }
 
 #[derive(Serialize)]
@@ -51,14 +49,14 @@ struct Report<'a> {
 
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let start = Instant::now();
-    let until = args.until_ns.map(Nanos);
+    let until = args.range.until()?;
     let mut first = Replay::new(VENUES, until);
     for path in &args.files {
-        play(&mut first, path, start)?;
+        play(&mut first, path, args.range, start)?;
     }
     let outcome = first.outcome(0);
     // Once more in the order of time over all files: books of several venues are compared as they stood.
-    let (sources, size) = sources(&args.files, first.claims())?;
+    let (sources, size) = sources(&args.files, args.range, first.claims())?;
     let mut merged = Capture::merged(sources);
     let mut replay = Replay::observed(VENUES, until, Gather::new());
     let mut bar = Bar::new(start, size, "all files");

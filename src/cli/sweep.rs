@@ -18,7 +18,6 @@ use crate::backtest::Timeline;
 use crate::backtest::sweep::{
     CSV_RESULTS, Day, Grid, Part, Ranking, Shard, csv_row, page, plan, read_result, result_text, split_at,
 };
-use crate::capture::Record;
 use crate::config::{Config, DelayConfig};
 use crate::telemetry::Table;
 use crate::types::{Money, Nanos};
@@ -351,9 +350,10 @@ fn read_day(argument: &str, timed: bool) -> Result<Day, Failure> {
     let Some(first) = timeline.next_at().filter(|first| !timed || *first > Nanos::ZERO) else {
         return Err(Failure::usage(format!("{argument}: no message with a time")));
     };
-    let (mut last, mut record) = (first, Record::default());
-    while timed && let Some((_, at)) = timeline.next(&mut record) {
+    let mut last = first;
+    while timed && let Some((file, at)) = timeline.next() {
         last = last.max(at);
+        timeline.pass(file);
     }
     Ok(Day { captures, hashes, span: (first, last) })
 }

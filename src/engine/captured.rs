@@ -4,15 +4,18 @@
 //! A recording may have several connections to a venue, and only its messages tell which of them
 //! carries a book. So every connection has a feed for all books of its venue, and a book takes
 //! changes from one connection at a time: the first that has any, until the book is not live.
+//!
+//! Where the same books are wanted twice, some time apart, the second stage follows the first: it is
+//! handed what each message did to the books, and reads nothing itself.
 
 use super::books::Books;
 use super::feed::{FeedBook, FeedCounters, apply, doubt, loss_of, publish};
 use super::plan::{Plan, PlannedVenue};
-use crate::book::{Book, Glance, Trust};
+use crate::book::{Book, Glance, Loss, Trust};
 use crate::detect::{self, BookSlot, Notifier};
 use crate::telemetry::{Hop, HopRecorder, Stamps};
 use crate::types::{Level, Nanos, Side, Stopwatch, Symbol};
-use crate::venue::{BookChange, ChangeKind, Feed, FeedConfig, FeedError, FeedInput, FeedOut};
+use crate::venue::{BookChange, ChangeKind, Feed, FeedConfig, FeedError, FeedInput, FeedOut, Lost};
 
 /// All books of a run, driven by captured messages.
 pub struct CapturedStage {
@@ -24,7 +27,28 @@ pub struct CapturedStage {
     out: FeedOut,
     /// Slots that the last turn moved, each once.
     moved: Vec<BookSlot>,
+    /// What the last turn did to the books, where another stage follows this one. Nobody looks at the
+    /// books of such a stage, and they are not published.
+    steps: Option<Vec<Step>>,
+    /// How long the last input took to read, in ticks, where it was a message.
+    decode: Option<u64>,
     hops: HopRecorder,
+}
+
+/// What one message did to the books of a stage, for another that follows it.
+#[derive(Default)]
+pub struct Handed {
+    out: FeedOut,
+    steps: Vec<Step>,
+    /// How long it took to read the message, in the stopwatch's ticks; `None` for other inputs.
+    decode: Option<u64>,
+}
+
+enum Step {
+    /// The book took that change of the message, and was lost over it if so.
+    Change { slot: BookSlot, at: usize, lost: Option<Lost> },
+    /// The book was lost to something outside of it.
+    Withdraw(BookSlot),
 }
 
 struct CapturedVenue {
@@ -71,8 +95,62 @@ impl CapturedStage {
             notifier: books.notifier(),
             out: FeedOut::default(),
             moved: Vec::new(),
+            steps: None,
+            decode: None,
             hops: HopRecorder::new(),
         }
+    }
+
+    /// Keeps what each turn does, for a stage that follows: see [`CapturedStage::hand`].
+    pub fn lead(&mut self) {
+        self.steps = Some(Vec::new());
+    }
+
+    /// Hands over what the last turn did to the books, if anything, for another stage of the same plan
+    /// to do at its time. The memory of `into` is used again.
+    pub fn hand(&mut self, into: &mut Handed) -> bool {
+        let Some(steps) = self.steps.as_mut().filter(|steps| !steps.is_empty()) else { return false };
+        into.steps.clear();
+        std::mem::swap(steps, &mut into.steps);
+        std::mem::swap(&mut self.out, &mut into.out);
+        into.decode = self.decode;
+        true
+    }
+
+    /// Does to these books what a message did to those of the stage before it.
+    pub fn follow(&mut self, handed: &Handed, now: Nanos, watch: &impl Stopwatch) -> Stamps {
+        self.moved.clear();
+        let began = watch.ticks();
+        // As if the message had been read here.
+        let mut stamps = Stamps::begin(began.saturating_sub(handed.decode.unwrap_or(0)), 0);
+        stamps.mark(Hop::Decode, began);
+        for step in &handed.steps {
+            let (slot, change) = match *step {
+                Step::Change { slot, at, lost } => (slot, handed.out.changes.get(at).map(|one| (one, lost))),
+                Step::Withdraw(slot) => (slot, None),
+            };
+            let Some(own) = self.books.get_mut(usize::from(slot.0)).map(|own| &mut own.book) else {
+                continue;
+            };
+            let Some((change, lost)) = change else {
+                own.withdraw(Loss::Outside, &self.notifier);
+                continue;
+            };
+            let applied = apply(&mut own.book, own.overlay, change, &handed.out, now);
+            if applied.is_some() {
+                stamps.mark(Hop::Book, watch.ticks());
+                note(&mut self.moved, slot, change.kind);
+            }
+            match (lost, applied) {
+                (Some(why), _) | (None, Some(Err(why))) => own.withdraw(loss_of(why), &self.notifier),
+                (None, Some(Ok(touched))) => publish(own, None, touched, &self.notifier, &mut stamps, watch),
+                (None, None) => {}
+            }
+        }
+        if handed.decode.is_some() && !self.moved.is_empty() {
+            self.hops.record_journey(&stamps, watch);
+        }
+        stamps
     }
 
     /// A further connection to a venue of the plan, which carries those of its books that `wanted`
@@ -103,11 +181,16 @@ impl CapturedStage {
     ) -> Result<Stamps, FeedError> {
         self.out.clear();
         self.moved.clear();
+        if let Some(steps) = &mut self.steps {
+            steps.clear();
+        }
         let Some(own) = self.connections.get_mut(connection) else { return Ok(stamps) };
         let venue = own.venue;
         let message = matches!(input, FeedInput::Text(_) | FeedInput::Binary(_));
         let read = own.feed.on(input, now, &mut self.out);
-        stamps.mark(Hop::Decode, watch.ticks());
+        let decoded = watch.ticks();
+        stamps.mark(Hop::Decode, decoded);
+        self.decode = message.then(|| decoded.saturating_sub(stamps.start()));
         let counters = &mut self.venues[venue].counters;
         counters.frames += u64::from(message);
         counters.ignored += self.out.ignored;
@@ -120,11 +203,11 @@ impl CapturedStage {
             return Err(error);
         }
         let changes = std::mem::take(&mut self.out.changes);
-        for change in &changes {
-            self.change(connection, change, now, &mut stamps, watch);
+        for (at, change) in changes.iter().enumerate() {
+            self.change(connection, (at, change), now, &mut stamps, watch);
         }
         self.out.changes = changes;
-        if message && !self.moved.is_empty() {
+        if message && !self.moved.is_empty() && self.steps.is_none() {
             self.hops.record_journey(&stamps, watch);
         }
         Ok(stamps)
@@ -134,7 +217,7 @@ impl CapturedStage {
     fn change(
         &mut self,
         connection: usize,
-        change: &BookChange,
+        (at, change): (usize, &BookChange),
         now: Nanos,
         stamps: &mut Stamps,
         watch: &impl Stopwatch,
@@ -156,15 +239,15 @@ impl CapturedStage {
                 let Some(applied) = apply(book, *overlay, change, &self.out, now) else { return };
                 stamps.mark(Hop::Book, watch.ticks());
                 counters.updates += 1;
-                if change.kind != ChangeKind::Alive && !self.moved.contains(&slot) {
-                    self.moved.push(slot);
-                }
+                note(&mut self.moved, slot, change.kind);
                 let checked = applied.and_then(|touched| {
                     doubt(&mut *from.feed, book, change, now, stamps, watch).map_or(Ok(touched), Err)
                 });
                 match checked {
                     Ok(touched) => {
-                        publish(&mut own.book, None, touched, &self.notifier, stamps, watch);
+                        if self.steps.is_none() {
+                            publish(&mut own.book, None, touched, &self.notifier, stamps, watch);
+                        }
                         None
                     }
                     Err(why) => {
@@ -175,6 +258,9 @@ impl CapturedStage {
                 }
             }
         };
+        if let Some(steps) = &mut self.steps {
+            steps.push(Step::Change { slot, at, lost });
+        }
         if let Some(why) = lost {
             counters.resyncs += u64::from(own.book.book.trust() == Trust::Live);
             own.book.withdraw(loss_of(why), &self.notifier);
@@ -182,8 +268,11 @@ impl CapturedStage {
     }
 
     fn withdraw_all(&mut self, connection: usize) {
-        for own in self.books.iter_mut().filter(|own| own.from == Some(connection)) {
-            own.book.withdraw(crate::book::Loss::Outside, &self.notifier);
+        for (slot, own) in (0..).zip(&mut self.books).filter(|(_, own)| own.from == Some(connection)) {
+            own.book.withdraw(Loss::Outside, &self.notifier);
+            if let Some(steps) = &mut self.steps {
+                steps.push(Step::Withdraw(BookSlot(slot)));
+            }
         }
     }
 
@@ -227,6 +316,13 @@ impl CapturedStage {
     /// The times of its hops.
     pub fn hops(&self) -> &HopRecorder {
         &self.hops
+    }
+}
+
+/// Notes that a change moved a book.
+fn note(moved: &mut Vec<BookSlot>, slot: BookSlot, kind: ChangeKind) {
+    if kind != ChangeKind::Alive && !moved.contains(&slot) {
+        moved.push(slot);
     }
 }
 

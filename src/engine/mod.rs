@@ -24,7 +24,7 @@ mod tap;
 mod venue_time;
 
 pub use books::Books;
-pub use captured::{CapturedChange, CapturedStage};
+pub use captured::{CapturedChange, CapturedStage, Handed};
 pub use crew::{Crew, CrewError, Helm, Identity, MakeDial};
 pub use detect::{DetectRole, DetectStage};
 pub use exec::ExecStage;

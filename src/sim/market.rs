@@ -189,7 +189,8 @@ impl Market {
 
     /// When [`Market::step`] next has something to do.
     pub fn next_at(&self) -> Nanos {
-        if self.frozen {
+        // Where nothing is quoted, as in front of a captured book, nothing ever falls due.
+        if self.frozen || self.fairs.is_empty() {
             return Nanos::MAX;
         }
         self.listings.iter().map(|listing| listing.next_look).fold(self.next_walk, Ord::min)

@@ -86,6 +86,12 @@ impl World {
         next.unwrap_or(Nanos::MAX).min(self.net.next_at(self.now))
     }
 
+    /// Whether something that was sent now has arrived already, over a path that takes no time: it is
+    /// delivered by another step at this time.
+    pub fn arrives_now(&self) -> bool {
+        self.net.next_at(self.now - Nanos(1)) <= self.now
+    }
+
     /// Moves on to `now`, which must not be past the next event, and lets everything happen that
     /// falls due there; then the roles, until none has work.
     pub fn step_to(&mut self, now: Nanos, roles: &mut [&mut dyn Role]) {

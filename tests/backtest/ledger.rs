@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::common;
-use super::reference::{Terms, Venue, rows};
+use super::reference::{Terms, Venue, basis_rows, rows};
 use super::run::{Ran, backtest};
 use xarb::backtest::example::{Story, captures};
 
@@ -56,6 +56,33 @@ fn every_row_of_generated_captures_is_the_reference_s() {
         }
     }
     assert!(all > 1_000, "{all} rows compare little");
+}
+
+#[test]
+fn every_row_against_a_basis_is_the_reference_s() {
+    let (mut all, mut apart) = (0, 0);
+    for (seed, half_life_ms) in [(1, 250), (2, 1_000), (3, 2_500), (4, 10_000)] {
+        let texts = captures(Story { seed, steps: 1_500, pace_ms: 40, unseeded: false, gap: seed == 2 });
+        let (config, terms) = &references()[2];
+        let basis = format!("--set=detect.basis_half_life_ms={half_life_ms}");
+        let ran = backtest(config, &[texts[0].as_bytes(), texts[1].as_bytes()], &[&basis]);
+        assert_eq!(ran.code, 0, "seed {seed}: {}", ran.stderr);
+        let mut rows = ran.rows.iter().peekable();
+        for (at, want) in
+            basis_rows(terms, half_life_ms * 1_000_000, [&texts[0], &texts[1]]).iter().enumerate()
+        {
+            match rows.next_if(|row| want.iter().flatten().any(|want| want == *row)) {
+                Some(row) => apart += usize::from(want[1].as_ref() != Some(row)),
+                None if want.contains(&None) => apart += usize::from(want[1].is_some()),
+                None => panic!("seed {seed}, evaluation {at}: {want:?}, not {:?}", rows.peek()),
+            }
+        }
+        assert_eq!(rows.next(), None, "seed {seed}: a row more");
+        all += ran.rows.len();
+    }
+    assert!(all > 500, "{all} rows compare little");
+    // The last digit of a mean decides next to nothing.
+    assert!(apart * 100 <= all, "{apart} of {all} rows hang on a mean's last digit");
 }
 
 #[test]

@@ -126,6 +126,43 @@ fn an_order_meets_the_book_as_it_stands_when_it_arrives() {
 }
 
 #[test]
+fn latencies_are_drawn_from_recorded_histograms() {
+    let file = |name: &str, text: &str| {
+        let path = std::env::temp_dir().join(format!("xarb-latency-{}-{name}.csv", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let mut markets = Markets::new();
+    // 5 ms after it was seen, the ask is gone.
+    markets.update(SPOT, 15, "", r#"["60000.00","0"]"#);
+    markets.beat(400);
+    for (name, text, fills) in
+        [("early", "ns,count\n3999000,2\n4000000,7\n", true), ("late", "ns,count\n6000000,3\n", false)]
+    {
+        let path = file(name, text);
+        let entry = format!("--set=latency.venue.binance.spot.entry=\"file:{}\"", path.display());
+        let ran = markets.run(&["--set=latency.feed=0", &entry]);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(counts(&ran, COUNTS)[..2], [1, 1], "{}", ran.report);
+        assert_eq!(ran.report["funnel"]["parts"]["depth_gone"] == "1.6", !fills, "{name}: {}", ran.report);
+    }
+    // Half of the orders come in time: which of them, the seed says.
+    let mut markets = Markets::new();
+    for step in 1..=40 {
+        markets.update(SPOT, 250 * step, "", r#"["60000.00","0.016"]"#);
+        markets.update(SPOT, 250 * step + 5, "", r#"["60000.00","0"]"#);
+    }
+    let path = file("mixed", "# recorded\n4000000,10\n6000000,10\n");
+    let entry = format!("--set=latency.venue.binance.spot.entry=\"file:{}\"", path.display());
+    let old = "--set=venue.binance.usdm.max_age_ms=60000";
+    let ran = markets.run(&["--set=latency.feed=0", &entry, old]);
+    std::fs::remove_file(&path).unwrap();
+    let unwound = ran.report["funnel"]["intents"]["unwound"].as_u64().unwrap();
+    let done = ran.report["funnel"]["intents"]["done"].as_u64().unwrap();
+    assert!(unwound >= 10 && done >= 10 && unwound + done >= 40, "{}", ran.report);
+}
+
+#[test]
 fn refusals_never_keep_an_opportunity_from_the_list() {
     for (change, reason) in [
         ("--set=sim.balances={BTC=\"0\",USDT=\"0\"}", "no_balance"),
@@ -144,6 +181,34 @@ fn a_venue_s_rejects_apply() {
     assert_eq!(counts(&ran, ["intents", "legs", "fills", "rejects"]), [1, 2, 0, 2], "{}", ran.report);
     assert_eq!(ran.report["funnel"]["parts"]["realised"], "0");
     assert_eq!(ran.report["net_exposure"]["BTC"], "0");
+}
+
+#[test]
+fn a_venue_s_rate_limit_keeps_an_order_from_leaving() {
+    // The simulated spot market says that it takes 200 orders of an account in ten seconds; 12 of a hundred
+    // are kept for hedges. The ask is shown anew every 30 ms: more opportunities than that in 9.6 s.
+    let mut markets = Markets::new();
+    markets.update(USDM, 15, r#"["60100.0","50"]"#, "");
+    for step in 1..=320 {
+        markets.update(SPOT, 15 + 30 * step, "", r#"["60000.00","0.016"]"#);
+    }
+    let path = std::env::temp_dir().join(format!("xarb-limits-{}.csv", std::process::id()));
+    let path_text = path.display().to_string();
+    let (quick, old) = ("--set=risk.max_orders_per_s=1000", "--set=venue.binance.usdm.max_age_ms=60000");
+    let ran = markets.run(&["--ledger", &path_text, quick, old]);
+    let rows = ledger(&std::fs::read_to_string(&path).unwrap());
+    std::fs::remove_file(&path).unwrap();
+    let opportunities: Vec<_> = rows.iter().filter(|row| row["event"] == "opportunity").collect();
+    let refused = opportunities.iter().filter(|row| row["outcome"] == "risk").collect::<Vec<_>>();
+    assert!(refused.iter().all(|row| row["detail"] == "RateLimit"), "{refused:?}");
+    let sent = opportunities.iter().filter(|row| row["outcome"] == "sent").count();
+    // The second intent found the ask taken: its other leg's hedge counts too.
+    assert_eq!(ran.report["legs"], 2 * sent + 1, "{}", ran.report);
+    assert_eq!(sent + 1, 200 - 200 * 12 / 100, "{}", ran.report);
+    // The window forgets nothing within the run: from the first refusal on, all are.
+    assert_eq!(refused.len(), opportunities.len() - sent);
+    assert!(opportunities[..sent].iter().all(|row| row["outcome"] == "sent"));
+    assert_eq!(ran.report["rejects"], 0, "the venue never had to say no: {}", ran.report);
 }
 
 #[test]

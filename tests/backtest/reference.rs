@@ -141,6 +141,11 @@ impl Book {
         true
     }
 
+    /// Twice the mid.
+    fn mids(&self) -> Option<i128> {
+        Some(self.bids.last_key_value()?.0 + self.asks.first_key_value()?.0)
+    }
+
     fn usable(&self) -> bool {
         let crossed = match (self.bids.last_key_value(), self.asks.first_key_value()) {
             (Some((bid, _)), Some((ask, _))) => bid >= ask,
@@ -175,6 +180,65 @@ fn line(book: &mut Book, message: &Value) -> bool {
 
 /// The rows after each message of two captures, the texts of which are given in the order of files.
 pub fn rows(terms: &Terms, captures: [&str; 2]) -> Vec<String> {
+    let mut found = Vec::new();
+    evaluations(terms, captures, |at, books| {
+        for way in [(0, 1), (1, 0)] {
+            found.extend(row(terms, terms.min_edge_bps_e4, at, way, books));
+        }
+    });
+    found
+}
+
+/// As [`rows`], with the edge counted from where the books usually stand. The mean is that of the rule
+/// in plain floating point; a mean in integers may differ from it in its last digit. So each evaluation
+/// has three rows or none, by a mean that is one lower, the same, and one higher.
+pub fn basis_rows(terms: &Terms, half_life_ns: i64, captures: [&str; 2]) -> Vec<[Option<String>; 3]> {
+    let mut means = [Mean::default(), Mean::default()];
+    let mut found = Vec::new();
+    evaluations(terms, captures, |at, books| {
+        for (mean, (buy, sell)) in means.iter_mut().zip([(0, 1), (1, 0)]) {
+            if let (Some(buy), Some(sell)) = (books[buy].mids(), books[sell].mids()) {
+                mean.observe(((sell - buy) * 100_000_000).div_euclid(buy) as f64, at, half_life_ns);
+            }
+            let Some(mean) = mean.value(half_life_ns) else { continue };
+            let edges = [-1, 0, 1].map(|off| terms.min_edge_bps_e4 + mean + off);
+            found.push(edges.map(|edge| row(terms, edge, at, (buy, sell), books)));
+        }
+    });
+    found
+}
+
+/// The mean, by time, of a value that holds until it is seen anew; the past's weight halves with every
+/// half-life.
+#[derive(Default)]
+struct Mean {
+    since: Option<i64>,
+    at: i64,
+    last: f64,
+    sum: f64,
+    weight: f64,
+}
+
+impl Mean {
+    fn observe(&mut self, value: f64, at: i64, half_life_ns: i64) {
+        if self.since.is_some() {
+            let kept = (-((at - self.at) as f64) / half_life_ns as f64).exp2();
+            self.sum = self.sum * kept + self.last * (1.0 - kept);
+            self.weight = self.weight * kept + 1.0 - kept;
+        }
+        self.since.get_or_insert(at);
+        (self.at, self.last) = (at, value);
+    }
+
+    /// In units of 1e-4 bp, rounded down; none before it spans a half-life.
+    fn value(&self, half_life_ns: i64) -> Option<i128> {
+        let spans = self.since.is_some_and(|since| self.at - since >= half_life_ns);
+        spans.then(|| (self.sum / self.weight).floor() as i128)
+    }
+}
+
+/// Both books after each message that changed one of them, while both can be used.
+fn evaluations(terms: &Terms, captures: [&str; 2], mut evaluate: impl FnMut(i64, &[Book; 2])) {
     let mut messages: Vec<(i64, usize, &str)> = Vec::new();
     for (file, text) in captures.iter().enumerate() {
         for text in text.lines() {
@@ -184,27 +248,26 @@ pub fn rows(terms: &Terms, captures: [&str; 2]) -> Vec<String> {
     }
     messages.sort_by_key(|(at, file, _)| (*at, *file)); // stable: lines stay in order
     let mut books = terms.venues.each_ref().map(|venue| Book { futures: venue.futures, ..Book::default() });
-    let mut found = Vec::new();
     for (at, file, message) in messages {
         // Most messages are of other channels: they need not be parsed to be passed over.
         if !message.contains("depthUpdate") && !message.contains("lastUpdateId") {
             continue;
         }
         let message = serde_json::from_str(message).unwrap();
-        if !line(&mut books[file], &message) || !books.iter().all(Book::usable) {
-            continue;
-        }
-        for (buy, sell) in [(0, 1), (1, 0)] {
-            let fields = evaluate(terms, buy, sell, &books);
-            let names = (terms.venues[buy].name, terms.venues[sell].name);
-            found.extend(fields.map(|fields| format!("{at},BTC-USDT,{},{},{fields}", names.0, names.1)));
+        if line(&mut books[file], &message) && books.iter().all(Book::usable) {
+            evaluate(at, &books);
         }
     }
-    found
+}
+
+/// A row, when there is an opportunity of that edge.
+fn row(terms: &Terms, edge: i128, at: i64, (buy, sell): (usize, usize), books: &[Book; 2]) -> Option<String> {
+    let fields = evaluate(terms, edge, buy, sell, books)?;
+    Some(format!("{at},BTC-USDT,{},{},{fields}", terms.venues[buy].name, terms.venues[sell].name))
 }
 
 /// The rest of a row, when there is an opportunity.
-fn evaluate(terms: &Terms, buy: usize, sell: usize, books: &[Book; 2]) -> Option<String> {
+fn evaluate(terms: &Terms, edge: i128, buy: usize, sell: usize, books: &[Book; 2]) -> Option<String> {
     let offer = |face: Option<i128>| {
         move |(price, qty): (&i128, &i128)| {
             let base = face.map_or(*qty, |face| qty * face * E8 / price);
@@ -225,7 +288,7 @@ fn evaluate(terms: &Terms, buy: usize, sell: usize, books: &[Book; 2]) -> Option
         let gets = bid * (E8 - sell.fee);
         let pays = ask * (E8 + buy.fee);
         // (gets - pays) / pays >= edge, in units of 1e-8 on both sides.
-        if (gets - pays) * E8 < terms.min_edge_bps_e4 * pays {
+        if (gets - pays) * E8 < edge * pays {
             break;
         }
         let mut qty = ask_qty.min(bid_qty);

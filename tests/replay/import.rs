@@ -219,3 +219,36 @@ fn recorded_files_replay_from_the_container_as_from_themselves() {
         assert!(!meta.venues.is_empty(), "{name}");
     }
 }
+
+#[test]
+fn a_part_of_a_container_has_the_books_of_that_part() {
+    let mut text = joined();
+    for step in 0..600u64 {
+        let at = 100 + step as i64;
+        text +=
+            &update(at, 16 + step, 16 + step, &format!(r#"["9{}.{step}","{}"]"#, step % 10, step % 7), "");
+    }
+    text += &super::snapshot(700, 615);
+    text += &update(701, 616, 617, r#"["98","1"]"#, "");
+    let (container, ..) = import(&[&gzip(&text)], Compression::None);
+    // From before both snapshots, from between them, from the second one, from behind it, from the end.
+    for (from, state) in [(0, "live"), (50, "live"), (699, "live"), (701, "waiting"), (702, "")] {
+        let ns = (super::T0 + from).to_string();
+        let stamp = |line: &&str| line.split_once(' ').unwrap().0.parse::<i64>().unwrap() >= super::T0 + from;
+        let part: String = text.lines().filter(stamp).map(|line| format!("{line}\n")).collect();
+        let books = |bytes: &[u8], args: &[&str]| {
+            let (code, got, stderr) = super::replay(&[bytes.to_vec()], args);
+            assert_eq!((code, stderr.as_str()), (0, ""), "from {from}");
+            let mut books = got["books"].as_array().unwrap().clone();
+            // A container tells instruments, which a file of messages alone does not.
+            books.iter_mut().for_each(|book| book["instrument"] = serde_json::Value::Null);
+            (books, got["files"][0]["messages"].clone())
+        };
+        let (got, messages) = books(&container, &["--from-ns", &ns]);
+        assert_eq!(got.first().map_or("", |book| book["state"].as_str().unwrap()), state, "from {from}");
+        assert_eq!((got.clone(), messages.clone()), books(&gzip(&text), &["--from-ns", &ns]), "from {from}");
+        if !part.is_empty() {
+            assert_eq!((got, messages), books(part.as_bytes(), &[]), "from {from}");
+        }
+    }
+}

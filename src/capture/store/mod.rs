@@ -45,12 +45,14 @@
 
 mod meta;
 mod reader;
+mod since;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use meta::{StoreMeta, VenueMeta};
 pub(super) use reader::{MAGIC, StoreReader};
+pub(super) use since::Parts;
 pub use writer::{Compression, StoreError, StoreOptions, StoreWriter};
 
 use super::record::RecordKind;

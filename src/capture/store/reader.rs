@@ -149,7 +149,9 @@ impl<'a> StoreReader<'a> {
         let data = self.chunk.get(current.data.start..).unwrap_or_default();
         // The chunk has its slack behind it, so it is always there.
         let message = Padded::new(data, current.data.len()).unwrap_or_default();
-        let url = self.chunk.get(current.url.clone()).unwrap_or_default();
+        // Of messages there is none, and they are what nearly all records are.
+        let url = if current.url.is_empty() { None } else { self.chunk.get(current.url.clone()) };
+        let url = url.map_or(Ok(""), std::str::from_utf8).unwrap_or_default();
         View {
             ts: (current.ts != 0).then_some(Nanos(current.ts)),
             conn: current.conn,
@@ -157,7 +159,7 @@ impl<'a> StoreReader<'a> {
             venue,
             kind: current.kind,
             status: current.status,
-            url: std::str::from_utf8(url).unwrap_or_default(),
+            url,
             message,
             line: self.messages,
         }

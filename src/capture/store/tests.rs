@@ -1,4 +1,4 @@
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use super::super::{Capture, CaptureError, Record, RecordKind};
 use super::*;
@@ -105,6 +105,87 @@ fn another_reader_agrees() {
     assert!(topics.contains(&"v.one/b/http".to_owned()), "{topics:?}");
     let times = ::mcap::MessageStream::new(&bytes).unwrap().map(|message| message.unwrap().log_time);
     assert!(times.eq(1..400));
+}
+
+/// A file in memory that counts what is read of it.
+struct Counted<'a>(Cursor<&'a [u8]>, &'a std::cell::Cell<usize>);
+
+impl Read for Counted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read(into)?;
+        self.1.set(self.1.get() + read);
+        Ok(read)
+    }
+}
+
+impl Seek for Counted<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+/// What is read from a time on, what was wrong, and how many bytes of the file that took.
+fn since(bytes: &[u8], from: i64) -> (Vec<Record>, Vec<CaptureError>, StoreMeta, usize) {
+    let count = std::cell::Cell::new(0);
+    let mut capture = Capture::since(Counted(Cursor::new(bytes), &count), Nanos(from)).unwrap();
+    let (mut records, mut errors) = (Vec::new(), Vec::new());
+    loop {
+        match capture.advance() {
+            Ok(true) => records.push(capture.view().to_record()),
+            Ok(false) => break,
+            Err(error) => errors.push(error),
+        }
+    }
+    let meta = capture.meta().unwrap().clone();
+    drop(capture);
+    (records, errors, meta, count.get())
+}
+
+#[test]
+fn a_part_is_read_by_the_index() {
+    for compression in [Compression::Lz4, Compression::Zstd, Compression::None] {
+        let bytes = write(compression);
+        let want = |from: i64| {
+            let records = records().into_iter().map(|(_, record)| record);
+            records.filter(|record| record.ts.unwrap().0 >= from).collect::<Vec<_>>()
+        };
+        // Numbers of messages are those of what was read.
+        let plain = |mut records: Vec<Record>| {
+            records.iter_mut().for_each(|record| record.line = 0);
+            records
+        };
+        let whole = since(&bytes, 0).3;
+        for from in [0, 1, 2, 9, 10, 60, 200, 390, 399, 400, i64::MAX] {
+            let (got, errors, told, count) = since(&bytes, from);
+            assert_eq!(errors, [], "{compression:?} from {from}");
+            assert_eq!(plain(got), plain(want(from)), "{compression:?} from {from}");
+            assert_eq!(told, meta(), "{compression:?} from {from}");
+            assert!(from < 390 || count < whole - bytes.len() / 3, "{from}: {count} of {whole} bytes");
+        }
+        // A torn file has no index: read from its start, it has the same records.
+        let torn = &bytes[..bytes.len() - 1];
+        let (got, errors, ..) = since(torn, 200);
+        assert_eq!((plain(got), errors.len()), (plain(want(200)), 1), "{compression:?}");
+    }
+}
+
+#[test]
+fn an_index_that_is_damaged_is_not_followed() {
+    let bytes = write(Compression::None);
+    let want: Vec<_> = read(&bytes).0.into_iter().filter(|record| record.ts >= Some(Nanos(200))).collect();
+    let chunks = ::mcap::Summary::read(&bytes).unwrap().unwrap().chunk_indexes;
+    let end = chunks.iter().map(|chunk| chunk.message_index_offsets.values().max()).max().flatten().unwrap();
+    let end = usize::try_from(*end).unwrap() + 2_000;
+    assert!(end < bytes.len());
+    let mut random = oorandom::Rand32::new(3);
+    for _ in 0..500 {
+        let mut bytes = bytes.clone();
+        let at = end + random.rand_range(0..(bytes.len() - end) as u32) as usize;
+        bytes[at] ^= 1 << random.rand_range(0..8);
+        let (got, ..) = since(&bytes, 200);
+        let texts = |records: &[Record]| records.iter().map(|one| one.bytes.clone()).collect::<Vec<_>>();
+        assert_eq!(texts(&got), texts(&want), "byte {at}");
+    }
 }
 
 /// Cut at every byte of its last chunk and behind it: what came before that chunk is read, what is

@@ -52,6 +52,8 @@ pub struct Net {
     served: BTreeMap<u64, (usize, Served)>,
     requests: u64,
     out: Vec<ServerOut>,
+    /// Connections that may have something for their servers now.
+    ready: Vec<u64>,
 }
 
 /// What both ends share.
@@ -93,7 +95,13 @@ impl Net {
             next: 0,
             rng: Rand64::new((u128::from(seed) << 64) | 0x006e_6574),
         };
-        Net { wires: Arc::new(Mutex::new(wires)), served: BTreeMap::new(), requests: 0, out: Vec::new() }
+        Net {
+            wires: Arc::new(Mutex::new(wires)),
+            served: BTreeMap::new(),
+            requests: 0,
+            out: Vec::new(),
+            ready: Vec::new(),
+        }
     }
 
     /// A way into the network for the engine. TLS is left out: what an `https` link carries here
@@ -122,10 +130,11 @@ impl Net {
     /// them, each venue is ticked, and what they send is put on its way.
     pub fn advance(&mut self, now: Nanos, venues: &mut dyn Backend) {
         self.arrive(now);
-        let ids: Vec<u64> = self.served.keys().copied().collect();
-        for id in ids {
-            self.read(id, now, venues);
+        let ready = std::mem::take(&mut self.ready);
+        for id in &ready {
+            self.read(*id, now, venues);
         }
+        self.ready = ready;
         for venue in 0..venues.venues() {
             venues.tick(venue, now, &mut self.out);
             self.route(venue, now, venues);
@@ -196,9 +205,10 @@ impl Net {
         }
     }
 
-    /// Moves the clock and gives new connections their server's end.
+    /// Moves the clock, gives new connections their server's end, and notes which have anything to read.
     fn arrive(&mut self, now: Nanos) {
         let wires = &mut *lock(&self.wires);
+        self.ready.clear();
         wires.now = wires.now.max(now);
         for (id, conn) in &mut wires.conns {
             if conn.cut_at <= now {
@@ -208,6 +218,10 @@ impl Net {
             if conn.open_at <= now {
                 let venue = wires.hosts[conn.host].venue;
                 self.served.entry(*id).or_insert_with(|| (venue, Served::new(ConnId(*id))));
+            }
+            // Chopped bytes draw where they are chopped at each look, whether any are there or not.
+            if wires.hosts[conn.host].path.chop || conn.up.has_arrived(now) {
+                self.ready.push(*id);
             }
         }
     }

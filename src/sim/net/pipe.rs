@@ -51,6 +51,11 @@ impl Pipe {
         (count > 0).then_some((count, at))
     }
 
+    /// True when there is something to take.
+    pub fn has_arrived(&self, now: Nanos) -> bool {
+        self.chunks.front().is_some_and(|(due, _)| *due <= now)
+    }
+
     /// True when all was taken and the end has arrived.
     pub fn is_over(&self, now: Nanos) -> bool {
         self.chunks.is_empty() && self.end.is_some_and(|end| end <= now)

@@ -235,6 +235,14 @@ impl BinanceGateway {
     }
 
     fn text(&mut self, lane: Lane, text: &[u8], now: Nanos, out: &mut GatewayOut) {
+        // A stream's messages are the events themselves, and say so first.
+        let streams = lane == Lane::Private && self.desk.listen_key.is_some();
+        if streams
+            && text.starts_with(br#"{"e":""#)
+            && let Ok(event) = std::str::from_utf8(text)
+        {
+            return self.event(lane, event, now, out);
+        }
         let Ok(envelope) = serde_json::from_slice::<Envelope>(text) else {
             out.reports.push(Report::Malformed("cannot read a message of the private side".to_owned()));
             return;
@@ -242,25 +250,9 @@ impl BinanceGateway {
         if let Some(limits) = envelope.rate_limits {
             self.used(limits, now, &mut out.reports);
         }
-        // A stream's messages are the events themselves.
-        let bare = (lane == Lane::Private && self.desk.listen_key.is_some()).then_some(text);
-        let bare = bare.and_then(|text| std::str::from_utf8(text).ok());
+        let bare = streams.then_some(text).and_then(|text| std::str::from_utf8(text).ok());
         if let Some(event) = envelope.event.map(RawValue::get).or(bare) {
-            match self.reader.event(event, &mut out.reports) {
-                Notice::None => {}
-                Notice::StreamEnded => {
-                    self.streaming = false;
-                    self.settle_ready("the account's events were ended", out);
-                    if self.desk.listen_key.is_some() {
-                        return self.listening.expired();
-                    }
-                    let session = self.logs_on(lane);
-                    let text = call::subscribe(SUBSCRIBE, session, self.key(), &self.signer, now);
-                    out.wants.push(GatewayWant::Send(lane, text));
-                }
-                Notice::Shutdown => self.ask_successor(lane, "the server announced its shutdown", out),
-            }
-            return;
+            return self.event(lane, event, now, out);
         }
         let id = envelope.id.and_then(|id| serde_json::from_str::<String>(id.get()).ok());
         let error = envelope.error.and_then(|error| serde_json::from_str::<ApiError>(error.get()).ok());
@@ -289,6 +281,23 @@ impl BinanceGateway {
             }
             // Errors without an id concern the session, such as a key that was revoked.
             None => self.session_failed(lane, "the venue ended the session", out),
+        }
+    }
+
+    fn event(&mut self, lane: Lane, event: &str, now: Nanos, out: &mut GatewayOut) {
+        match self.reader.event(event, &mut out.reports) {
+            Notice::None => {}
+            Notice::StreamEnded => {
+                self.streaming = false;
+                self.settle_ready("the account's events were ended", out);
+                if self.desk.listen_key.is_some() {
+                    return self.listening.expired();
+                }
+                let session = self.logs_on(lane);
+                let text = call::subscribe(SUBSCRIBE, session, self.key(), &self.signer, now);
+                out.wants.push(GatewayWant::Send(lane, text));
+            }
+            Notice::Shutdown => self.ask_successor(lane, "the server announced its shutdown", out),
         }
     }
 

@@ -57,6 +57,13 @@ const MAX_KNOWN: usize = 8_192;
 /// Why a text could not be read; the text itself is not in it.
 pub(super) type Unreadable = &'static str;
 
+/// An event's kind where it is the first field, as the venue writes it: no need to read all of the
+/// event to find it.
+fn first_kind(text: &str) -> Option<&str> {
+    let (kind, _) = text.strip_prefix(r#"{"e":""#)?.split_once('"')?;
+    (!kind.contains('\\')).then_some(kind)
+}
+
 impl Reader {
     /// A reader for those symbols.
     pub fn new(market: Market, symbols: impl Iterator<Item = (Symbol, Scale)>) -> Reader {
@@ -81,7 +88,10 @@ impl Reader {
 
     /// An event of the account or the connection.
     pub fn event(&mut self, text: &str, out: &mut Vec<Report>) -> Notice {
-        let kind = serde_json::from_str::<Kind>(text).map(|kind| kind.e);
+        let kind = match first_kind(text) {
+            Some(kind) => Ok(kind.into()),
+            None => serde_json::from_str::<Kind>(text).map(|kind| kind.e),
+        };
         let read = match kind.as_deref() {
             Ok("executionReport") => serde_json::from_str::<ExecutionReport>(text)
                 .map_err(|_| "executionReport")

@@ -43,8 +43,34 @@ fn event<'a, K: Kernel>(
     if let Some(at) = template.literal(at, b"{\"e\":\"depthUpdate\",\"E\":") {
         return depth(template, at, levels);
     }
+    if let Some(at) = template.literal(at, b"{\"e\":\"trade\",\"E\":") {
+        return trade(template, at);
+    }
     let (id, at) = template.integer(template.literal(at, b"{\"e\":\"bookTicker\",\"u\":")?)?;
     ticker(template, template.literal(at, b",\"s\":\"")?, id)
+}
+
+/// A trade, from the event time on. Nothing of it is used, but recordings are full of them.
+#[inline(always)]
+fn trade<K: Kernel>(template: Template<'_, K>, at: usize) -> Option<(Message<'_>, usize)> {
+    let flag = |at| template.literal(at, b"true").or_else(|| template.literal(at, b"false"));
+    let (_, mut at) = template.time(at)?;
+    if let Some(behind) = template.literal(at, b",\"T\":") {
+        (_, at) = template.time(behind)?;
+    }
+    let (_, at) = template.name(template.literal(at, b",\"s\":\"")?, b"\",\"t\":")?;
+    let (_, at) = template.integer(at)?;
+    let (_, at) = template.level(template.literal(at, b",\"p\":\"")?, b"\",\"q\":\"", b"\",\"")?;
+    let at = match template.literal(at, b"X\":\"") {
+        // Futures tell what kind of trade it is.
+        Some(at) => template.name(at, b"\",\"m\":")?.1,
+        None => template.literal(template.time(template.literal(at, b"T\":")?)?.1, b",\"m\":")?,
+    };
+    let mut at = flag(at)?;
+    if let Some(behind) = template.literal(at, b",\"M\":") {
+        at = flag(behind)?;
+    }
+    Some((Message::Other, template.literal(at, b"}")?))
 }
 
 /// A symbol and, where futures have it, the pair's after it; then `next`.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::words::{self, amount, decimal, side, status, tif};
+use super::words::{self, Fields, amount, decimal, side, status, tif};
 use crate::types::{Asset, FeeRate, InstrumentSpec, Kind, Money, Qty, Scale, Side, SpecError};
 use crate::venue::{Balance, BookSnapshot, FillView, OrderChange, OrderView, PositionView, Refusal};
 
@@ -101,7 +101,7 @@ pub fn trade(spec: &InstrumentSpec, view: &FillView) -> Value {
 }
 
 /// `ORDER_TRADE_UPDATE`.
-pub fn order_update(spec: &InstrumentSpec, view: &OrderView, change: &OrderChange, now_ms: i64) -> Value {
+pub fn order_update(spec: &InstrumentSpec, view: &OrderView, change: &OrderChange, now_ms: i64) -> String {
     let execution = match change {
         OrderChange::New => "NEW",
         OrderChange::Trade(_) => "TRADE",
@@ -110,57 +110,65 @@ pub fn order_update(spec: &InstrumentSpec, view: &OrderView, change: &OrderChang
         OrderChange::Ended => "EXPIRED",
     };
     let number = |value: i64| decimal(value, spec.scale);
-    let mut order = json!({
-        "s": spec.symbol.as_str(), "c": view.order.client, "S": side(view.order.side),
-        "o": kind(view.order.kind), "f": lifetime(view),
-        "q": number(view.order.qty.0), "p": number(view.order.price.0),
-        "ap": average(spec, view.filled, view.filled_value), "sp": "0",
-        "x": execution, "X": status(view), "i": view.id,
-        "l": number(0), "z": number(view.filled.0), "L": number(0),
-        "T": view.updated.millis(), "t": 0, "b": "0", "a": "0", "m": false,
-        "R": view.order.reduce_only, "wt": "CONTRACT_PRICE", "ot": kind(view.order.kind), "ps": "BOTH",
-        "cp": false, "rp": "0", "pP": false, "si": 0, "ss": 0, "V": "EXPIRE_TAKER", "pm": "NONE", "gtd": 0,
-    });
-    if let OrderChange::Trade(fill) = change {
-        order["l"] = number(fill.qty.0).into();
-        order["L"] = number(fill.price.0).into();
-        order["n"] = amount(fill.fee).into();
-        order["N"] = fill.fee_asset.as_str().into();
-        order["t"] = fill.trade.into();
-        order["T"] = fill.at.millis().into();
-        order["m"] = fill.maker.into();
+    let fill = if let OrderChange::Trade(fill) = change { Some(fill) } else { None };
+    let (last, price) = fill.map_or((0, 0), |fill| (fill.qty.0, fill.price.0));
+    let at = fill.map_or(view.updated, |fill| fill.at).millis();
+    let mut order = Fields::inner();
+    order.text("s", spec.symbol.as_str()).text("c", &view.order.client);
+    order.text("S", side(view.order.side)).text("o", kind(view.order.kind)).text("f", lifetime(view));
+    order.text("q", &number(view.order.qty.0)).text("p", &number(view.order.price.0));
+    order.text("ap", &average(spec, view.filled, view.filled_value)).text("sp", "0");
+    order.text("x", execution).text("X", status(view)).plain("i", view.id);
+    order.text("l", &number(last)).text("z", &number(view.filled.0)).text("L", &number(price));
+    if let Some(fill) = fill {
+        order.text("N", fill.fee_asset.as_str()).text("n", &amount(fill.fee));
     }
-    json!({"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": order["T"], "o": order})
+    order.plain("T", at).plain("t", fill.map_or(0, |fill| fill.trade)).text("b", "0").text("a", "0");
+    order.plain("m", fill.is_some_and(|fill| fill.maker)).plain("R", view.order.reduce_only);
+    order.text("wt", "CONTRACT_PRICE").text("ot", kind(view.order.kind)).text("ps", "BOTH");
+    order.plain("cp", false).text("rp", "0").plain("pP", false).plain("si", 0).plain("ss", 0);
+    order.text("V", "EXPIRE_TAKER").text("pm", "NONE").plain("gtd", 0);
+    let mut event = Fields::event("ORDER_TRADE_UPDATE", now_ms);
+    event.plain("T", at).json("o", &order.end());
+    event.end()
 }
 
 /// `TRADE_LITE`: a fill without its fee, ahead of the whole news.
-pub fn trade_lite(spec: &InstrumentSpec, view: &OrderView, fill: &FillView, now_ms: i64) -> Value {
+pub fn trade_lite(spec: &InstrumentSpec, view: &OrderView, fill: &FillView, now_ms: i64) -> String {
     let number = |value: i64| decimal(value, spec.scale);
-    json!({
-        "e": "TRADE_LITE", "E": now_ms, "T": fill.at.millis(), "s": spec.symbol.as_str(),
-        "q": number(view.order.qty.0), "p": number(view.order.price.0), "m": fill.maker,
-        "c": view.order.client, "S": side(fill.side), "L": number(fill.price.0), "l": number(fill.qty.0),
-        "t": fill.trade, "i": view.id,
-    })
+    let mut event = Fields::event("TRADE_LITE", now_ms);
+    event.plain("T", fill.at.millis()).text("s", spec.symbol.as_str());
+    event.text("q", &number(view.order.qty.0)).text("p", &number(view.order.price.0)).plain("m", fill.maker);
+    event.text("c", &view.order.client).text("S", side(fill.side));
+    event.text("L", &number(fill.price.0)).text("l", &number(fill.qty.0));
+    event.plain("t", fill.trade).plain("i", view.id);
+    event.end()
 }
 
 /// `ACCOUNT_UPDATE` of a wallet.
-pub fn wallet_update(asset: Asset, wallet: Money, now_ms: i64) -> Value {
+pub fn wallet_update(asset: Asset, wallet: Money, now_ms: i64) -> String {
     let wallet = amount(wallet);
-    json!({"e": "ACCOUNT_UPDATE", "E": now_ms, "T": now_ms, "a": {
-        "m": "ORDER", "B": [{"a": asset.as_str(), "wb": wallet, "cw": wallet, "bc": "0"}], "P": [],
-    }})
+    let mut own = Fields::inner();
+    own.text("a", asset.as_str()).text("wb", &wallet).text("cw", &wallet).text("bc", "0");
+    account_update(&[&own.end()], &[], now_ms)
 }
 
 /// `ACCOUNT_UPDATE` of a position.
-pub fn position_update(spec: &InstrumentSpec, view: &PositionView, now_ms: i64) -> Value {
+pub fn position_update(spec: &InstrumentSpec, view: &PositionView, now_ms: i64) -> String {
     let entry = amount(entry(spec, view));
-    json!({"e": "ACCOUNT_UPDATE", "E": now_ms, "T": now_ms, "a": {
-        "m": "ORDER", "B": [], "P": [{
-            "s": spec.symbol.as_str(), "pa": decimal(view.position.qty.0, spec.scale), "ep": entry,
-            "bep": entry, "cr": "0", "up": "0", "mt": "cross", "iw": "0", "ps": "BOTH",
-        }],
-    }})
+    let mut own = Fields::inner();
+    own.text("s", spec.symbol.as_str()).text("pa", &decimal(view.position.qty.0, spec.scale));
+    own.text("ep", &entry).text("bep", &entry).text("cr", "0").text("up", "0").text("mt", "cross");
+    own.text("iw", "0").text("ps", "BOTH");
+    account_update(&[], &[&own.end()], now_ms)
+}
+
+fn account_update(wallets: &[&str], positions: &[&str], now_ms: i64) -> String {
+    let mut account = Fields::inner();
+    account.text("m", "ORDER").list("B", wallets).list("P", positions);
+    let mut event = Fields::event("ACCOUNT_UPDATE", now_ms);
+    event.plain("T", now_ms).json("a", &account.end());
+    event.end()
 }
 
 fn entry(spec: &InstrumentSpec, view: &PositionView) -> Money {

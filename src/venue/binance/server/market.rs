@@ -205,7 +205,8 @@ impl Gathering {
         Gathering { market, intervals, waiting: BTreeMap::new(), tops: BTreeMap::new() }
     }
 
-    /// A change of a book: told at once to those who want that, gathered for the others.
+    /// A change of a book: told at once to those who want that, gathered for the others. What nobody
+    /// listens to is not gathered: whoever subscribes later starts from a snapshot taken after it.
     #[expect(clippy::too_many_arguments, reason = "the fields of one change")]
     pub fn change(
         &mut self,
@@ -220,6 +221,10 @@ impl Gathering {
     ) {
         for interval in self.intervals {
             let gathered = self.waiting.entry((at, *interval)).or_default();
+            let key = (at, Stream::Depth(*interval));
+            if !listeners.values().any(|listener| listener.streams.contains_key(&key)) {
+                continue;
+            }
             gathered.first.get_or_insert(seq);
             gathered.last = seq;
             for (side, levels) in gathered.levels.iter_mut().zip(sides) {

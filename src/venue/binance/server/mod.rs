@@ -288,22 +288,29 @@ impl BinanceServer {
                 {
                     self.limits.give_back(view.account);
                 }
-                if let Some(spec) = exchange.instruments().get(view.order.instrument) {
+                if let Some(spec) = exchange.instruments().get(view.order.instrument)
+                    && self.listens(view.account)
+                {
                     let event = words::execution(spec, view, change, self.executions, now.millis());
                     self.tell(view.account, &event, out);
                 }
             }
-            Event::Balance { account, balance, .. } => {
+            Event::Balance { account, balance, .. } if self.listens(*account) => {
                 self.tell(*account, &words::position(balance, now.millis()), out);
             }
-            Event::Position { .. } => {}
+            Event::Balance { .. } | Event::Position { .. } => {}
         }
     }
 
-    fn tell(&self, account: AccountId, event: &Value, out: &mut Vec<ServerOut>) {
+    /// Whether any session gets an account's events.
+    fn listens(&self, account: AccountId) -> bool {
+        self.sessions.values().any(|session| session.subscriptions_of(account).next().is_some())
+    }
+
+    fn tell(&self, account: AccountId, event: &str, out: &mut Vec<ServerOut>) {
         for (conn, session) in &self.sessions {
             for id in session.subscriptions_of(account) {
-                let text = json!({"subscriptionId": id, "event": event}).to_string();
+                let text = format!(r#"{{"subscriptionId":{id},"event":{event}}}"#);
                 out.push(ServerOut::Text(*conn, text));
             }
         }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::auth::{self, Needs, Params};
+use super::words::Fields;
 use super::{BinanceServer, Failure, api};
 use crate::types::Nanos;
 use crate::venue::binance::call::{payload, plain};
@@ -71,24 +72,27 @@ impl Session {
             && params.get("apiKey").is_none()
             && self.logon.take().is_some();
         let id = if revoked { Value::Null } else { id };
-        let mut reply = match answer {
-            Ok(result) => json!({"id": id, "status": 200, "result": result}),
-            Err(failure) => json!({"id": id, "status": failure.status, "error": failure.body()}),
+        let mut reply = Fields::inner();
+        reply.tree("id", &id);
+        match answer {
+            Ok(result) => reply.plain("status", 200).tree("result", &result),
+            Err(failure) => reply.plain("status", failure.status).tree("error", &failure.body()),
         };
         if self.limits && params.get("returnRateLimits") != Some("false") {
-            let weight = json!({
-                "rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
-                "limit": server.desk.weight_per_minute, "count": server.limits.used(&self.peer, now),
-            });
-            let orders = json!({
-                "rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10,
-                "limit": server.desk.orders_per_window, "count": server.limits.placed(account),
-            });
+            let rule = |name: &str, interval: &str, number: u32, limit: u32, count: u32| {
+                let mut rule = Fields::inner();
+                rule.text("rateLimitType", name).text("interval", interval).plain("intervalNum", number);
+                rule.plain("limit", limit).plain("count", count).end()
+            };
+            let weight = server.limits.used(&self.peer, now);
+            let weight = rule("REQUEST_WEIGHT", "MINUTE", 1, server.desk.weight_per_minute, weight);
+            let placed = server.limits.placed(account);
+            let orders = rule("ORDERS", "SECOND", 10, server.desk.orders_per_window, placed);
             // Requests of nobody tell nothing of orders.
-            let told = std::iter::once(weight).chain(account.map(|_| orders));
-            reply["rateLimits"] = told.collect();
+            let told = [&*weight, &orders];
+            reply.list("rateLimits", if account.is_some() { &told } else { &told[..1] });
         }
-        reply.to_string()
+        reply.end()
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one request")]

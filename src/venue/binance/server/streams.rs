@@ -110,7 +110,7 @@ impl Streams {
     ) {
         let time = now.millis();
         match event {
-            Event::Order { view, change } => {
+            Event::Order { view, change } if self.listens(view.account) => {
                 let Some(spec) = instruments.get(view.order.instrument) else { return };
                 if let OrderChange::Trade(fill) = change {
                     self.tell(view.account, &words::trade_lite(spec, view, fill, time), out);
@@ -123,18 +123,25 @@ impl Streams {
                     self.tell(*account, &words::wallet_update(*asset, wallet, time), out);
                 }
             }
-            Event::Position { account, view, .. } => {
+            Event::Position { account, view, .. } if self.listens(*account) => {
                 let Some(spec) = instruments.get(view.instrument) else { return };
                 self.tell(*account, &words::position_update(spec, view, time), out);
             }
-            Event::Book { .. } => {}
+            Event::Order { .. } | Event::Position { .. } | Event::Book { .. } => {}
         }
     }
 
-    fn tell(&self, account: AccountId, event: &Value, out: &mut Vec<ServerOut>) {
-        let own = |key: &String| self.keys.get(key).is_some_and(|own| own.account == account);
-        for (conn, _) in self.conns.iter().filter(|(_, key)| own(key)) {
-            out.push(ServerOut::Text(*conn, event.to_string()));
-        }
+    /// The connections under an account's keys.
+    fn listeners(&self, account: AccountId) -> impl Iterator<Item = ConnId> {
+        let own = move |key: &String| self.keys.get(key).is_some_and(|own| own.account == account);
+        self.conns.iter().filter(move |(_, key)| own(key)).map(|(conn, _)| *conn)
+    }
+
+    fn listens(&self, account: AccountId) -> bool {
+        self.listeners(account).next().is_some()
+    }
+
+    fn tell(&self, account: AccountId, event: &str, out: &mut Vec<ServerOut>) {
+        out.extend(self.listeners(account).map(|conn| ServerOut::Text(conn, event.to_owned())));
     }
 }

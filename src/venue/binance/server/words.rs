@@ -1,4 +1,9 @@
 //! The exchange's views in the venue's words.
+//!
+//! Answers are trees; events, of which every order has several, are written as they stand, with the
+//! fields in the venue's own order.
+
+use std::fmt::{Display, Write};
 
 use serde_json::{Value, json};
 
@@ -9,18 +14,114 @@ use crate::venue::{Balance, BookSnapshot, EndReason, FillView, OrderChange, Orde
 
 use super::Failure;
 
+/// An object in JSON, written field by field.
+pub struct Fields(String);
+
+impl Fields {
+    /// An event's first fields: its kind and the time at which it is told.
+    pub fn event(kind: &str, now_ms: i64) -> Fields {
+        // Enough for the longest event.
+        let mut text = String::with_capacity(768);
+        text.push('{');
+        let mut fields = Fields(text);
+        fields.text("e", kind).plain("E", now_ms);
+        fields
+    }
+
+    /// An object within another.
+    pub fn inner() -> Fields {
+        Fields(String::from("{"))
+    }
+
+    fn name(&mut self, name: &str) {
+        let first = if self.0.len() > 1 { ",\"" } else { "\"" };
+        self.0.push_str(first);
+        self.0.push_str(name);
+        self.0.push_str("\":");
+    }
+
+    /// A number or a flag.
+    pub fn plain(&mut self, name: &str, value: impl Display) -> &mut Fields {
+        self.name(name);
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "{value}");
+        self
+    }
+
+    /// JSON that was written before.
+    pub fn json(&mut self, name: &str, value: &str) -> &mut Fields {
+        self.name(name);
+        self.0.push_str(value);
+        self
+    }
+
+    /// A list of JSON that was written before.
+    pub fn list(&mut self, name: &str, items: &[&str]) -> &mut Fields {
+        self.name(name);
+        for (at, item) in items.iter().enumerate() {
+            self.0.push(if at == 0 { '[' } else { ',' });
+            self.0.push_str(item);
+        }
+        self.0.push_str(if items.is_empty() { "[]" } else { "]" });
+        self
+    }
+
+    /// A tree.
+    pub fn tree(&mut self, name: &str, value: &Value) -> &mut Fields {
+        // A tree of texts and numbers can always be written.
+        self.json(name, &serde_json::to_string(value).unwrap_or_default())
+    }
+
+    /// A text.
+    pub fn text(&mut self, name: &str, value: &str) -> &mut Fields {
+        let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+        if !value.bytes().all(is_plain) {
+            return self.tree(name, &Value::from(value));
+        }
+        self.name(name);
+        self.0.push('"');
+        self.0.push_str(value);
+        self.0.push('"');
+        self
+    }
+
+    /// The object.
+    pub fn end(&mut self) -> String {
+        self.0.push('}');
+        std::mem::take(&mut self.0)
+    }
+}
+
 /// A scaled integer with all places of its scale: `0.01000000`.
 pub fn decimal(value: i64, scale: Scale) -> String {
-    let (one, magnitude) = (scale.one().unsigned_abs(), value.unsigned_abs());
-    let sign = if value < 0 { "-" } else { "" };
-    match usize::from(scale.digits()) {
-        0 => format!("{sign}{magnitude}"),
-        places => format!("{sign}{}.{:0places$}", magnitude / one, magnitude % one),
+    let places = usize::from(scale.digits());
+    // A sign, a point, and no more digits than a number or a scale has.
+    let mut text = [b'0'; 64];
+    let (mut at, mut rest, mut digits) = (text.len(), value.unsigned_abs(), 0);
+    while rest > 0 || digits <= places {
+        if digits == places && places > 0 {
+            at -= 1;
+            text[at] = b'.';
+        }
+        at -= 1;
+        text[at] = b'0' + (rest % 10) as u8;
+        (rest, digits) = (rest / 10, digits + 1);
     }
+    if value < 0 {
+        at -= 1;
+        text[at] = b'-';
+    }
+    text[at..].iter().map(|&byte| char::from(byte)).collect()
 }
 
 /// An amount with at least eight places.
 pub fn amount(value: Money) -> String {
+    // Nearly all have no more, and a word holds them.
+    if let Some(scaled) = value.floor_to_scaled(Scale::DEFAULT)
+        && Money::from_scaled(scaled, Scale::DEFAULT) == value
+    {
+        return decimal(scaled, Scale::DEFAULT);
+    }
     let text = value.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     format!("{whole}.{fraction:0<8}")
@@ -162,7 +263,7 @@ pub fn execution(
     change: &OrderChange,
     execution_id: u64,
     now_ms: i64,
-) -> Value {
+) -> String {
     let by_request = matches!(view.reason, Some(EndReason::Cancelled | EndReason::DeadMan));
     let (client, original) = match change {
         OrderChange::Ended if by_request => (cancel_id(view), view.order.client.clone()),
@@ -178,43 +279,46 @@ pub fn execution(
         (OrderChange::Ended, _) => "CANCELED",
     };
     let number = |value: i64| decimal(value, spec.scale);
-    let mut value = json!({
-        "e": "executionReport", "E": now_ms, "s": spec.symbol.as_str(), "c": client,
-        "S": side(view.order.side), "o": kind(view.order.kind), "f": tif(view.order.tif),
-        "q": number(view.order.qty.0), "p": number(view.order.price.0),
-        "P": "0.00000000", "F": "0.00000000", "g": -1, "C": original,
-        "x": execution, "X": status(view), "r": "NONE", "i": view.id,
-        "l": number(0), "z": number(view.filled.0), "L": number(0), "n": "0", "N": Value::Null,
-        "T": view.updated.millis(), "t": -1, "I": execution_id,
-        "w": matches!(view.state, OrderState::Accepted | OrderState::PartFilled), "m": false, "M": false,
-        "O": view.created.millis(), "Z": amount(view.filled_value), "Y": "0.00000000",
-        "Q": "0.00000000", "W": view.created.millis(), "V": "EXPIRE_TAKER",
-    });
+    let (mut last, mut price, mut value) = (number(0), number(0), "0.00000000".to_owned());
+    let (mut fee, mut fee_asset) = ("0".to_owned(), None);
+    let (mut trade, mut at, mut maker) = (-1, view.updated, false);
     if let OrderChange::Trade(fill) = change {
-        let last = Money::notional(fill.price, fill.qty, spec.scale).unwrap_or_default();
-        value["l"] = number(fill.qty.0).into();
-        value["L"] = number(fill.price.0).into();
-        value["Y"] = amount(last).into();
-        value["n"] = amount(fill.fee).into();
-        value["N"] = fill.fee_asset.as_str().into();
-        value["t"] = fill.trade.into();
-        value["T"] = fill.at.millis().into();
-        value["m"] = fill.maker.into();
+        (last, price) = (number(fill.qty.0), number(fill.price.0));
+        value = amount(Money::notional(fill.price, fill.qty, spec.scale).unwrap_or_default());
+        (fee, fee_asset) = (amount(fill.fee), Some(fill.fee_asset));
+        (trade, at, maker) = (fill.trade.cast_signed(), fill.at, fill.maker);
     }
+    let mut event = Fields::event("executionReport", now_ms);
+    event.text("s", spec.symbol.as_str()).text("c", &client);
+    event.text("S", side(view.order.side)).text("o", kind(view.order.kind)).text("f", tif(view.order.tif));
+    event.text("q", &number(view.order.qty.0)).text("p", &number(view.order.price.0));
+    event.text("P", "0.00000000").text("F", "0.00000000").plain("g", -1).text("C", &original);
+    event.text("x", execution).text("X", status(view)).text("r", "NONE").plain("i", view.id);
+    event.text("l", &last).text("z", &number(view.filled.0)).text("L", &price).text("n", &fee);
+    match &fee_asset {
+        Some(asset) => event.text("N", asset.as_str()),
+        None => event.json("N", "null"),
+    };
+    event.plain("T", at.millis()).plain("t", trade).plain("I", execution_id);
+    event.plain("w", matches!(view.state, OrderState::Accepted | OrderState::PartFilled));
+    event.plain("m", maker).plain("M", false).plain("O", view.created.millis());
+    event.text("Z", &amount(view.filled_value)).text("Y", &value).text("Q", "0.00000000");
+    event.plain("W", view.created.millis()).text("V", "EXPIRE_TAKER");
     match view.reason {
-        Some(EndReason::Ioc) => value["eR"] = "UNFILLED_IOC_QUANTITY_EXPIRED".into(),
-        Some(EndReason::Fok) => value["eR"] = "UNFILLED_FOK_ORDER_EXPIRED".into(),
-        _ => {}
-    }
-    value
+        Some(EndReason::Ioc) => event.text("eR", "UNFILLED_IOC_QUANTITY_EXPIRED"),
+        Some(EndReason::Fok) => event.text("eR", "UNFILLED_FOK_ORDER_EXPIRED"),
+        _ => &mut event,
+    };
+    event.end()
 }
 
 /// `outboundAccountPosition` of one balance.
-pub fn position(balance: &Balance, now_ms: i64) -> Value {
-    json!({
-        "e": "outboundAccountPosition", "E": now_ms, "u": now_ms,
-        "B": [{"a": balance.asset.as_str(), "f": amount(balance.free), "l": amount(balance.locked)}],
-    })
+pub fn position(balance: &Balance, now_ms: i64) -> String {
+    let mut own = Fields::inner();
+    own.text("a", balance.asset.as_str()).text("f", &amount(balance.free)).text("l", &amount(balance.locked));
+    let mut event = Fields::event("outboundAccountPosition", now_ms);
+    event.plain("u", now_ms).list("B", &[&own.end()]);
+    event.end()
 }
 
 /// Levels as pairs of texts.
@@ -338,4 +442,56 @@ pub fn refusal(why: Refusal) -> Failure {
 pub fn discount() -> Value {
     json!({"enabledForAccount": false, "enabledForSymbol": false, "discountAsset": Asset::EMPTY.as_str(),
            "discount": "0.00000000"})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_have_all_places_of_their_scale() {
+        for (value, digits, want) in [
+            (0, 8, "0.00000000"),
+            (1_000_000, 8, "0.01000000"),
+            (-1, 2, "-0.01"),
+            (123_456, 3, "123.456"),
+            (1_000, 0, "1000"),
+            (0, 0, "0"),
+            (i64::MAX, 12, "9223372.036854775807"),
+            (i64::MIN, 1, "-922337203685477580.8"),
+        ] {
+            assert_eq!(decimal(value, Scale::new(digits).unwrap()), want);
+        }
+    }
+
+    #[test]
+    fn amounts_have_eight_places_and_more_where_they_need_them() {
+        for (value, want) in [
+            ("0", "0.00000000"),
+            ("-1.5", "-1.50000000"),
+            ("-0.00000001", "-0.00000001"),
+            ("0.000000001", "0.000000001"),
+            ("-2.1234567891", "-2.1234567891"),
+            ("92233720368.54775807", "92233720368.54775807"),
+            ("92233720368.54775808", "92233720368.54775808"),
+            ("1000000000000", "1000000000000.00000000"),
+        ] {
+            assert_eq!(amount(Money::parse(value).unwrap()), want);
+        }
+    }
+
+    #[test]
+    fn what_is_written_field_by_field_is_json() {
+        let mut inner = Fields::inner();
+        let inner = inner.text("a", "b").end();
+        let mut event = Fields::event("x", 7);
+        event.text("plain", "Ω-1").text("odd", "a\"b\\c\n").plain("n", -1).plain("f", false);
+        event.json("o", &inner).list("l", &[]).list("m", &[&inner, "1"]).tree("t", &json!([null]));
+        let read: Value = serde_json::from_str(&event.end()).unwrap();
+        let want = json!({
+            "e": "x", "E": 7, "plain": "Ω-1", "odd": "a\"b\\c\n", "n": -1, "f": false, "o": {"a": "b"}, "l": [],
+            "m": [{"a": "b"}, 1], "t": [null],
+        });
+        assert_eq!(read, want);
+    }
 }
