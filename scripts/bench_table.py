@@ -3,9 +3,9 @@
 
     cargo bench && scripts/bench_table.py [--json] [CRITERION_DIR]
 
-A case is the last part of a bench id: in `hop/decode/binance_depth` it is `binance_depth`. Each
-`hop/...` and `tick_to_order/...` of a case is held against every `limit/...` (the floor measured in
-the same run) and every `rival/...` of the same case.
+A case is the last part of a bench id: in `hop/decode/binance_depth` it is `binance_depth`. What does
+a hop's work is held against each `limit/...` (the floor measured in the same run) and each `rival/...`
+that does the same work on the same case: parsers against parsers, books against books.
 
 `best` is the fastest sample: on a machine with other load a median flatters whoever branches least,
 so ratios are taken from best times. The median stands beside it to show how noisy the run was.
@@ -33,16 +33,31 @@ def read(root):
     return found
 
 
+PARSERS = {"avx2_pass", "memcpy", "serde_json", "simd_json_tape", "sonic_rs"}
+BOOKS = {"btreemap", "sorted_vec"}
+
+# What does the same work as a bench of ours, by all of its id but the case.
+PEERS = {
+    "hop/frame": {"memcpy"},
+    "hop/decode": PARSERS,
+    "decode/tier2": PARSERS,
+    "hop/book": BOOKS,
+    "hop/publish": BOOKS,
+    "hop/encode": {"sha256", "sha512", "conventional"},
+    "tick_to_order": {"conventional"},
+}
+
+
 def rows(found):
-    """One row for each bench of ours, with the floors and rivals of its case."""
+    """One row for each bench of ours, with the floors and rivals of its work and case."""
     for name, (best, median) in sorted(found.items()):
-        kind, _, rest = name.partition("/")
-        if kind not in ("hop", "tick_to_order"):
+        work, _, case = name.rpartition("/")
+        if not (work in PEERS or name.startswith("hop/")):
             continue
-        case = name.rsplit("/", 1)[-1]
         against = []
         for other, (their_best, _) in sorted(found.items()):
-            if other.rsplit("/", 1)[-1] != case:
+            head, _, their_case = other.rpartition("/")
+            if their_case != case or head.rpartition("/")[2] not in PEERS.get(work, ()):
                 continue
             if other.startswith("limit/"):
                 against.append((other, best / their_best, "of the floor"))
