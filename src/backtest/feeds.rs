@@ -4,7 +4,7 @@
 //! configuration does not have are passed over. A snapshot that came over HTTP goes to every
 //! connection of its venue: whoever holds updates for it can use it.
 
-use crate::capture::{Record, RecordKind, View};
+use crate::capture::{Record, RecordKind, View, public_input};
 use crate::engine::{CapturedStage, Plan};
 use crate::telemetry::Stamps;
 use crate::types::{Nanos, Stopwatch, Symbol};
@@ -194,16 +194,8 @@ impl Feeds {
         own.open = kind != RecordKind::Closed;
         let edges = [closes.then_some(FeedInput::Closed), opens.then_some(FeedInput::Opened)];
         let message = match kind {
-            RecordKind::Connect | RecordKind::Closed | RecordKind::Sent | RecordKind::Private => None,
-            RecordKind::Text => Some(FeedInput::Text(view.message)),
-            RecordKind::Binary => Some(FeedInput::Binary(view.message)),
-            RecordKind::Tick => Some(FeedInput::Tick),
-            RecordKind::HttpAnswer => Some(FeedInput::Fetched {
-                book: None,
-                url: view.url,
-                status: view.status,
-                body: view.message.message(),
-            }),
+            // Said by the edges already.
+            RecordKind::Connect | RecordKind::Closed => None,
             RecordKind::Decoded => {
                 let what = "levels that another program decoded: a backtest needs the venue's own messages";
                 if !self.errors.iter().any(|own| own.0 == file) {
@@ -211,6 +203,7 @@ impl Feeds {
                 }
                 None
             }
+            _ => public_input(view),
         };
         for input in edges.into_iter().flatten().chain(message) {
             let stamps = Stamps::begin(watch.ticks(), 0);

@@ -208,10 +208,16 @@ impl<'a> Capture<'a> {
     pub fn advance(&mut self) -> Result<bool, CaptureError> {
         loop {
             let more = self.advance_any()?;
-            if !more || self.from.is_none_or(|from| self.view().ts.is_none_or(|ts| ts >= from)) {
+            if !more || self.is_wanted(self.view().ts) {
                 return Ok(more);
             }
         }
+    }
+
+    /// Not before the time that is read from; a record without a time always is.
+    #[inline]
+    fn is_wanted(&self, at: Option<Nanos>) -> bool {
+        self.from.zip(at).is_none_or(|(from, at)| at >= from)
     }
 
     #[inline]
@@ -257,7 +263,7 @@ impl<'a> Capture<'a> {
     pub fn next(&mut self, record: &mut Record) -> Result<bool, CaptureError> {
         loop {
             let more = self.next_any(record)?;
-            if !more || self.from.is_none_or(|from| record.ts.is_none_or(|ts| ts >= from)) {
+            if !more || self.is_wanted(record.ts) {
                 return Ok(more);
             }
         }

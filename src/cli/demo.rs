@@ -1,21 +1,16 @@
 //! `xarb demo`: the whole engine against simulated exchanges, on this machine.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
+use super::again;
 use super::nonces::NonceKeeper;
 use super::out;
 use super::recording::{Background, Recorded, Recording, Target};
 use super::report::Report;
 use super::{ConfigArgs, Exit, Failure};
-use crate::backtest::{Again, AgainError, Happened};
-use crate::capture::Capture;
 use crate::config::{Config, Mode};
-use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Rounds, RunReport, Status};
+use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Rounds, Status};
 use crate::host::{Dialer, HostClock, ListenConfig, Stop, Threads, TlsRoots, serve};
 use crate::sim::audit::engine_view;
 use crate::sim::checks::{OrderCaps, check};
@@ -23,7 +18,6 @@ use crate::sim::net::Path;
 use crate::sim::setup::simulate;
 use crate::sim::venue::Sim;
 use crate::sim::world::World;
-use crate::telemetry::count;
 use crate::types::{Clock, Dial, Environment, InstrumentSpec, Nanos};
 use crate::venue::{Credentials, Venue};
 
@@ -86,7 +80,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         return Err(Failure::usage("the demo runs on simulated venues: `environment` must be \"sim\""));
     }
     if let Some(path) = &args.again {
-        let again = run_again(&config, path)?;
+        let again = again::run(&config, path)?;
         if json {
             out::json(&again.json());
         } else {
@@ -139,15 +133,15 @@ pub fn rows(config: &Config) -> Result<Vec<&'static Venue>, Failure> {
 type Outcome = (Report, Option<Recorded>);
 
 /// A crew whose time and links are virtual, before its first turn.
-struct Stepped {
-    plan: Plan,
+pub(super) struct Stepped {
+    pub(super) plan: Plan,
     world: World,
-    crew: Crew<HostClock>,
-    helm: Helm,
+    pub(super) crew: Crew<HostClock>,
+    pub(super) helm: Helm,
 }
 
 impl Stepped {
-    fn new(config: &Config) -> Result<Stepped, Failure> {
+    pub(super) fn new(config: &Config) -> Result<Stepped, Failure> {
         // Any start will do, as long as it is always the same.
         let start = Nanos::from_secs(1_767_225_600);
         let rows = rows(config)?;
@@ -223,103 +217,6 @@ fn stepped_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failu
     }
     let recorded = recording.map(Recording::finish).transpose()?;
     Ok((report, recorded))
-}
-
-/// What a recorded run came to when it was run again.
-struct SameAgain {
-    records: u64,
-    rounds: u64,
-    run: RunReport,
-    /// What the recording says of the run's journal; empty when it was cut before its end.
-    recorded_sha256: String,
-    dropped: u64,
-}
-
-impl SameAgain {
-    fn is_same(&self) -> bool {
-        self.dropped == 0 && self.run.journal_sha256 == self.recorded_sha256
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "records": self.records, "rounds": self.rounds, "dropped": self.dropped,
-            "opportunities": self.run.opportunities, "intents": self.run.intents,
-            "journal_sha256": self.run.journal_sha256, "recorded_sha256": self.recorded_sha256,
-            "same": self.is_same(),
-        })
-    }
-
-    fn text(&self) -> String {
-        let verdict = match self.recorded_sha256.as_str() {
-            "" => "the recording was cut before its end: nothing to compare with".to_owned(),
-            _ if self.dropped > 0 => format!("the recording lost {} inputs", count(self.dropped)),
-            _ if self.is_same() => "the same as in the recorded run, record for record".to_owned(),
-            other => format!("recorded: {other}; were the options those of the recorded run?"),
-        };
-        format!(
-            "{:<16} {} in {} rounds\n{:<16} {}\n{:<16} {}\n{:<16} {}\n{:<16} {verdict}",
-            "inputs",
-            count(self.records - self.rounds),
-            count(self.rounds),
-            "opportunities",
-            count(self.run.opportunities),
-            "intents",
-            count(self.run.intents),
-            "journal sha256",
-            self.run.journal_sha256,
-            "",
-        )
-    }
-}
-
-/// The inputs of a recorded stepped run, fed back to the same roles in the place of connections.
-fn run_again(config: &Config, path: &std::path::Path) -> Result<SameAgain, Failure> {
-    let name = path.display();
-    let wrong = |exit, error: &dyn std::fmt::Display| Failure { exit, message: format!("{name}: {error}") };
-    let file = File::open(path).map_err(|error| wrong(Exit::Failed, &error))?;
-    let capture = Capture::new(Box::new(BufReader::new(file)));
-    let capture = capture.map_err(|error| wrong(Exit::Integrity, &error))?;
-    let Stepped { plan, mut crew, helm, .. } = Stepped::new(config)?;
-    crew.forget_connections();
-    let venues = plan.venues.iter().map(|venue| venue.config.id.clone()).collect();
-    let mut run = Again::new(capture, venues);
-    let seconds = Nanos::from_secs(i64::try_from(config.run.seconds).unwrap_or(i64::MAX));
-    let (mut rounds, mut now, mut ends, mut draining) = (0, Nanos::ZERO, None, false);
-    loop {
-        let happened = match run.next() {
-            Ok(Some(happened)) => happened,
-            Ok(None) => break,
-            Err(error @ AgainError::Capture(_)) => return Err(wrong(Exit::Integrity, &error)),
-            Err(error) => return Err(wrong(Exit::Usage, &error)),
-        };
-        match happened {
-            Happened::Feed { venue, at, input } => crew.feeds[venue].replay(input, at),
-            Happened::Gateway { venue, input } => crew.exec.stage().lanes()[venue].replay(&input),
-            Happened::Round { at, next } => {
-                crew.detect.turn(at);
-                crew.exec.turn(at);
-                (rounds, now) = (rounds + 1, at);
-                // The end was told between two rounds, and is no input of any stage.
-                let Some(next) = next else { continue };
-                if ends.is_none() && helm.status() == Some(Status::Ready) {
-                    ends = Some(next + seconds);
-                }
-                if !draining && ends.is_some_and(|end| next >= end) {
-                    helm.tell(crate::engine::Control::Drain);
-                    draining = true;
-                }
-            }
-        }
-    }
-    let meta = run.capture().meta().cloned().unwrap_or_default();
-    let (report, _) = crew.report(&plan, now);
-    Ok(SameAgain {
-        records: run.records(),
-        rounds,
-        run: report,
-        recorded_sha256: meta.journal,
-        dropped: meta.dropped,
-    })
 }
 
 /// Real time, loopback sockets.

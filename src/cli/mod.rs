@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod again;
 mod backtest;
 mod config;
 mod demo;

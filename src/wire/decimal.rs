@@ -126,9 +126,9 @@ fn digit(bytes: &[u8], at: usize) -> Option<u64> {
     (digit < 10).then_some(u64::from(digit))
 }
 
-/// Powers of ten up to the largest scale.
-const POWERS: [i64; 13] = {
-    let mut powers = [1; 13];
+/// Powers of ten that 64 bits hold.
+pub const POWERS: [i64; 19] = {
+    let mut powers = [1; 19];
     let mut i = 1;
     while i < powers.len() {
         powers[i] = powers[i - 1] * 10;

@@ -93,16 +93,13 @@ pub const fn request(weight: u32) -> Costs {
     costs
 }
 
-/// A new order.
-pub const ORDER: Costs = order();
-
 /// A request that places an order, or counts as if it did.
-pub const fn order() -> Costs {
+pub const ORDER: Costs = {
     let mut costs = request(1);
     costs[ORDERS] = 1;
     costs[ORDERS_LONG] = 1;
     costs
-}
+};
 
 /// The rule of a limit as reports name it.
 pub fn find(rules: &[Rule], name: &str) -> Option<usize> {

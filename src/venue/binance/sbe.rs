@@ -13,6 +13,7 @@ use std::ops::Range;
 use super::decode::{Depth, Message, Ticker};
 use crate::types::{DecimalError, Level, Scale};
 use crate::venue::FeedError;
+use crate::wire::decimal::POWERS;
 
 const SCHEMA: u16 = 1;
 const VERSION: u16 = 0;
@@ -183,17 +184,6 @@ fn int<const N: usize>(block: &[u8; N], at: usize) -> i64 {
 fn id<const N: usize>(block: &[u8; N], at: usize) -> Result<u64, FeedError> {
     u64::try_from(int(block, at)).map_err(|_| malformed(HEADER + at, "an update id"))
 }
-
-/// Powers of ten that an `i64` holds.
-const POWERS: [i64; 19] = {
-    let mut powers = [1; 19];
-    let mut i = 1;
-    while i < powers.len() {
-        powers[i] = powers[i - 1] * 10;
-        i += 1;
-    }
-    powers
-};
 
 /// How mantissas of one exponent become integers of a scale: times or divided by a power of ten.
 #[derive(Clone, Copy)]

@@ -26,8 +26,8 @@ fn urgency(what: What) -> Urgency {
 /// What a request costs. Weights are those of the venue's table, without a symbol where we send none.
 fn costs(market: Market, what: What) -> Costs {
     let weight = match (market, what) {
-        (_, What::Replace { .. }) => return limits::order(),
-        (Market::UsdM | Market::CoinM, What::Amend(_)) => return limits::order(),
+        (_, What::Replace { .. }) => return limits::ORDER,
+        (Market::UsdM | Market::CoinM, What::Amend(_)) => return limits::ORDER,
         (Market::Spot, What::Amend(_) | What::Query(_)) => 4,
         (Market::Spot, What::OpenOrders) => 80,
         (Market::Spot, What::Fills | What::Balances | What::Fees) => 20,
