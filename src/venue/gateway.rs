@@ -444,6 +444,18 @@ impl OrderBytes {
     }
 }
 
+#[cfg(test)]
+impl OrderBytes {
+    /// What an order says that is a client's text frame with a length of two bytes.
+    pub(super) fn unmasked(&self) -> String {
+        let frame = self.as_slice();
+        assert_eq!((frame[0], frame[1]), (0x81, 0xfe));
+        assert_eq!(usize::from(u16::from_be_bytes([frame[2], frame[3]])), frame.len() - 8);
+        let text = frame[8..].iter().zip(frame[4..8].iter().cycle()).map(|(byte, mask)| byte ^ mask);
+        String::from_utf8(text.collect()).unwrap()
+    }
+}
+
 impl Default for OrderBytes {
     fn default() -> OrderBytes {
         OrderBytes::new()

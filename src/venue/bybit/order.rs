@@ -299,14 +299,6 @@ mod tests {
         }
     }
 
-    fn unmasked(out: &OrderBytes) -> String {
-        let frame = out.as_slice();
-        assert_eq!((frame[0], frame[1]), (0x81, 0xfe));
-        assert_eq!(usize::from(u16::from_be_bytes([frame[2], frame[3]])), frame.len() - 8);
-        let text = frame[8..].iter().zip(frame[4..8].iter().cycle()).map(|(byte, mask)| byte ^ mask);
-        String::from_utf8(text.collect()).unwrap()
-    }
-
     /// Whatever price and size an order was begun with, it is completed as if none had been.
     #[test]
     fn a_guess_is_used_or_written_over() {
@@ -320,7 +312,7 @@ mod tests {
         );
         let mut at_once = OrderBytes::new();
         encoder.encode(&signer, &order, AT, &mut at_once).unwrap();
-        assert_eq!(unmasked(&at_once), want);
+        assert_eq!(at_once.unmasked(), want);
         for (price, qty, guessed) in [
             (0, 0, false),
             (order.price.0, order.qty.0, true),
@@ -334,7 +326,7 @@ mod tests {
             encoder.begin(&draft(price, qty), &mut out).unwrap();
             assert_eq!(out.begun.guessed(&order).is_some(), guessed, "{qty} at {price}");
             encoder.complete(&order, AT, &mut out).unwrap();
-            assert_eq!(unmasked(&out), want, "{qty} at {price}");
+            assert_eq!(out.unmasked(), want, "{qty} at {price}");
             assert_eq!((out.expires, out.lane), (AT + Nanos::from_millis(999), Lane::Orders));
             assert_eq!((out.client, out.generation), (order.client, 3));
         }

@@ -276,13 +276,6 @@ mod tests {
 
     const AT: Nanos = Nanos::from_millis(1_785_060_000_900);
 
-    fn unmasked(frame: &[u8]) -> String {
-        assert_eq!((frame[0], frame[1]), (0x81, 0xfe));
-        assert_eq!(usize::from(u16::from_be_bytes([frame[2], frame[3]])), frame.len() - 8);
-        let text = frame[8..].iter().zip(frame[4..8].iter().cycle()).map(|(byte, mask)| byte ^ mask);
-        String::from_utf8(text.collect()).unwrap()
-    }
-
     fn encode(
         template: &Socket,
         order: &Draft,
@@ -300,7 +293,7 @@ mod tests {
         let template = Socket::new(&spec(), "TO\"KEN");
         encode(&template, &draft(Kind::Limit, Tif::Ioc), 7, [1, 2, 3, 4], &mut out).unwrap();
         assert_eq!(
-            unmasked(out.as_slice()),
+            out.unmasked(),
             "{\"method\":\"add_order\",\"params\":{\"symbol\":\"BTC/USD\",\"stp_type\":\"cancel_newest\",\
              \"token\":\"TO\\\"KEN\",\"cl_ord_id\":\"6d1b345e-2821-40e2-ad83-4ecb18a06876\",\
              \"side\":\"buy\",\"order_type\":\"limit\",\"time_in_force\":\"ioc\",\
@@ -308,7 +301,7 @@ mod tests {
         );
         let post = draft(Kind::PostOnly, Tif::Gtc);
         encode(&template, &post, 8, [0; 4], &mut out).unwrap();
-        let text = unmasked(out.as_slice());
+        let text = out.unmasked();
         assert!(text.contains("\"time_in_force\":\"gtc\",\"post_only\":true,\"order_qty\""), "{text}");
         serde_json::from_str::<serde_json::Value>(&text).unwrap();
         for (kind, tif) in [(Kind::Limit, Tif::Fok), (Kind::PostOnly, Tif::Ioc), (Kind::Market, Tif::Ioc)] {
@@ -333,7 +326,7 @@ mod tests {
             template.begin(&guess, true, 1, [1, 2, 3, 4], &mut out).unwrap();
             assert_eq!(out.begun.guessed(&order).is_some(), guessed);
             template.complete(&order, Stamp::new().write(AT), 7, &mut out).unwrap();
-            assert_eq!(unmasked(out.as_slice()), unmasked(want.as_slice()));
+            assert_eq!(out.unmasked(), want.unmasked());
         }
     }
 

@@ -293,13 +293,6 @@ mod tests {
 
     const AT: Nanos = Nanos::from_millis(1_785_060_000_900);
 
-    fn unmasked(frame: &[u8]) -> String {
-        assert_eq!((frame[0], frame[1]), (0x81, 0xfe));
-        assert_eq!(usize::from(u16::from_be_bytes([frame[2], frame[3]])), frame.len() - 8);
-        let text = frame[8..].iter().zip(frame[4..8].iter().cycle()).map(|(byte, mask)| byte ^ mask);
-        String::from_utf8(text.collect()).unwrap()
-    }
-
     fn encode(
         template: &Socket,
         order: &Draft,
@@ -316,14 +309,14 @@ mod tests {
         let template = Socket::new(&spec(), Market::Spot, 12_345);
         encode(&template, &draft(Kind::Limit, Tif::Ioc), [1, 2, 3, 4], &mut out).unwrap();
         assert_eq!(
-            unmasked(out.as_slice()),
+            out.unmasked(),
             "{\"id\":\"6d1b345e282140e2ad834ecb18a06876\",\"op\":\"order\",\"expTime\":\"1785060000900\",\"args\":[{\
              \"instIdCode\":12345,\"tdMode\":\"cash\",\"clOrdId\":\"6d1b345e282140e2ad834ecb18a06876\",\"side\":\"buy\",\
              \"ordType\":\"ioc\",\"px\":\"26000.1\",\"sz\":\"0.01000001\",\"stpMode\":\"cancel_taker\"}]}"
         );
         let swap = Socket::new(&spec(), Market::Swap, 7);
         encode(&swap, &draft(Kind::PostOnly, Tif::Gtc), [0; 4], &mut out).unwrap();
-        let order: serde_json::Value = serde_json::from_str(&unmasked(out.as_slice())).unwrap();
+        let order: serde_json::Value = serde_json::from_str(&out.unmasked()).unwrap();
         assert_eq!(
             (&order["args"][0]["tdMode"], &order["args"][0]["ordType"]),
             (&"cross".into(), &"post_only".into())
@@ -352,7 +345,7 @@ mod tests {
             template.begin(&guess, true, 1, [1, 2, 3, 4], &mut out).unwrap();
             assert_eq!(out.begun.guessed(&order).is_some(), guessed);
             template.complete(&order, AT, &mut out).unwrap();
-            assert_eq!(unmasked(out.as_slice()), unmasked(want.as_slice()));
+            assert_eq!(out.unmasked(), want.unmasked());
         }
         let mut out = OrderBytes::new();
         template.begin(&order, true, 1, [0; 4], &mut out).unwrap();
