@@ -6,7 +6,7 @@
 //! scaled integers the text of a number is just its digits, once the places that the pair does not
 //! have are divided away: no float comes near it.
 
-use crate::types::{BookView, Level, Scale, Side};
+use crate::types::{BookView, Level, Price, Qty, Scale, Side};
 
 /// Levels a side that the checksum looks at, whatever the depth of the subscription.
 pub const LEVELS: usize = 10;
@@ -55,12 +55,23 @@ impl Best {
 
     /// The checksum of the book, its numbers being in units of `scale`.
     pub fn checksum(&self, scale: Scale, digits: Digits) -> u32 {
-        let (price, qty) = (Unit::new(scale, digits.price), Unit::new(scale, digits.qty));
+        let units = Units::new(scale, digits);
+        let mut text = [0; TEXT];
+        let end = self.levels().fold(0, |at, level| units.write(level, &mut text, at));
+        crc32fast::hash(&text[..end])
+    }
+
+    /// The same, with the texts of levels that were the same before taken from there.
+    pub fn checksum_by(&self, digits: Digits, texts: &mut Texts) -> u32 {
+        texts.are_in(digits);
         let mut text = [0; TEXT];
         let mut at = 0;
         for level in self.levels() {
-            at = append(price.of(level.price.0), &mut text, at);
-            at = append(qty.of(level.qty.0), &mut text, at);
+            let (bytes, len) = texts.of(level);
+            if let Some(place) = text.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+                *place = *bytes; // what is too much is written over by the next one
+            }
+            at += len;
         }
         crc32fast::hash(&text[..at])
     }
@@ -73,6 +84,64 @@ impl Best {
         (least_price..=MAX_DIGITS)
             .flat_map(|price| (least_qty..=MAX_DIGITS).map(move |qty| Digits { price, qty }))
             .find(|digits| self.checksum(scale, *digits) == theirs)
+    }
+}
+
+/// The texts of the levels of one book, as last written: from message to message most stay the same.
+pub struct Texts {
+    scale: Scale,
+    digits: Digits,
+    units: Units,
+    written: Box<[Written; KEPT]>,
+}
+
+/// Levels whose texts are kept: enough that twenty seldom share a place.
+const KEPT: usize = 128;
+
+/// Longest text of a level, and what a block of eight digits may write beyond it.
+const LEVEL_TEXT: usize = 47;
+
+/// A level and its text; as much as a cache line.
+#[derive(Clone, Copy)]
+struct Written {
+    level: Level,
+    len: u8,
+    text: [u8; LEVEL_TEXT],
+}
+
+impl Written {
+    /// A level of zeros has no digits at all.
+    const ZEROS: Written =
+        Written { level: Level { price: Price(0), qty: Qty(0) }, len: 0, text: [0; LEVEL_TEXT] };
+}
+
+impl Texts {
+    /// None is written yet, of a book in units of this scale.
+    pub fn new(scale: Scale) -> Texts {
+        let digits = Digits { price: scale.digits(), qty: scale.digits() };
+        Texts { scale, digits, units: Units::new(scale, digits), written: Box::new([Written::ZEROS; KEPT]) }
+    }
+
+    /// Texts in other decimals are forgotten.
+    #[inline]
+    fn are_in(&mut self, digits: Digits) {
+        if self.digits != digits {
+            (self.digits, self.units) = (digits, Units::new(self.scale, digits));
+            self.written.fill(Written::ZEROS);
+        }
+    }
+
+    #[inline]
+    fn of(&mut self, level: &Level) -> (&[u8; LEVEL_TEXT], usize) {
+        // Prices beside each other must have places of their own: the high bits of a product by 2^64
+        // over the golden ratio.
+        let place = (level.price.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - KEPT.ilog2());
+        let written = &mut self.written[place as usize % KEPT];
+        if written.level != *level {
+            written.level = *level;
+            written.len = self.units.write(level, &mut written.text, 0) as u8;
+        }
+        (&written.text, usize::from(written.len))
     }
 }
 
@@ -109,9 +178,28 @@ impl Unit {
     }
 }
 
+/// How the numbers of a book are written.
+#[derive(Clone, Copy)]
+struct Units {
+    price: Unit,
+    qty: Unit,
+}
+
+impl Units {
+    fn new(scale: Scale, digits: Digits) -> Units {
+        Units { price: Unit::new(scale, digits.price), qty: Unit::new(scale, digits.qty) }
+    }
+
+    /// Appends a level's text, 40 digits at the most, and returns the new length.
+    fn write(&self, level: &Level, text: &mut [u8], at: usize) -> usize {
+        let at = append(self.price.of(level.price.0), text, at);
+        append(self.qty.of(level.qty.0), text, at)
+    }
+}
+
 /// Appends the digits of `value` without leading zeros (none at all for zero) and returns the new
 /// length. Blocks of eight digits: one multiplication tree each, and no table.
-fn append(value: u64, text: &mut [u8; TEXT], at: usize) -> usize {
+fn append(value: u64, text: &mut [u8], at: usize) -> usize {
     const BLOCK: u64 = 100_000_000;
     if value < BLOCK {
         return put(eight(value), true, text, at);
@@ -126,7 +214,7 @@ fn append(value: u64, text: &mut [u8; TEXT], at: usize) -> usize {
     put(eight(low), false, text, at)
 }
 
-fn put(digits: u64, first: bool, text: &mut [u8; TEXT], at: usize) -> usize {
+fn put(digits: u64, first: bool, text: &mut [u8], at: usize) -> usize {
     // The first digit is the lowest byte; leading zeros are zero bytes there.
     let zeros = if first { digits.trailing_zeros().min(64) / 8 } else { 0 };
     let ascii = (digits + 0x3030_3030_3030_3030).checked_shr(zeros * 8).unwrap_or(0);
@@ -149,7 +237,7 @@ fn eight(value: u64) -> u64 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::types::{Price, Qty, parse};
+    use crate::types::parse;
 
     /// A book in the order it was written: asks upwards, bids downwards.
     #[derive(Default)]
@@ -241,6 +329,31 @@ pub(crate) mod tests {
         let digits = Digits { price: 3, qty: 2 };
         assert_eq!(best.digits(Scale::DEFAULT, best.checksum(Scale::DEFAULT, digits)), Some(digits));
         assert_eq!(Best::of(&Plain::default()).digits(Scale::DEFAULT, 0), None);
+    }
+
+    /// Levels come and go, and sometimes the decimals change: what was kept is never in the way.
+    #[test]
+    fn kept_texts_change_nothing() {
+        let mut rand = oorandom::Rand64::new(7);
+        let mut texts = Texts::new(Scale::DEFAULT);
+        for round in 0..2_000u64 {
+            let mut side = |from: u64| {
+                let count = rand.rand_range(0..LEVELS as u64 + 1);
+                let level = |_| {
+                    let price = (from + rand.rand_range(0..300)) * 10_000_000;
+                    Level::new(price as i64, (rand.rand_range(0..4) * 12_345 + rand.rand_range(0..3)) as i64)
+                };
+                (0..count).map(level).collect::<Vec<_>>()
+            };
+            let best = Best::of(&Plain { asks: side(600_000), bids: side(599_700) });
+            let digits = Digits { price: 1 + (round / 500) as u8, qty: 8 };
+            let want = best.checksum(Scale::DEFAULT, digits);
+            assert_eq!(best.checksum_by(digits, &mut texts), want, "seed 7, round {round}");
+        }
+        // The longest numbers that there are.
+        let longest = Best::of(&Plain { asks: vec![Level::new(i64::MAX, i64::MAX); 10], bids: Vec::new() });
+        let digits = Digits { price: 8, qty: 8 };
+        assert_eq!(longest.checksum_by(digits, &mut texts), longest.checksum(Scale::DEFAULT, digits));
     }
 
     #[test]

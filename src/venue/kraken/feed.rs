@@ -7,7 +7,7 @@
 //! is the only proof, and a book that fails it is subscribed to anew. A heartbeat comes every
 //! second when nothing else does.
 
-use super::checksum::{Best, Digits};
+use super::checksum::{Best, Digits, Texts};
 use super::decode::{self, Decoder, Message};
 use super::symbol;
 use crate::types::{BookId, BookView, Endpoint, Level, Nanos, Scale, Symbol};
@@ -53,6 +53,8 @@ pub(super) struct Book {
     pub(super) told: Option<Digits>,
     /// In use; `None` until a checksum matched, where nothing was told.
     pub(super) digits: Option<Digits>,
+    /// Levels as the checksum takes them.
+    pub(super) texts: Texts,
     pub(super) live: bool,
     pub(super) keep: u32,
     /// Messages so far: the venue has no numbers.
@@ -73,6 +75,7 @@ impl Book {
             scale,
             told,
             digits: told,
+            texts: Texts::new(scale),
             live: false,
             keep,
             count: 0,
@@ -186,7 +189,7 @@ impl Feed for KrakenFeed {
             own.digits = best.digits(own.scale, theirs);
         }
         let digits = own.digits.unwrap_or(Digits { price: own.scale.digits(), qty: own.scale.digits() });
-        let ours = best.checksum(own.scale, digits);
+        let ours = best.checksum_by(digits, &mut own.texts);
         if ours == theirs { Verdict::Matches } else { Verdict::Differs { ours, theirs } }
     }
 
