@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use xarb::book::{Book, BookConfig, Ladder, LadderConfig, LadderError, Stamp, Touched, Trust, cell};
+use xarb::book::{
+    Book, BookConfig, LEVELS, Ladder, LadderConfig, LadderError, Loss, Stamp, Top, Touched, Trust, cell,
+};
 use xarb::types::{BookView, Level, Nanos, Price, Side};
 
 /// A book that is too simple to be wrong.
@@ -337,4 +339,64 @@ fn a_book_without_depth_is_what_its_ticker_says() {
     }
     book.ticker(Some(l(95, 1)), Some(l(91, 2)), stamp(10)).unwrap();
     assert!(book.gather().crossed);
+}
+
+/// What happens to one of two books that are published through one cell.
+#[derive(Clone, Debug)]
+enum Happening {
+    Update(Vec<Level>, Vec<Level>),
+    Ticker(Option<Level>, Option<Level>),
+    Lost,
+}
+
+fn happenings() -> impl Strategy<Value = Vec<(usize, Happening)>> {
+    let side = |prices: std::ops::Range<i64>| {
+        prop::collection::vec((prices, 0..4i64).prop_map(|(price, qty)| l(price, qty)), 0..6)
+    };
+    let best = |prices: std::ops::Range<i64>| {
+        prop::option::weighted(0.9, (prices, 1..9i64).prop_map(|(p, q)| l(p, q)))
+    };
+    let one = prop_oneof![
+        4 => (side(80..101), side(100..121)).prop_map(|(bids, asks)| Happening::Update(bids, asks)),
+        12 => (best(92..102), best(99..109)).prop_map(|(bid, ask)| Happening::Ticker(bid, ask)),
+        1 => Just(Happening::Lost),
+    ];
+    prop::collection::vec((prop_oneof![5 => Just(0usize), 1 => Just(1usize)], one), 1..60)
+}
+
+proptest! {
+    /// However little of a cell a ticker writes, it holds the top of the book that was published last.
+    #[test]
+    fn what_is_published_is_the_top_of_the_book(happenings in happenings()) {
+        let (mut writer, reader) = cell();
+        let mut books = [0, 1].map(|_| Book::new(BookConfig::default()));
+        let deep = |from: i64, step: i64| (0..20).map(|at| l(from + at * step, 1)).collect::<Vec<_>>();
+        for book in &mut books {
+            book.snapshot(&deep(100, -1), &deep(101, 1), true, 0, stamp(1)).unwrap();
+        }
+        for (seq, (at, happening)) in (2..).zip(happenings) {
+            let book = &mut books[at];
+            let touched = match happening {
+                Happening::Update(bids, asks) => Some(book.update(&bids, &asks, 0, stamp(seq)).unwrap()),
+                Happening::Ticker(bid, ask) => book.ticker(bid, ask, stamp(seq)),
+                Happening::Lost => {
+                    book.lost(Loss::Gap);
+                    writer.withdraw(Trust::Lost);
+                    book.snapshot(&deep(100, -1), &deep(101, 1), true, 0, stamp(seq)).unwrap();
+                    None
+                }
+            };
+            // A touch that is none of the best levels leaves the cell as it is, which may be the other
+            // book's.
+            if !touched.is_some_and(|touched| book.publish(touched, &mut writer)) {
+                continue;
+            }
+            let mut top = Top::default();
+            prop_assert!(reader.read(&mut top));
+            let want = Side::BOTH.map(|side| book.levels(side).take(LEVELS).collect::<Vec<_>>());
+            prop_assert_eq!([top.bids(), top.asks()], [&want[0][..], &want[1][..]]);
+            prop_assert_eq!((top.trust, top.crossed), (book.trust(), book.crossed_since().is_some()));
+            prop_assert_eq!((top.received, top.venue_time), (book.stamp().received, book.stamp().venue_time));
+        }
+    }
 }

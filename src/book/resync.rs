@@ -99,7 +99,14 @@ pub struct Book {
     counters: Counters,
     /// What is published, gathered in place.
     top: Top,
+    /// How many levels of each side the ticker hides in it; `None` where that does not say it all.
+    hidden: [Option<usize>; 2],
+    /// The count of the cell that holds it, but for what a ticker may have changed since.
+    published: u64,
 }
+
+/// A count that no cell comes to.
+const NEVER: u64 = u64::MAX;
 
 impl Book {
     /// An empty book that waits.
@@ -115,6 +122,8 @@ impl Book {
             crossed_since: None,
             counters: Counters::default(),
             top: Top::default(),
+            hidden: [None; 2],
+            published: NEVER,
         }
     }
 
@@ -271,38 +280,71 @@ impl Book {
             return false;
         }
         self.gather();
-        writer.publish(&self.top);
+        // What was published last may be another book's.
+        if self.published == writer.version() {
+            writer.publish_best(&self.top);
+        } else {
+            writer.publish(&self.top);
+        }
+        self.published = writer.version();
         true
     }
 
     /// The best levels, as they would be published.
     #[inline]
     pub fn gather(&mut self) -> &Top {
-        for (near, side) in self.near.iter_mut().zip(Side::BOTH) {
-            if !near.fresh {
-                (near.count, near.fresh) = (self.ladder.best(side, &mut near.levels), true);
-            }
-        }
+        let unchanged = self.near.iter().all(|near| near.fresh);
+        self.look_near();
         let top = &mut self.top;
         let [bids, asks] = &self.near;
-        if let Some(overlay) = self.overlay {
-            let (ladder, best) = (&self.ladder, overlay.best);
-            top.bid_count = overlaid(bids, best[0], Side::Buy, &mut top.bids, || {
-                levels(ladder, Some(overlay), Side::Buy)
-            });
-            top.ask_count = overlaid(asks, best[1], Side::Sell, &mut top.asks, || {
-                levels(ladder, Some(overlay), Side::Sell)
-            });
-        } else {
-            (top.bids, top.bid_count) = (bids.levels, bids.count);
-            (top.asks, top.ask_count) = (asks.levels, asks.count);
+        let hidden = match self.overlay {
+            Some(Overlay { best, .. }) => [bids.hidden(best[0], Side::Buy), asks.hidden(best[1], Side::Sell)],
+            None => [None; 2],
+        };
+        match self.overlay {
+            // A ticker after a ticker: what stands behind the best levels is what stood there.
+            Some(Overlay { best: [Some(bid), Some(ask)], .. })
+                if unchanged && hidden == self.hidden && !hidden.contains(&None) =>
+            {
+                (top.bids[0], top.asks[0]) = (bid, ask);
+            }
+            Some(overlay) => {
+                let walk = |side| levels(&self.ladder, Some(overlay), side);
+                let [bid, ask] = overlay.best;
+                top.bid_count = bids.overlaid(bid, hidden[0], &mut top.bids, || walk(Side::Buy));
+                top.ask_count = asks.overlaid(ask, hidden[1], &mut top.asks, || walk(Side::Sell));
+                self.published = NEVER;
+            }
+            None => {
+                (top.bids, top.bid_count) = (bids.levels, bids.count);
+                (top.asks, top.ask_count) = (asks.levels, asks.count);
+                self.published = NEVER;
+            }
         }
+        self.hidden = hidden;
         top.trust = self.trust;
         top.crossed = self.crossed_since.is_some();
         top.received = self.stamp.received;
         top.venue_time = self.stamp.venue_time;
         top.seq = self.overlay.map_or(self.stamp.seq, |overlay| overlay.seq);
         top
+    }
+
+    /// Brings the best levels of the ladder up to date, those of the sides that changed among them.
+    #[inline]
+    fn look_near(&mut self) {
+        for (near, side) in self.near.iter_mut().zip(Side::BOTH) {
+            if !near.fresh {
+                (near.count, near.fresh) = (self.ladder.best(side, &mut near.levels), true);
+            }
+        }
+    }
+
+    /// The depth alone, with its best levels at hand: a checksum and what is published ask for the same.
+    #[inline]
+    pub fn depth(&mut self) -> Depth<'_> {
+        self.look_near();
+        Depth(self)
     }
 
     /// State and best levels, for readers on the same thread; the version counts what was applied.
@@ -350,34 +392,63 @@ impl Book {
     }
 }
 
-/// The best levels of a side with the ticker's level before them; how many. Those at hand are
-/// enough as long as the ticker hides no more than one of them; else `walk` goes through the ladder.
-#[inline]
-fn overlaid<'a>(
-    near: &Near,
-    best: Option<Level>,
-    side: Side,
-    out: &mut [Level; LEVELS],
-    walk: impl FnOnce() -> BookLevels<'a>,
-) -> usize {
-    let Some(best) = best else { return 0 };
-    let known = &near.levels[..near.count.min(LEVELS)];
-    let hidden = known.iter().take_while(|level| match side {
-        Side::Buy => level.price >= best.price,
-        Side::Sell => level.price <= best.price,
-    });
-    let hidden = hidden.count();
-    if hidden > 1 && known.len() == LEVELS {
-        let mut count = 0;
-        for (slot, level) in out.iter_mut().zip(walk()) {
-            (*slot, count) = (level, count + 1);
+/// See [`Book::depth`].
+pub struct Depth<'a>(&'a Book);
+
+impl BookView for Depth<'_> {
+    #[inline]
+    fn best(&self, side: Side, out: &mut [Level]) -> usize {
+        if out.len() > LEVELS {
+            return self.0.ladder.best(side, out);
         }
-        return count;
+        let known = self.0.near[side as usize].known();
+        out.iter_mut().zip(known).map(|(to, from)| *to = *from).count()
     }
-    let rest = &known[hidden..known.len().min(hidden + LEVELS - 1)];
-    out[0] = best;
-    out[1..=rest.len()].copy_from_slice(rest);
-    1 + rest.len()
+}
+
+impl Near {
+    fn known(&self) -> &[Level] {
+        &self.levels[..self.count.min(LEVELS)]
+    }
+
+    /// How many of these levels are not there any more, by the ticker's level; `None` where it has none,
+    /// and where those at hand are not enough without them: they are as long as it is no more than one.
+    #[inline]
+    fn hidden(&self, best: Option<Level>, side: Side) -> Option<usize> {
+        let best = best?;
+        let known = self.known();
+        let hidden = known.iter().take_while(|level| match side {
+            Side::Buy => level.price >= best.price,
+            Side::Sell => level.price <= best.price,
+        });
+        let hidden = hidden.count();
+        (hidden <= 1 || known.len() < LEVELS).then_some(hidden)
+    }
+
+    /// The best levels with the ticker's level before them; how many. `walk` goes through the ladder,
+    /// where those at hand are not enough.
+    #[inline]
+    fn overlaid<'a>(
+        &self,
+        best: Option<Level>,
+        hidden: Option<usize>,
+        out: &mut [Level; LEVELS],
+        walk: impl FnOnce() -> BookLevels<'a>,
+    ) -> usize {
+        let Some(best) = best else { return 0 };
+        let Some(hidden) = hidden else {
+            let mut count = 0;
+            for (slot, level) in out.iter_mut().zip(walk()) {
+                (*slot, count) = (level, count + 1);
+            }
+            return count;
+        };
+        let known = self.known();
+        let rest = &known[hidden..known.len().min(hidden + LEVELS - 1)];
+        out[0] = best;
+        out[1..=rest.len()].copy_from_slice(rest);
+        1 + rest.len()
+    }
 }
 
 #[inline]

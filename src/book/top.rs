@@ -159,6 +159,31 @@ impl Writer {
         self.alive(top.received);
     }
 
+    /// Publishes a top that differs from the one published last in its best levels alone, of which there
+    /// are as many as there were, and in what is known of the book.
+    #[inline]
+    pub fn publish_best(&mut self, top: &Top) {
+        self.state = self.state & !7 | top.trust as u64 | u64::from(top.crossed) << 2;
+        let (bid, ask) = (top.bids[0], top.asks[0]);
+        let version = self.begin();
+        let words = &self.cell.words;
+        words[STATE].store(self.state, Relaxed);
+        words[RECEIVED].store(top.received.0 as u64, Relaxed);
+        words[VENUE_TIME].store(top.venue_time.0 as u64, Relaxed);
+        words[SEQ].store(top.seq, Relaxed);
+        for (word, value) in words[BEST..].iter().zip([bid.price.0, bid.qty.0, ask.price.0, ask.qty.0]) {
+            word.store(value as u64, Relaxed);
+        }
+        self.end(version);
+        self.alive(top.received);
+    }
+
+    /// How often the cell was published or withdrawn.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.cell.version.load(Relaxed) / 2 // ours alone to write
+    }
+
     /// True when a message that touched the book up to these prices may have changed what is
     /// published.
     #[inline]

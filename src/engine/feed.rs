@@ -182,7 +182,10 @@ impl FeedStage {
         }
         let Some(own) = self.books.get_mut(usize::from(change.book.0)) else { return };
         let Some(applied) = apply(&mut own.book, own.overlay, change, &self.out, now) else { return };
-        stamps.mark(Hop::Book, watch.ticks());
+        // A ticker goes around the ladder: it is part of what is published.
+        if change.kind != ChangeKind::Top {
+            stamps.mark(Hop::Book, watch.ticks());
+        }
         self.counters.updates += 1;
         let touched = match applied {
             Ok(touched) => touched,
@@ -264,7 +267,7 @@ pub(super) fn doubt(
     watch: &impl Stopwatch,
 ) -> Option<Lost> {
     if matches!(change.kind, ChangeKind::Update | ChangeKind::Snapshot { .. }) && change.check.is_some() {
-        let verdict = feed.verify(change, book.ladder());
+        let verdict = feed.verify(change, &book.depth());
         book.checked(match verdict {
             Verdict::Absent => None,
             Verdict::Matches => Some(true),
