@@ -164,6 +164,12 @@ proptest! {
         let pair = Pair::new(buy, sell, &terms).unwrap();
         let got = pair.take(asks.iter().copied(), bids.iter().copied());
         let want = reference((&buy, &sell), &terms, &asks, &bids);
+        if let (Some(ask), Some(bid)) = (asks.first(), bids.first())
+            && pair.pays(ask.price, bid.price)
+            && let Some(best) = pair.take_best(*ask, *bid)
+        {
+            prop_assert_eq!(best, got, "by the best levels alone");
+        }
         match (got, want) {
             (Ok(taken), Ok((qty, buy_price, sell_price, bought, sold, limited))) => {
                 prop_assert_eq!((taken.qty, taken.buy_price, taken.sell_price), (Qty(qty), Price(buy_price), Price(sell_price)));
@@ -211,7 +217,12 @@ proptest! {
             }
             for (ask, bid) in asks.iter().zip(&bids) {
                 pair.edge(ask.price, bid.price);
-                pair.pays(ask.price, bid.price);
+                if pair.pays(ask.price, bid.price)
+                    && let Some(best) = pair.take_best(*ask, *bid)
+                {
+                    let alone = pair.take([*ask].into_iter(), [*bid].into_iter());
+                    prop_assert_eq!(best, alone);
+                }
             }
         }
     }

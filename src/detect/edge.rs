@@ -269,6 +269,26 @@ impl Pair {
         self.priced(qty, bought, sold, walk.depth_limited)
     }
 
+    /// As [`Pair::take`], where the best levels alone tell: they pay, and the cap is reached within them.
+    /// `None` where it takes more levels.
+    #[inline]
+    pub fn take_best(&self, ask: Level, bid: Level) -> Option<Result<Taken, Refused>> {
+        let (ask, bid) = (self.offered(ask)?, self.offered(bid)?);
+        let (price, most) = (ask.price.0.unsigned_abs(), self.max_raw.unsigned_abs());
+        let total = match u64::try_from(most) {
+            Ok(most) => i64::try_from(most / price),
+            Err(_) => i64::try_from(most / u128::from(price)),
+        };
+        // What the cap leaves room for is less than both offer: the walk would end here.
+        let total = total.ok().filter(|total| *total < ask.qty.0.min(bid.qty.0))?;
+        let qty = total - total % self.lot;
+        if qty <= 0 || qty < self.buy.min_qty.0 || qty < self.sell.min_qty.0 {
+            return Some(Err(Refused::TooSmall));
+        }
+        let value = |price: Price| self.money(i128::from(qty) * i128::from(price.0)).map(|it| (it, price));
+        Some(self.priced(qty, value(ask.price), value(bid.price), false))
+    }
+
     /// The best `most` of both sides, rounded down to the lot: what [`Pair::take`] is for a size that is
     /// known.
     pub(super) fn take_of(
@@ -401,19 +421,20 @@ impl Pair {
     /// The next level that offers anything, with what it offers.
     #[inline]
     pub(super) fn offer(&self, levels: &mut impl Iterator<Item = Level>) -> Option<Level> {
-        loop {
-            let mut level = levels.next()?;
-            if self.haircut != FeeRate::ONE {
-                let share = i128::from(level.qty.0) * i128::from(self.haircut);
-                level.qty = Qty(match u64::try_from(share) {
-                    Ok(share) => (share / FeeRate::ONE as u64) as i64,
-                    Err(_) => (share / i128::from(FeeRate::ONE)) as i64,
-                });
-            }
-            if level.qty.0 > 0 && level.price.0 > 0 {
-                return Some(level);
-            }
+        levels.find_map(|level| self.offered(level))
+    }
+
+    /// What a level offers, if anything.
+    #[inline]
+    fn offered(&self, mut level: Level) -> Option<Level> {
+        if self.haircut != FeeRate::ONE {
+            let share = i128::from(level.qty.0) * i128::from(self.haircut);
+            level.qty = Qty(match u64::try_from(share) {
+                Ok(share) => (share / FeeRate::ONE as u64) as i64,
+                Err(_) => (share / i128::from(FeeRate::ONE)) as i64,
+            });
         }
+        (level.qty.0 > 0 && level.price.0 > 0).then_some(level)
     }
 }
 

@@ -11,7 +11,7 @@ use super::crossing::Crossings;
 use super::edge::{Market, Pair, PairError, Taken, Terms};
 use super::ledger::{Entry, RefusalLedger};
 use super::merge::{AsItIs, Merge, MergeError, Valued};
-use super::{Opportunity, RatePlan, Refused, Sums};
+use super::{Leg, Opportunity, RatePlan, Refused, Sums};
 use crate::book::{Book, BookLevels, Glance, LEVELS, Reader, Trust};
 use crate::types::{Asset, Bps, InstrumentId, Level, Nanos, Price, Side, VenueId};
 
@@ -354,7 +354,11 @@ impl Detector {
                             true => neighbour.max_age,
                             false => [neighbour.max_age[1], neighbour.max_age[0]],
                         };
-                        match direction.take(books, ages, now, Some, &mut out) {
+                        let found = match direction.take_best(buy, sell, now, &mut out) {
+                            Some(found) => found,
+                            None => direction.take(books, ages, now, Some, &mut out),
+                        };
+                        match found {
                             Ok(()) => continue,
                             Err(reason) => reason,
                         }
@@ -602,8 +606,30 @@ pub(super) fn touch(buy: &Option<Glance>, sell: &Option<Glance>) -> Option<(Pric
 }
 
 impl Direction {
+    /// Takes what the best levels that were glanced at offer, where they alone tell; `None` where the
+    /// levels must be read.
+    #[inline]
+    fn take_best(
+        &mut self,
+        buy: &Option<Glance>,
+        sell: &Option<Glance>,
+        now: Nanos,
+        out: &mut impl FnMut(Opportunity),
+    ) -> Option<Result<(), Refused>> {
+        let (buy, sell) = (buy.as_ref()?, sell.as_ref()?);
+        if !matches!(self.counts, Counts::Base) {
+            return None;
+        }
+        let taken = match self.pair.take_best(buy.ask?, sell.bid?)? {
+            Ok(taken) => taken,
+            Err(reason) => return Some(Err(reason)),
+        };
+        let legs = taken.legs(&self.pair, (buy.version, sell.version), [taken.qty; 2]);
+        Some(self.found(&legs, taken.sums(), false, now, out))
+    }
+
     /// Reads the levels and walks them; they may be newer than what was glanced at. What is found goes to
-    /// `out`, with sums as `valued` has them: handing it back would copy it once more.
+    /// `out`, with sums as `valued` has them.
     #[inline(never)] // off the way of the usual answer, and hot all the same
     pub(super) fn take<B: Books>(
         &mut self,
@@ -628,10 +654,22 @@ impl Direction {
         };
         let sums = valued(taken.sums()).ok_or(Refused::Risk)?;
         let legs = taken.legs(&self.pair, versions, legs);
-        let found = Opportunity::new(self.instrument, now, &legs, sums, taken.depth_limited);
-        let found = found.ok_or(Refused::Risk)?;
+        self.found(&legs, sums, taken.depth_limited, now, out)
+    }
+
+    /// Counts what was found, and hands it on: handing it back would copy it once more.
+    #[inline(never)]
+    fn found(
+        &mut self,
+        legs: &[Leg; 2],
+        sums: Sums,
+        depth_limited: bool,
+        now: Nanos,
+        out: &mut impl FnMut(Opportunity),
+    ) -> Result<(), Refused> {
+        let found = Opportunity::new(self.instrument, now, legs, sums, depth_limited).ok_or(Refused::Risk)?;
         self.opportunities += 1;
-        self.depth_limited += u64::from(taken.depth_limited);
+        self.depth_limited += u64::from(depth_limited);
         out(found);
         Ok(())
     }

@@ -50,6 +50,23 @@ fn times_checked(value: i128, by: i128) -> Option<i128> {
     Some(if value < 0 { -product } else { product })
 }
 
+/// `value / 5^24`, rounded up, of less than 2^104: the usual division of such a number costs two calls.
+#[inline]
+fn over_fives(value: u128) -> u64 {
+    const FIVES: u128 = 5u128.pow(24);
+    /// 2^119 / 5^24, rounded down, of 64 bits.
+    const RECIPROCAL: u64 = ((1 << 119) / FIVES) as u64;
+    // The highest 64 bits that there can be times the reciprocal: too small by two at the most.
+    let guess = ((u128::from((value >> 40) as u64) * u128::from(RECIPROCAL)) >> 79) as u64;
+    let mut rest = value - u128::from(guess) * FIVES;
+    let mut quotient = guess;
+    while rest > 0 {
+        rest = rest.saturating_sub(FIVES);
+        quotient += 1;
+    }
+    quotient
+}
+
 impl Money {
     /// Nothing.
     pub const ZERO: Money = Money(0);
@@ -73,14 +90,13 @@ impl Money {
     #[inline]
     pub fn fee_up(self, rate: FeeRate) -> Money {
         let units = match (u128::try_from(self.0), u64::try_from(rate.0)) {
-            // What is usual, up to a million units and 200 %: one division by a word.
+            // What is usual, up to a million units and 200 %: no division.
             (Ok(amount), Ok(rate)) if amount >> 100 == 0 && rate >> 28 == 0 => {
                 // Amount times rate is in units of 1e-32, and 1e24 of those are wanted: 2^24 by
-                // a shift, 5^24 by the division. Rounding up twice is rounding up once.
-                const FIVES: u128 = 5u128.pow(24);
+                // a shift, 5^24 by its reciprocal. Rounding up twice is rounding up once.
                 let product = amount * u128::from(rate);
                 let shifted = (product >> 24) + u128::from(product & 0xff_ffff != 0);
-                shifted.div_ceil(FIVES) as i128
+                over_fives(shifted) as i128
             }
             _ => self.fee_units(rate),
         };
@@ -323,6 +339,17 @@ mod tests {
                 let want = Money(amount.fee_units(FeeRate(rate)) * 10i128.pow(16));
                 assert_eq!(amount.fee_up(FeeRate(rate)), want, "{amount:?} at {rate}");
             }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_reciprocal_divides(quotient in 0u128..1 << 48, rest in 0u128..5u128.pow(24), wide in 0u128..1 << 104) {
+            let fives = 5u128.pow(24);
+            for value in [quotient * fives + rest, quotient * fives, quotient * fives + 1, wide] {
+                proptest::prop_assert_eq!(u128::from(over_fives(value)), value.div_ceil(fives));
+            }
+            proptest::prop_assert_eq!(u128::from(over_fives((1 << 104) - 1)), ((1u128 << 104) - 1).div_ceil(fives));
         }
     }
 
