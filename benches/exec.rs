@@ -8,8 +8,9 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use world::{BTC_USDT, E8, config, opportunity, world_of};
-use xarb::detect::Opportunity;
+use xarb::engine::signals;
 use xarb::exec::{Entry, Ids, Journal, RecordKind};
+use xarb::telemetry::Stamps;
 use xarb::types::{Environment, Nanos, Price, Qty, Side, VenueId};
 use xarb::venue::Form;
 
@@ -79,12 +80,12 @@ fn admit(c: &mut Criterion) {
 
 fn queue(c: &mut Criterion) {
     let mut group = c.benchmark_group("hop/queue");
-    let (sender, receiver) = crossbeam_channel::bounded::<Opportunity>(64);
+    let (mut outbox, inbox) = signals(64);
     let pair = opportunity(QTY, Nanos(1));
     group.bench_function("crossbeam", |b| {
         b.iter(|| {
-            sender.try_send(black_box(pair)).unwrap();
-            receiver.try_recv().unwrap()
+            assert!(outbox.send(black_box(pair), Stamps::begin(1, 0)));
+            inbox.take(|signal| black_box(signal.opportunity.sums.net()))
         })
     });
     group.finish();

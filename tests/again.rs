@@ -68,11 +68,15 @@ impl Role for Listening {
     }
 
     fn turn(&mut self, now: Nanos) -> bool {
-        while let Some(signal) = self.exec.next_signal() {
-            self.opportunities.push(signal.opportunity);
-            self.seen.store(self.opportunities.len(), Ordering::Relaxed);
-            self.exec.stage().on_signal(&signal, now);
-        }
+        let Listening { exec, opportunities, seen } = self;
+        let mut take = || {
+            exec.take_signal(|stage, signal| {
+                opportunities.push(signal.opportunity);
+                seen.store(opportunities.len(), Ordering::Relaxed);
+                stage.on_signal(signal, now);
+            })
+        };
+        while take().is_some() {}
         self.exec.turn(now)
     }
 }

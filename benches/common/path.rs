@@ -129,7 +129,7 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         let text = self.update("snapshot", &bids, &asks);
         self.tell(&server_frame(text.as_bytes()));
         // What the book has to offer as it is, is not part of any measurement.
-        while self.crew.exec.next_signal().is_some() {}
+        while self.crew.exec.take_signal(|_, _| ()).is_some() {}
         self.rest();
     }
 
@@ -257,16 +257,19 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         self.tell(frame);
         let now = self.now;
         let (mut size, mut journey) = (0, Stamps::default());
-        while let Some(signal) = self.crew.exec.next_signal() {
-            let mut stamps = signal.stamps;
-            if let Some(prepared) = self.crew.exec.stage().prepare(&signal, &mut stamps, now) {
-                if size == 0 {
-                    journey = stamps;
+        let mut take = || {
+            self.crew.exec.take_signal(|stage, signal| {
+                let mut stamps = signal.stamps;
+                if let Some(prepared) = stage.prepare(signal, &mut stamps, now) {
+                    if size == 0 {
+                        journey = stamps;
+                    }
+                    size += prepared.size().1;
+                    stage.abandon(prepared, now);
                 }
-                size += prepared.size().1;
-                self.crew.exec.stage().abandon(prepared, now);
-            }
-        }
+            })
+        };
+        while take().is_some() {}
         (size, journey)
     }
 

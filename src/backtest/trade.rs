@@ -1,13 +1,11 @@
 //! Orders in a backtest: the real gate, executor and encoders, over a virtual network, to the venues'
 //! own servers in front of the captured books.
 
-use crossbeam_channel::bounded;
-
 use crate::config::Config;
 use crate::detect::Opportunity;
 use crate::engine::{
     Books, Control, Crew, CrewError, Endpoints, ExecRole, FeedCounters, Helm, Identity, Plan, Role,
-    RunReport, Signal, Status,
+    RunReport, Signal, Status, signals,
 };
 use crate::risk::Refusal;
 use crate::sim::delay::Delay;
@@ -130,7 +128,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Trade<W> {
         // Kept records are taken out as they come: they tell what became of each opportunity.
         let identity = Identity { run: seed as u32, tag_key, seed, nonce_from: 0, keep_journal: true };
         // Opportunities are handed to the stage, one by one, by the thread that found them.
-        let (_, queue) = bounded::<Signal>(1);
+        let (_, queue) = signals(1);
         let mut dial = || world.dial();
         let (exec, helm) = Crew::exec_role(plan, &credentials, &identity, &mut dial, watch, books, queue)?;
         let next = world.now();

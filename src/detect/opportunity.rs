@@ -79,6 +79,16 @@ impl Opportunity {
     /// The most legs an opportunity has.
     pub const MAX_LEGS: usize = 8;
 
+    /// Nothing: what a place for one holds before the first.
+    pub const NONE: Opportunity = Opportunity {
+        instrument: InstrumentId(0),
+        depth_limited: false,
+        count: 0,
+        at: Nanos::ZERO,
+        sums: Sums { bought: Money::ZERO, buy_fees: Money::ZERO, sold: Money::ZERO, sell_fees: Money::ZERO },
+        legs: [Leg::NONE; Opportunity::MAX_LEGS],
+    };
+
     /// `None` when nothing of value is bought, or with more than [`Opportunity::MAX_LEGS`].
     #[inline]
     pub fn new(

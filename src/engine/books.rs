@@ -1,12 +1,10 @@
 //! From a plan to stages: published books, the feeds that write them, the detector that reads them.
 
-use crossbeam_channel::{Receiver, bounded};
-
 use super::detect::DetectStage;
 use super::feed::{FeedBook, FeedStage};
 use super::journey::JourneyCell;
 use super::plan::{Plan, PlannedVenue};
-use super::signal::Signal;
+use super::queue::{Inbox, signals};
 use crate::book::{BookConfig, LadderConfig, Reader, cell};
 use crate::detect::{BookSlot, Detector, MergeError, Notifier, Taker, ring};
 use crate::sync::Arc;
@@ -81,13 +79,13 @@ impl Books {
     ///
     /// # Errors
     /// [`MergeError`] for terms that cannot be worked with; a [`Plan`] has checked them.
-    pub fn detect_stage(&mut self, plan: &Plan) -> Result<(DetectStage, Receiver<Signal>), MergeError> {
+    pub fn detect_stage(&mut self, plan: &Plan) -> Result<(DetectStage, Inbox), MergeError> {
         let detector = Detector::across(&plan.watches(), plan.rates.as_ref())?;
-        let (sender, receiver) = bounded(plan.config.exec.queue.max(1));
+        let (outbox, inbox) = signals(plan.config.exec.queue);
         let taker = self.taker.take().unwrap_or_else(|| ring(0).1);
         let (readers, journeys) = (self.readers.clone(), self.journeys.clone());
-        let stage = DetectStage::new(detector, taker, readers, journeys, sender);
-        Ok((stage.with_bases(plan.bases()), receiver))
+        let stage = DetectStage::new(detector, taker, readers, journeys, outbox);
+        Ok((stage.with_bases(plan.bases()), inbox))
     }
 
     /// Where each venue's books of each instrument are published, by venue and instrument.

@@ -14,9 +14,10 @@ use super::feed_role::{FeedRole, FeedRoleParts};
 use super::lanes::Lanes;
 use super::paper::{PaperConfig, PaperGateway, PaperMarket};
 use super::plan::{Plan, PlannedVenue};
+use super::queue::Inbox;
 use super::report::{ConnectionReport, RunReport, VenueReport};
 use super::role::Role;
-use super::signal::{Control, Signal, Status};
+use super::signal::{Control, Status};
 use super::tap::Tap;
 use crate::config::HedgePolicy;
 use crate::detect::MergeError;
@@ -163,7 +164,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
         dial: &mut MakeDial<'_>,
         watch: &W,
         books: &Books,
-        queue: Receiver<Signal>,
+        queue: Inbox,
     ) -> Result<(ExecRole<W>, Helm), CrewError> {
         let connection = ConnectionConfig::DEFAULT;
         let mut lanes = Vec::new();

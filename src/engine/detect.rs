@@ -1,12 +1,13 @@
 //! The detect stage and its role: books that moved in, opportunities out to the executor's queue.
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::Receiver;
 
 use super::journey::JourneyCell;
+use super::queue::Outbox;
 use super::role::Role;
-use super::signal::{Control, Signal};
+use super::signal::Control;
 use crate::book::Reader;
-use crate::detect::{Bases, BookSlot, Cells, Detector, RefusalLedger, Refused, Taker};
+use crate::detect::{Bases, BookSlot, Cells, Detector, Opportunity, RefusalLedger, Refused, Taker};
 use crate::sync::Arc;
 use crate::telemetry::{Hop, HopRecorder};
 use crate::types::{Nanos, Stopwatch};
@@ -22,7 +23,7 @@ pub struct DetectStage {
     /// What edges are measured against, where not outright.
     bases: Option<Bases>,
     journeys: Vec<Arc<JourneyCell>>,
-    queue: Sender<Signal>,
+    queue: Outbox,
     hops: HopRecorder,
     /// Ticks that the last turns took, to be recorded once nobody waits.
     looks: Vec<(u64, u64)>,
@@ -37,7 +38,7 @@ impl DetectStage {
         taker: Taker,
         readers: Vec<Reader>,
         journeys: Vec<Arc<JourneyCell>>,
-        queue: Sender<Signal>,
+        queue: Outbox,
     ) -> DetectStage {
         DetectStage {
             taker,
@@ -76,17 +77,15 @@ impl DetectStage {
         if let Some(bases) = &mut self.bases {
             bases.follow(&mut self.cells, BookSlot(book), now, &mut self.detector);
         }
-        let (queue, opportunities, dropped) = (&self.queue, &mut self.opportunities, &mut self.dropped);
+        let (queue, opportunities, dropped) = (&mut self.queue, &mut self.opportunities, &mut self.dropped);
         let mut ended = 0;
-        let found = |opportunity| {
+        let found = |opportunity: Opportunity| {
             let mut stamps = stamps;
             ended = watch.ticks();
             stamps.mark(Hop::Detect, ended);
             *opportunities += 1;
-            if let Err(TrySendError::Full(signal) | TrySendError::Disconnected(signal)) =
-                queue.try_send(Signal { opportunity, stamps })
-            {
-                dropped.count(Refused::QueueFull, Some(signal.opportunity.sums.net_bps()));
+            if !queue.send(opportunity, stamps) {
+                dropped.count(Refused::QueueFull, Some(opportunity.sums.net_bps()));
             }
         };
         match rest {
@@ -109,6 +108,7 @@ impl DetectStage {
         for (began, ended) in self.looks.drain(..) {
             self.hops.record(Hop::Detect, watch.nanos(began, ended));
         }
+        self.queue.settle();
     }
 
     /// Opportunities so far.

@@ -3,6 +3,7 @@
 use crossbeam_channel::{Receiver, Sender};
 
 use super::exec::ExecStage;
+use super::queue::Inbox;
 use super::role::Role;
 use super::signal::{Control, Signal, Status};
 use crate::types::{Nanos, Stopwatch};
@@ -13,7 +14,7 @@ const SIGNALS_MAX: usize = 8;
 /// The one role that sends orders.
 pub struct ExecRole<W> {
     stage: ExecStage<W>,
-    queue: Receiver<Signal>,
+    queue: Inbox,
     control: Receiver<Control>,
     status: Sender<Status>,
     ready: bool,
@@ -25,7 +26,7 @@ impl<W: Stopwatch> ExecRole<W> {
     /// A role around the stage.
     pub fn new(
         stage: ExecStage<W>,
-        queue: Receiver<Signal>,
+        queue: Inbox,
         control: Receiver<Control>,
         status: Sender<Status>,
     ) -> ExecRole<W> {
@@ -37,19 +38,16 @@ impl<W: Stopwatch> ExecRole<W> {
         &mut self.stage
     }
 
-    /// The next signal, for whoever turns the stage by hand.
-    pub fn next_signal(&self) -> Option<Signal> {
-        self.queue.try_recv().ok()
+    /// Shows the next signal to `act`, together with the stage, when there is one.
+    #[inline]
+    pub fn take_signal<R>(&mut self, act: impl FnOnce(&mut ExecStage<W>, &Signal) -> R) -> Option<R> {
+        self.queue.take(|signal| act(&mut self.stage, signal))
     }
 
     fn take_signals(&mut self, now: Nanos) -> bool {
-        let mut worked = false;
-        for _ in 0..SIGNALS_MAX {
-            let Ok(signal) = self.queue.try_recv() else { break };
-            worked = true;
-            self.stage.on_signal(&signal, now);
-        }
-        worked
+        let signals = (0..SIGNALS_MAX)
+            .take_while(|_| self.take_signal(|stage, signal| stage.on_signal(signal, now)).is_some());
+        signals.count() > 0
     }
 }
 
