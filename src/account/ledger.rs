@@ -147,6 +147,8 @@ pub struct Ledger {
     contracts: Contracts,
     /// Venues whose opening balances are closed: what they report later is only compared.
     closed: Vec<bool>,
+    /// By venue: see [`Ledger::changes`].
+    changes: Vec<u64>,
 }
 
 impl Ledger {
@@ -162,7 +164,20 @@ impl Ledger {
             flows: vec![Flow::default(); instruments],
             contracts: Contracts::new(venues, instruments),
             closed: vec![false; venues],
+            changes: vec![0; venues],
         }
+    }
+
+    /// Counts what moved anything at a venue: whatever was worked out of its balances, positions and
+    /// holds is good while this stays the same.
+    #[inline]
+    pub fn changes(&self, venue: VenueId) -> u64 {
+        self.changes[usize::from(venue.0)]
+    }
+
+    #[inline]
+    fn changed(&mut self, venue: VenueId) {
+        self.changes[usize::from(venue.0)] += 1;
     }
 
     /// The row of an asset, entered when new.
@@ -194,7 +209,9 @@ impl Ledger {
         &self.accounts[usize::from(venue.0) * ASSETS_MAX + usize::from(asset.0)]
     }
 
+    /// An account that is about to change.
     fn at_mut(&mut self, venue: VenueId, asset: AssetId) -> &mut Account {
+        self.changed(venue);
         &mut self.accounts[usize::from(venue.0) * ASSETS_MAX + usize::from(asset.0)]
     }
 
@@ -263,6 +280,7 @@ impl Ledger {
         (base, settle): (AssetId, AssetId),
         unit: Money,
     ) {
+        self.changed(venue);
         self.contracts.enter(venue, instrument, base, settle, unit);
     }
 
@@ -281,6 +299,7 @@ impl Ledger {
         now: Nanos,
     ) {
         let closed = self.closed[usize::from(venue.0)];
+        self.changed(venue);
         if let Some(row) = self.contracts.get_mut(venue, instrument) {
             row.report(theirs, closed, now);
         }
@@ -313,6 +332,7 @@ impl Ledger {
     /// Counts what an open order in a contract may still be worth; less than zero when it is worth
     /// less than it was.
     pub fn hold_contract(&mut self, venue: VenueId, instrument: InstrumentId, side: Side, more: Money) {
+        self.changed(venue);
         if let Some(row) = self.contracts.get_mut(venue, instrument) {
             row.hold(side, more);
         }
@@ -380,6 +400,7 @@ impl Ledger {
     /// while nothing is in flight there. A difference, of balances above `tolerance`, is handed out once, when it
     /// appears, and marks the account until a later report agrees.
     pub fn compare(&mut self, venue: VenueId, since: Nanos, tolerance: Money, mut found: impl FnMut(Drift)) {
+        self.changed(venue);
         for at in 0..self.assets.len() {
             let asset = self.assets[at];
             let tolerance = self.tolerance(venue, AssetId(at as u8), tolerance);

@@ -406,9 +406,18 @@ impl Executor {
     pub fn abandon(&mut self, prepared: Prepared, now: Nanos, ctx: &mut (impl Context + ?Sized)) {
         let intent = prepared.intent;
         self.give_up(prepared, now, ctx);
+        let instrument = self.intents.get(intent).map(|intent| intent.instrument);
         if let Some(direction) = self.intents.close(intent).and_then(|intent| intent.direction) {
             self.gate.close(direction, now);
         }
+        if let Some(instrument) = instrument {
+            self.renew(instrument);
+        }
+    }
+
+    /// Works out what the next orders of an instrument may be: not while anybody waits.
+    pub(super) fn renew(&mut self, instrument: InstrumentId) {
+        self.gate.renew(instrument, &self.markets, &self.ledger, &self.caps);
     }
 
     /// Takes back orders of which nothing has left.
@@ -445,8 +454,10 @@ impl Executor {
         for (slot, expires, fate) in fates.into_iter().flatten() {
             left += usize::from(self.launched(slot, expires, fate, now, ctx));
         }
-        if left == 0 {
-            self.advance(intent, now, ctx);
+        match self.intents.get(intent).map(|intent| intent.instrument) {
+            _ if left == 0 => self.advance(intent, now, ctx),
+            Some(instrument) => self.renew(instrument),
+            None => {}
         }
         left
     }

@@ -45,6 +45,7 @@ impl Executor {
         let wiped = self.presign.wipe_one();
         let signed = self.sign_ahead(now, ctx);
         let begun = self.begin_ahead(ctx);
+        (0..self.halted.len()).for_each(|at| self.renew(InstrumentId(at as u16)));
         ids > 0 || wiped || signed > 0 || begun
     }
 

@@ -81,6 +81,8 @@ pub struct Caps {
     kill: Kill,
     passed: u64,
     stopped: u64,
+    /// See [`Caps::changes`].
+    changes: u64,
 }
 
 impl Caps {
@@ -94,7 +96,14 @@ impl Caps {
             kill,
             passed: 0,
             stopped: 0,
+            changes: 0,
         }
+    }
+
+    /// Counts changes of what one order may be worth.
+    #[inline]
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Whether so many orders may leave now. Orders that add risk leave the hedges' reserve.
@@ -118,8 +127,10 @@ impl Caps {
 
     /// Sets that for all prices in an asset; nothing passes when it is zero.
     pub fn set_order_max(&mut self, asset: AssetId, most: Money) {
-        if let Some(own) = self.order_notional_max.get_mut(asset.row()) {
+        let own = self.order_notional_max.get_mut(asset.row()).filter(|own| **own != most);
+        if let Some(own) = own {
             *own = most;
+            self.changes += 1;
         }
     }
 

@@ -5,8 +5,9 @@
 //! stale, broke, or moved away since is reason enough to let it go. Hedges pass the same gate, with
 //! one rule more (they must reduce the exposure) and some less (no cooldown, no edge).
 
-use super::{Caps, Detail, GateView, Limits, Refusal, Refusals};
-use crate::account::{Inventory, Ledger, Market};
+use super::pass::Pass;
+use super::{Caps, Detail, GateView, Limits, Quote, Refusal, Refusals, Standing};
+use crate::account::{Inventory, Ledger, Market, Markets};
 use crate::detect::{Leg, Opportunity, Refused};
 use crate::types::{
     ClientId, Draft, InstrumentId, Kind, Money, Nanos, Price, Qty, Side, SpecError, Tif, VenueId,
@@ -131,8 +132,18 @@ pub struct Gate {
     /// When the last one of all did.
     ended_last: Nanos,
     refusals: Refusals,
+    /// What is known before an order: by instrument and venue, to buy and to sell.
+    passes: Vec<[Pass; 2]>,
     /// Room for the next intent's orders: given out with one, and taken back.
     room: Vec<Admitted>,
+}
+
+/// The sizes that an opportunity's legs may have.
+struct Fit<'a> {
+    markets: [&'a Market; Opportunity::MAX_LEGS],
+    sizes: [i64; Opportunity::MAX_LEGS],
+    /// Of each side.
+    total: i64,
 }
 
 impl Gate {
@@ -141,6 +152,7 @@ impl Gate {
         Gate {
             open: Vec::with_capacity(limits.open_intents_max as usize),
             ended: vec![None; instruments * venues * venues],
+            passes: vec![[Pass::NO; 2]; instruments * venues],
             ended_last: Nanos(i64::MIN),
             limits,
             venues,
@@ -238,6 +250,83 @@ impl Gate {
         };
 
         let legs = opportunity.legs();
+        let fit = match self.whole(legs, instrument, view, caps, mid, now) {
+            Some(fit) => fit,
+            None => self.fit(legs, instrument, view, caps, mid, now)?,
+        };
+        let worst = view.exposure.worst().saturating_add(fit.total);
+        let worth = fit.markets[0].value(mid, Qty(worst));
+        if worth.is_none_or(|worth| worth > self.limits.exposure_max) {
+            return refuse(Refused::Risk, Detail::Exposure);
+        }
+        if let Some(inventory) = view.inventory {
+            self.check_inventory(opportunity, inventory, view, &fit.sizes)?;
+        }
+        if !caps.room(legs.len() as u32, false, now) {
+            return refuse(Refused::Risk, Detail::Rate);
+        }
+
+        let mut admitted = std::mem::take(&mut self.room);
+        for ((leg, market), &size) in
+            legs.iter().zip(fit.markets).zip(&fit.sizes).filter(|(_, size)| **size > 0)
+        {
+            let mid = view.price_at(market, mid).unwrap_or_default();
+            let mut draft = ioc(leg.venue, instrument, leg.side, leg.price, Qty(size));
+            draft.client = id(&draft, admitted.len() as u8);
+            admitted.push(Admitted { draft, mid, hedge: false });
+        }
+        Ok(AdmittedIntent { instrument, direction, mid, net_quote: opportunity.sums.net(), legs: admitted })
+    }
+
+    /// The usual answer, at once: both legs of a pair pass as they are. `None` is no refusal: it takes
+    /// [`Gate::fit`] to tell.
+    #[inline]
+    fn whole<'a>(
+        &self,
+        legs: &[Leg],
+        instrument: InstrumentId,
+        view: &GateView<'a>,
+        caps: &Caps,
+        mid: Price,
+        now: Nanos,
+    ) -> Option<Fit<'a>> {
+        let [buy, sell] = legs else { return None };
+        let pair = buy.side == Side::Buy && sell.side == Side::Sell && buy.qty == sell.qty;
+        if !pair || view.rates.is_some() {
+            return None;
+        }
+        let passed = |leg: &Leg| {
+            let market = view.markets.get(leg.venue, instrument)?;
+            let pass = &self.passes.get(self.place(market))?[leg.side as usize];
+            let ready = view.standing.get(usize::from(leg.venue.0)) == Some(&Standing::Ready);
+            let good = ready && pass.is_good(market, view.ledger, caps);
+            let quote = view.fresh(leg.venue, &self.limits.book_age_max, now).ok().filter(|_| good)?;
+            let fits = pass.takes(market, leg.side, leg.price, leg.qty)
+                && check_price(leg, quote, caps, Some(mid)).is_ok();
+            fits.then_some(market)
+        };
+        let (bought_on, sold_on) = (passed(buy)?, passed(sell)?);
+        let mut fit = Fit {
+            markets: [bought_on; Opportunity::MAX_LEGS],
+            sizes: [0; Opportunity::MAX_LEGS],
+            total: buy.qty.0,
+        };
+        fit.markets[1] = sold_on;
+        fit.sizes[..2].fill(buy.qty.0);
+        Some(fit)
+    }
+
+    /// How much of each leg may be sent, so that both sides stay equal.
+    fn fit<'a>(
+        &self,
+        legs: &[Leg],
+        instrument: InstrumentId,
+        view: &GateView<'a>,
+        caps: &Caps,
+        mid: Price,
+        now: Nanos,
+    ) -> Result<Fit<'a>, Refusal> {
+        let refuse = |reason, detail| Err(Refusal::new(reason, detail));
         let Some(first) = legs.first() else { return refuse(Refused::TooSmall, Detail::Remainder) };
         let Some(market) = view.markets.get(first.venue, instrument) else {
             return Err(Refusal::at(Refused::Risk, Detail::NoMarket, first.venue));
@@ -271,17 +360,6 @@ impl Gate {
             let reason = if cut == Detail::Balance { Refused::NoBalance } else { Refused::TooSmall };
             return refuse(reason, cut);
         }
-        let worst = view.exposure.worst().saturating_add(total);
-        let worth = market.value(mid, Qty(worst));
-        if worth.is_none_or(|worth| worth > self.limits.exposure_max) {
-            return refuse(Refused::Risk, Detail::Exposure);
-        }
-        if let Some(inventory) = view.inventory {
-            self.check_inventory(opportunity, inventory, view, &sizes)?;
-        }
-        if !caps.room(legs.len() as u32, false, now) {
-            return refuse(Refused::Risk, Detail::Rate);
-        }
 
         // All or nothing: nothing is made before every leg has passed the venue's filters.
         for (at, leg) in legs.iter().enumerate().filter(|(at, _)| sizes[*at] > 0) {
@@ -298,14 +376,25 @@ impl Gate {
                 Err(error) => return Err(Refusal::at(Refused::Risk, Detail::Filter(error), leg.venue)),
             }
         }
-        let mut admitted = std::mem::take(&mut self.room);
-        for (at, leg) in legs.iter().enumerate().filter(|(at, _)| sizes[*at] > 0) {
-            let mid = view.price_at(markets[at], mid).unwrap_or_default();
-            let mut draft = ioc(leg.venue, instrument, leg.side, leg.price, Qty(sizes[at]));
-            draft.client = id(&draft, admitted.len() as u8);
-            admitted.push(Admitted { draft, mid, hedge: false });
+        Ok(Fit { markets, sizes, total })
+    }
+
+    /// Works out anew what is known of an instrument's markets before an order, where anything moved
+    /// since. For when nobody waits.
+    pub fn renew(&mut self, instrument: InstrumentId, markets: &Markets, ledger: &Ledger, caps: &Caps) {
+        for market in markets.of(instrument) {
+            let at = self.place(market);
+            for (pass, side) in self.passes.get_mut(at).into_iter().flatten().zip(Side::BOTH) {
+                if !pass.is_good(market, ledger, caps) {
+                    *pass = Pass::new(market, side, ledger, caps);
+                }
+            }
         }
-        Ok(AdmittedIntent { instrument, direction, mid, net_quote: opportunity.sums.net(), legs: admitted })
+    }
+
+    #[inline]
+    fn place(&self, market: &Market) -> usize {
+        usize::from(market.instrument.0) * self.venues + usize::from(market.venue.0)
     }
 
     /// Whether a leg may be sent at all; its market.
@@ -320,21 +409,11 @@ impl Gate {
         now: Nanos,
     ) -> Result<&'a Market, Refusal> {
         let (market, quote) = view.usable(leg.venue, instrument, &self.limits.book_age_max, now)?;
-        let refuse = |reason, detail| Err(Refusal::at(reason, detail, leg.venue));
         if leg.qty.0 <= 0 || leg.price.0 <= 0 {
-            return refuse(Refused::Risk, Detail::Filter(SpecError::QtyNotPositive));
+            let detail = Detail::Filter(SpecError::QtyNotPositive);
+            return Err(Refusal::at(Refused::Risk, detail, leg.venue));
         }
-        let fills = match leg.side {
-            Side::Buy => quote.ask.price <= leg.price,
-            Side::Sell => quote.bid.price >= leg.price,
-        };
-        if !fills {
-            return refuse(Refused::BelowEdge, Detail::Moved);
-        }
-        let mid = view.price_at(market, mid);
-        if !mid.is_some_and(|mid| caps.in_band(leg.side, leg.price, mid)) {
-            return refuse(Refused::Risk, Detail::Band);
-        }
+        check_price(leg, quote, caps, view.price_at(market, mid))?;
         Ok(market)
     }
 
@@ -451,6 +530,22 @@ impl Gate {
     }
 }
 
+/// Whether a leg's limit still fills, and is near the mid.
+#[inline]
+fn check_price(leg: &Leg, quote: &Quote, caps: &Caps, mid: Option<Price>) -> Result<(), Refusal> {
+    let fills = match leg.side {
+        Side::Buy => quote.ask.price <= leg.price,
+        Side::Sell => quote.bid.price >= leg.price,
+    };
+    if !fills {
+        return Err(Refusal::at(Refused::BelowEdge, Detail::Moved, leg.venue));
+    }
+    if !mid.is_some_and(|mid| caps.in_band(leg.side, leg.price, mid)) {
+        return Err(Refusal::at(Refused::Risk, Detail::Band, leg.venue));
+    }
+    Ok(())
+}
+
 /// An immediate-or-cancel limit order, without an id yet.
 pub fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, qty: Qty) -> Draft {
     Draft {
@@ -551,6 +646,19 @@ mod tests {
     }
 
     impl World {
+        fn view(&self) -> GateView<'_> {
+            GateView {
+                markets: &self.markets,
+                ledger: &self.ledger,
+                inventory: self.inventory.as_ref(),
+                quotes: &self.quotes,
+                standing: &self.standing,
+                exposure: self.exposure,
+                halted: self.halted,
+                rates: None,
+            }
+        }
+
         fn admit(&mut self, opportunity: &Opportunity) -> Result<AdmittedIntent, Refusal> {
             self.admit_at(opportunity, Nanos::from_secs(100))
         }
@@ -723,6 +831,64 @@ mod tests {
         let intent = world.admit(&opportunity).unwrap();
         let sizes: Vec<_> = intent.legs.iter().map(|leg| leg.draft().qty.0).collect();
         assert_eq!(sizes, [2_000_000, 1_000_000, 3_000_000]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_passes_at_once_is_what_the_long_way_leaves_whole(
+            quote in 0i64..30_000, base in 0i64..40_000_000, qty in -1_000i64..200_000_000, odd: bool,
+            cents in (-3i64..3, -3i64..3), least in 0i64..2_000, most in 0i64..50_000_000, drifted: bool,
+        ) {
+            let mut world = world();
+            let mut spec = test_spec("BTC", "USDT");
+            (spec.min_notional, spec.max_qty) = (money(&least.to_string()), Qty(most));
+            let row = |venue| (VenueId(venue), InstrumentId(0), spec.clone(), FeeRate(100_000));
+            world.markets = Markets::new(2, &[row(0), row(1)], &mut world.ledger).unwrap();
+            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
+            world.ledger.hold(VenueId(0), market.quote, money(&(100_000 - quote).to_string()));
+            world.ledger.hold(VenueId(1), market.base, Money::ONE - market.amount(Qty(base)));
+            if drifted {
+                world.ledger.report(VenueId(0), market.quote, Money::ONE, Nanos(5));
+                world.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
+            }
+            let qty = if odd { qty } else { qty - qty % 1_000 };
+            let mut legs = [leg(0, Side::Buy, 60_000, qty), leg(1, Side::Sell, 60_200, qty)];
+            legs[0].price.0 += cents.0 * 500_000;
+            legs[1].price.0 += cents.1 * 500_000;
+            let World { gate, markets, ledger, caps, .. } = &mut world;
+            gate.renew(InstrumentId(0), markets, ledger, caps);
+            let (view, now) = (world.view(), Nanos::from_secs(100));
+            let mid = view.mid(InstrumentId(0)).unwrap();
+            let whole = world.gate.whole(&legs, InstrumentId(0), &view, &world.caps, mid, now);
+            let fit = world.gate.fit(&legs, InstrumentId(0), &view, &world.caps, mid, now);
+            let figures = |fit: Fit<'_>| (fit.markets.map(|market| market.venue), fit.sizes, fit.total);
+            let uncut = fit.ok().map(figures).filter(|(_, sizes, _)| sizes[..2] == [qty; 2]);
+            // Where they end, markets mean nothing.
+            let two = |(venues, sizes, total): ([VenueId; 8], [i64; 8], i64)| ([venues[0], venues[1]], sizes, total);
+            proptest::prop_assert_eq!(whole.map(figures).map(two), uncut.map(two));
+        }
+    }
+
+    #[test]
+    fn a_pass_is_good_until_anything_moves() {
+        type Move = fn(&mut World, &Market);
+        let moves: [(Move, bool); 6] = [
+            (|_, _| {}, true),
+            (|w, m| w.ledger.hold(VenueId(0), m.quote, Money(1)), false),
+            (|w, m| w.ledger.report(VenueId(0), m.base, Money(1), Nanos(1)), false),
+            (|w, _| w.ledger.compare(VenueId(0), Nanos(1), Money::ZERO, |_| {}), false),
+            (|w, m| w.ledger.hold(VenueId(1), m.quote, Money(1)), true),
+            (|w, m| w.caps.set_order_max(m.quote, Money(1)), false),
+        ];
+        for (at, (change, good)) in moves.into_iter().enumerate() {
+            let mut world = world();
+            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
+            let is_good = |w: &World| w.gate.passes[0][0].is_good(&market, &w.ledger, &w.caps);
+            assert!(!is_good(&world), "none was made yet");
+            world.gate.renew(InstrumentId(0), &world.markets, &world.ledger, &world.caps);
+            change(&mut world, &market);
+            assert_eq!(is_good(&world), good, "case {at}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod caps;
 mod gate;
 mod kill;
 mod limits;
+mod pass;
 mod refusal;
 mod rights;
 mod view;

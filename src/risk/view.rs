@@ -90,6 +90,17 @@ impl<'a> GateView<'a> {
         if base || self.ledger.drifted(venue, market.quote) {
             return refuse(Refused::Risk, Detail::Drift);
         }
+        Ok((market, self.fresh(venue, age_max, now)?))
+    }
+
+    /// The venue's book of the instrument, when it may be used now.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that stands in the way.
+    #[inline]
+    pub fn fresh(&self, venue: VenueId, age_max: &[Nanos], now: Nanos) -> Result<&'a Quote, Refusal> {
+        let at = usize::from(venue.0);
+        let refuse = |reason, detail| Err(Refusal::at(reason, detail, venue));
         let quote = self.quotes.get(at).and_then(Option::as_ref).filter(|quote| quote.live);
         let Some(quote) = quote else {
             return refuse(Refused::Unsynced, Detail::NoBook);
@@ -100,7 +111,7 @@ impl<'a> GateView<'a> {
         if age_max.get(at).is_none_or(|max| now - quote.at > *max) {
             return refuse(Refused::Stale, Detail::BookAge);
         }
-        Ok((market, quote))
+        Ok(quote)
     }
 
     /// The consolidated mid of an instrument: of its own quote asset, or in the common one.
