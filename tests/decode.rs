@@ -13,7 +13,7 @@ use messages::{Style, Venue};
 use oorandom::Rand64;
 use proptest::prelude::*;
 use xarb::types::{Level, Scale};
-use xarb::venue::{binance, bybit, coinbase, kraken};
+use xarb::venue::{binance, bybit, coinbase, kraken, okx};
 use xarb::wire::json::kernel::Isa;
 use xarb::wire::json::{Error, Tier, TierUse};
 use xarb::wire::{Padded, PaddedBuf};
@@ -28,6 +28,7 @@ enum Decoder {
     KrakenFutures(kraken::futures::decode::Decoder),
     Coinbase(coinbase::decode::Decoder),
     Bybit(bybit::decode::Decoder),
+    Okx(okx::decode::Decoder),
 }
 
 impl Decoder {
@@ -38,6 +39,7 @@ impl Decoder {
             Venue::KrakenFutures => Decoder::KrakenFutures(kraken::futures::decode::Decoder::with_isa(isa)),
             Venue::Coinbase => Decoder::Coinbase(coinbase::decode::Decoder::with_isa(isa)),
             Venue::Bybit => Decoder::Bybit(bybit::decode::Decoder::with_isa(isa)),
+            Venue::Okx => Decoder::Okx(okx::decode::Decoder::with_isa(isa)),
         }
     }
 
@@ -80,6 +82,13 @@ impl Decoder {
                 };
                 read.map(|message| bybit_told(message, &levels))
             }
+            Decoder::Okx(decoder) => {
+                let read = match tier {
+                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
+                    None => decoder.decode(text, &mut levels),
+                };
+                read.map(|message| okx_told(message, &levels))
+            }
         };
         if told.is_err() {
             assert_eq!(levels, [Level::new(1, 2)], "levels are left as they were");
@@ -94,6 +103,7 @@ impl Decoder {
             Decoder::KrakenFutures(decoder) => decoder.tiers(),
             Decoder::Coinbase(decoder) => decoder.tiers(),
             Decoder::Bybit(decoder) => decoder.tiers(),
+            Decoder::Okx(decoder) => decoder.tiers(),
         }
     }
 }
@@ -131,6 +141,18 @@ fn bybit_told(mut message: bybit::decode::Message<'_>, levels: &[Level]) -> Stri
     let mut sides = (Vec::new(), Vec::new());
     match &mut message {
         bybit::decode::Message::Book(book) => {
+            sides = (side(levels, &book.bids), side(levels, &book.asks));
+            (book.bids, book.asks) = (0..0, 0..0);
+        }
+        _ => assert_eq!(levels.len(), 1, "no levels but for books"),
+    }
+    format!("{message:?} {sides:?}")
+}
+
+fn okx_told(mut message: okx::decode::Message<'_>, levels: &[Level]) -> String {
+    let mut sides = (Vec::new(), Vec::new());
+    match &mut message {
+        okx::decode::Message::Book(book) => {
             sides = (side(levels, &book.bids), side(levels, &book.asks));
             (book.bids, book.asks) = (0..0, 0..0);
         }
@@ -352,6 +374,11 @@ fn decimals_in_every_form_are_told_alike() {
                         "{told}"
                     );
                 }
+                let book = format!(
+                    r#"{{"arg":{{"channel":"books5","instId":"A"}},"data":[{{"asks":[["{price}","{qty}","0","1"]],"bids":[],"ts":"1","seqId":1}}]}}"#
+                );
+                let (told, _) = agreed(Venue::Okx, scale, book.as_bytes(), &[]);
+                assert_eq!(told.is_ok(), value(price).is_some() && value(qty).is_some());
                 let ticker = format!(
                     r#"{{"type":"ticker","sequence":1,"product_id":"A-B","best_bid":"{price}","best_bid_size":"{qty}","time":"2026-08-09T21:05:48.5Z"}}"#
                 );
@@ -479,6 +506,18 @@ fn oddities_are_told_alike() {
         (Venue::Bybit, r#"{"topic":"tickers.A","type":"delta","data":{"symbol":"AB","bid1Price":"1","bid1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
         (Venue::Bybit, r#"{"topic":"tickers.AB","type":"delta","data":{"symbol":"A","bid1Price":"1","bid1Size":"2"},"cs":1,"ts":1}"#.to_owned(), false),
         (Venue::Bybit, r#"{"success":"true","op":"subscribe"}"#.to_owned(), true),
+        (Venue::Okx, deep(64), true),
+        (Venue::Okx, deep(65), false),
+        (Venue::Okx, r#"{"arg":{"channel":"books","instId":"A"},"action":"update","data":[{"asks":[],"bids":[],"ts":"1"}]}"#.to_owned(), true),
+        (Venue::Okx, r#"{"arg":{"channel":"books","instId":"A"},"data":[{"asks":[],"bids":[],"ts":"1"}]}"#.to_owned(), false),
+        (Venue::Okx, r#"{"arg":{"channel":"books5","instId":"A"},"data":[{"asks":[],"bids":[],"ts":"1"}]}"#.to_owned(), true),
+        (Venue::Okx, r#"{"arg":{"channel":"books","instId":"A"},"action":"partial","data":[{"asks":[],"bids":[],"ts":"1"}]}"#.to_owned(), false),
+        (Venue::Okx, r#"{"arg":{"channel":"bbo-tbt","instId":"A"},"data":[{"asks":[],"bids":[],"ts":1}]}"#.to_owned(), false),
+        (Venue::Okx, r#"{"arg":{"channel":"bbo-tbt","instId":"A"},"data":[{"asks":[["1"]],"bids":[],"ts":"1"}]}"#.to_owned(), false),
+        (Venue::Okx, r#"{"arg":{"channel":"bbo-tbt","instId":"A"},"data":[{"asks":[],"bids":[],"ts":"1","ts":"1"}]}"#.to_owned(), false),
+        (Venue::Okx, r#"{"arg":{"channel":"bbo-tbt","instId":"A"},"data":[]}"#.to_owned(), false),
+        (Venue::Okx, r#"{"arg":{"channel":"x","instId":"A"},"data":[{"asks":[["1"]]}]}"#.to_owned(), true),
+        (Venue::Okx, r#"{"data":[{"asks":[["1","2","0","1"]],"bids":[],"ts":"1","prevSeqId":-1,"seqId":9}],"action":"snapshot","arg":{"instId":"A","channel":"books"}}"#.to_owned(), true),
         (Venue::KrakenFutures, deep(64), true),
         (Venue::KrakenFutures, deep(65), false),
         (Venue::KrakenFutures, r#"{"event":"subscribed","feed":"book","product_ids":["PI_X"]}"#.to_owned(), true),

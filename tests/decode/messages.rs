@@ -9,10 +9,11 @@ pub enum Venue {
     KrakenFutures,
     Coinbase,
     Bybit,
+    Okx,
 }
 
-pub const VENUES: [Venue; 5] =
-    [Venue::Binance, Venue::Kraken, Venue::KrakenFutures, Venue::Coinbase, Venue::Bybit];
+pub const VENUES: [Venue; 6] =
+    [Venue::Binance, Venue::Kraken, Venue::KrakenFutures, Venue::Coinbase, Venue::Bybit, Venue::Okx];
 
 /// A JSON value.
 #[derive(Clone)]
@@ -193,6 +194,7 @@ pub fn sound(venue: Venue, rand: &mut Rand64) -> Json {
         Venue::KrakenFutures => kraken_futures(rand),
         Venue::Coinbase => coinbase(rand),
         Venue::Bybit => bybit(rand),
+        Venue::Okx => okx(rand),
     }
 }
 
@@ -327,6 +329,72 @@ fn bybit(rand: &mut Rand64) -> Json {
             ("topic", text(format!("orderbook.rpi.{name}"))),
             ("data", map([("b", Json::List(vec![]))])),
         ]),
+    }
+}
+
+fn okx(rand: &mut Rand64) -> Json {
+    let name = symbol(rand, &["BTC-USDT", "BTC-USDT-SWAP", "BTC-USD-261225", "币-USDT"]);
+    let id = rand.rand_range(0..1 << 53) as i64;
+    let ms = rand.rand_range(1_600_000_000_000..1_900_000_000_000);
+    let arg = |channel: &str| ("arg".to_owned(), map([("channel", text(channel)), ("instId", text(&name))]));
+    match rand.rand_range(0..10) {
+        0..=5 => {
+            let level = |rand: &mut Rand64| {
+                let count = rand.rand_range(0..30);
+                Json::List(vec![
+                    text(decimal(rand, false)),
+                    text(decimal(rand, false)),
+                    text("0"),
+                    text(count),
+                ])
+            };
+            let channels = ["books", "books5", "bbo-tbt", "books50-l2-tbt", "books-l2-tbt"];
+            let channel = channels[rand.rand_range(0..5) as usize];
+            let is_whole = matches!(channel, "books5" | "bbo-tbt");
+            let mut data = vec![
+                ("asks".to_owned(), levels(rand, level)),
+                ("bids".to_owned(), levels(rand, level)),
+                ("ts".to_owned(), text(ms)),
+            ];
+            if coin(rand) {
+                let checksum = rand.rand_range(0..1 << 32) as i64 - (1 << 31);
+                data.push(("checksum".to_owned(), raw(if coin(rand) { 0 } else { checksum })));
+            }
+            if coin(rand) {
+                data.push(("seqId".to_owned(), raw(id)));
+                let before = if coin(rand) { -1 } else { id - 4 };
+                data.push(("prevSeqId".to_owned(), raw(before)));
+                let last = data.len() - 1;
+                if coin(rand) {
+                    data.swap(last - 1, last);
+                }
+            }
+            let mut fields = vec![arg(channel)];
+            if !is_whole {
+                let action = if coin(rand) { "update" } else { "snapshot" };
+                fields.push(("action".to_owned(), text(action)));
+            }
+            fields.push(("data".to_owned(), Json::List(vec![Json::Map(data)])));
+            Json::Map(fields)
+        }
+        6 | 7 => {
+            let mut ticker = vec![("instType".to_owned(), text("SPOT")), ("instId".to_owned(), text(&name))];
+            for key in ["last", "askPx", "askSz", "bidPx", "bidSz", "open24h"] {
+                ticker.push((key.to_owned(), text(decimal(rand, false))));
+            }
+            ticker.push(("ts".to_owned(), text(ms)));
+            Json::Map(vec![arg("tickers"), ("data".to_owned(), Json::List(vec![Json::Map(ticker)]))])
+        }
+        8 => Json::Map(vec![
+            ("event".to_owned(), text(["subscribe", "error", "notice"][rand.rand_range(0..3) as usize])),
+            arg("books"),
+            ("connId".to_owned(), text("accb8e21")),
+        ]),
+        _ => {
+            let trade =
+                map([("instId", text(&name)), ("px", text("1.5")), ("sz", text("2")), ("ts", text(ms))]);
+            Json::Map(vec![arg("trades"), ("data".to_owned(), Json::List(vec![trade]))])
+        }
     }
 }
 
