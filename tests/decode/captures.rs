@@ -94,6 +94,7 @@ fn captured_messages_are_told_alike_by_every_tier() {
         (Venue::KrakenFutures, "cryptofeed-KRAKEN_FUTURES.", "kraken"),
         (Venue::Coinbase, "cryptofeed-", "coinbase"),
         (Venue::Bybit, "cryptofeed-", "bybit"),
+        (Venue::Okx, "cryptofeed-", "okx"),
     ] {
         let mut paths: Vec<_> = std::fs::read_dir(folder.join(sub))
             .expect("a folder of captures")
