@@ -64,16 +64,15 @@ impl Best {
     /// The same, with the texts of levels that were the same before taken from there.
     pub fn checksum_by(&self, digits: Digits, texts: &mut Texts) -> u32 {
         texts.are_in(digits);
-        let mut text = [0; TEXT];
         let mut at = 0;
         for level in self.levels() {
-            let (bytes, len) = texts.of(level);
-            if let Some(place) = text.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
-                *place = *bytes; // what is too much is written over by the next one
+            let Written { text, len, .. } = *texts.of(level);
+            if let Some(place) = texts.all.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+                *place = text; // what is too much is written over by the next one
             }
-            at += len;
+            at += usize::from(len);
         }
-        crc32fast::hash(&text[..at])
+        crc32fast::hash(&texts.all[..at])
     }
 
     /// The decimals with which this book has the checksum `theirs`: most likely first, that is from
@@ -93,6 +92,8 @@ pub struct Texts {
     digits: Digits,
     units: Units,
     written: Box<[Written; KEPT]>,
+    /// Room for all of them in a row.
+    all: Box<[u8; TEXT]>,
 }
 
 /// Levels whose texts are kept: enough that twenty seldom share a place.
@@ -119,7 +120,8 @@ impl Texts {
     /// None is written yet, of a book in units of this scale.
     pub fn new(scale: Scale) -> Texts {
         let digits = Digits { price: scale.digits(), qty: scale.digits() };
-        Texts { scale, digits, units: Units::new(scale, digits), written: Box::new([Written::ZEROS; KEPT]) }
+        let (written, all) = (Box::new([Written::ZEROS; KEPT]), Box::new([0; TEXT]));
+        Texts { scale, digits, units: Units::new(scale, digits), written, all }
     }
 
     /// Texts in other decimals are forgotten.
@@ -132,16 +134,18 @@ impl Texts {
     }
 
     #[inline]
-    fn of(&mut self, level: &Level) -> (&[u8; LEVEL_TEXT], usize) {
+    fn of(&mut self, level: &Level) -> &Written {
         // Prices beside each other must have places of their own: the high bits of a product by 2^64
-        // over the golden ratio.
+        // over the golden ratio. A place holds two, the newer one first.
         let place = (level.price.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - KEPT.ilog2());
-        let written = &mut self.written[place as usize % KEPT];
-        if written.level != *level {
-            written.level = *level;
-            written.len = self.units.write(level, &mut written.text, 0) as u8;
+        let place = place as usize % KEPT & !1;
+        let two = &mut self.written[place..place + 2];
+        if two[0].level != *level && two[1].level != *level {
+            two[1] = two[0];
+            two[0].level = *level;
+            two[0].len = self.units.write(level, &mut two[0].text, 0) as u8;
         }
-        (&written.text, usize::from(written.len))
+        if two[0].level == *level { &two[0] } else { &two[1] }
     }
 }
 
