@@ -1,5 +1,9 @@
-//! Positions in linear contracts as our fills make them: one a venue and instrument, in one-way
-//! mode. What a venue reports opens it before trading starts; later it is only compared.
+//! Positions in contracts as our fills make them: one a venue and instrument, in one-way mode. What a
+//! venue reports opens it before trading starts; later it is only compared.
+//!
+//! A position of inverse contracts counts as the amount of the base asset that it was entered for,
+//! `contracts * face / entry price`, and as owing their face: just that much of the base asset is at
+//! the price's mercy, whatever the price became since.
 //!
 //! Profits are exact here, and rounded by the venue: a wallet may differ by a little for each fill, and
 //! only more than that is drift.
@@ -8,14 +12,24 @@
 //! position may come to have when our open orders fill. A venue's own leverage may ask for less.
 
 use super::AssetId;
-use crate::types::{InstrumentId, Money, Nanos, Position, Qty, Side, VenueId};
+use super::ledger::Fill;
+use crate::types::{ContractKind, InstrumentId, Money, Nanos, Position, Qty, Side, VenueId};
+
+/// What one unit of a contract's quantity stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unit {
+    /// Linear or inverse.
+    pub kind: ContractKind,
+    /// The base asset of linear contracts, what the face of inverse ones is in.
+    pub asset: AssetId,
+    /// How much of it.
+    pub amount: Money,
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
-    pub base: AssetId,
     pub settle: AssetId,
-    /// How much of the base asset one unit of quantity is.
-    pub unit: Money,
+    pub unit: Unit,
     opened: bool,
     start: Position,
     pub position: Position,
@@ -32,10 +46,12 @@ pub(super) struct Row {
 const ROUNDING: Money = Money(10i128.pow(17));
 
 impl Row {
-    /// Books a fill; hands out the profit it realised.
-    pub fn fill(&mut self, side: Side, qty: Qty, value: Money) -> Money {
+    /// Books a fill of so many; hands out the profit it realised, of what is settled in.
+    pub fn fill(&mut self, qty: Qty, fill: &Fill) -> Money {
         self.fills = self.fills.saturating_add(1);
-        self.position.fill(side, qty, value)
+        let kind = self.unit.kind;
+        let value = if kind == ContractKind::Inverse { fill.qty } else { fill.value };
+        self.position.fill_of(kind, fill.side, qty, value)
     }
 
     /// How far the venue's wallet may be from ours by its rounding alone.
@@ -43,9 +59,9 @@ impl Row {
         Money(ROUNDING.0 * i128::from(self.fills))
     }
 
-    /// A quantity of it as an amount of the base asset.
+    /// What a quantity of it stands for, of the unit's asset.
     pub fn amount(&self, qty: Qty) -> Money {
-        Money(self.unit.0 * i128::from(qty.0))
+        Money(self.unit.amount.0 * i128::from(qty.0))
     }
 
     /// Kept back for the position and the open orders.
@@ -59,10 +75,13 @@ impl Row {
         self.margin() + free - held - self.open[side as usize]
     }
 
-    /// What came of the start: base asset, and asset that is settled in.
-    pub fn exposure(&self) -> (Money, Money) {
-        let qty = Qty(self.position.qty.0 - self.start.qty.0);
-        (self.amount(qty), self.start.cost - self.position.cost)
+    /// What came of the start: of what its quantity stands for, and of what it settles in.
+    pub fn exposure(&self) -> [(AssetId, Money); 2] {
+        let amount = self.amount(Qty(self.position.qty.0 - self.start.qty.0));
+        let kind = self.unit.kind;
+        let tied_up = self.position.tied_up(kind) - self.start.tied_up(kind);
+        let amount = if kind == ContractKind::Inverse { -amount } else { amount };
+        [(self.unit.asset, amount), (self.settle, -tied_up)]
     }
 
     /// The venue's figure is another than ours, when it came at or after `since`.
@@ -114,17 +133,9 @@ impl Contracts {
     }
 
     /// Enters a contract.
-    pub fn enter(
-        &mut self,
-        venue: VenueId,
-        instrument: InstrumentId,
-        base: AssetId,
-        settle: AssetId,
-        unit: Money,
-    ) {
+    pub fn enter(&mut self, venue: VenueId, instrument: InstrumentId, settle: AssetId, unit: Unit) {
         if let Some(at) = self.at(venue, instrument) {
             self.rows[at] = Some(Row {
-                base,
                 settle,
                 unit,
                 opened: false,

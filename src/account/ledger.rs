@@ -5,10 +5,14 @@
 //! compared with it, and a difference is reported as [`Drift`], never absorbed. What open orders
 //! may still spend is held, so that two orders never count on the same money.
 //!
-//! A fill of a linear contract moves a position and not the base asset. The asset that it settles in
-//! then holds what was realised: its account is the wallet that the venue reports.
+//! A fill of a contract moves a position and not the base asset. The asset that it settles in then
+//! holds what was realised: its account is the wallet that the venue reports.
+//!
+//! Inverse contracts settle in the base asset. For the profit of an instrument they are the trade that
+//! they stand for: so much of the base asset, `contracts * face / price`, for their face. Both flows
+//! together leave, of a position that was closed, what it realised, to the last unit.
 
-use super::contracts::{Contracts, Row};
+use super::contracts::{Contracts, Row, Unit};
 use crate::types::{
     Asset, InstrumentId, Money, Nanos, Position, Price, Qty, Rate, Round, Scale, Side, VenueId,
 };
@@ -73,13 +77,13 @@ pub struct Fill {
     pub side: Side,
     /// What changed hands.
     pub base: AssetId,
-    /// What it was paid in, or what the contract settles in.
+    /// What it was paid in, or what its price is in.
     pub quote: AssetId,
-    /// How much of the base asset.
+    /// How much of the base asset; of inverse contracts what they stand for at the price.
     pub qty: Money,
     /// For a contract, the quantity that its position moves by; the base asset then stays.
     pub contracts: Option<Qty>,
-    /// How much of the quote asset.
+    /// How much of the quote asset; of inverse contracts their face.
     pub value: Money,
     /// The fee; negative = rebate.
     pub fee: Money,
@@ -223,8 +227,8 @@ impl Ledger {
         let row = self.contracts.get_mut(fill.venue, fill.instrument);
         let changes = match (fill.contracts, row) {
             (Some(qty), Some(row)) => {
-                let realised = row.fill(fill.side, qty, fill.value);
-                [(fill.base, Money::ZERO), (fill.quote, realised)]
+                let realised = row.fill(qty, fill);
+                [(fill.base, Money::ZERO), (row.settle, realised)]
             }
             _ => [(fill.base, sign(fill.qty, buys)), (fill.quote, sign(fill.value, !buys))],
         };
@@ -255,15 +259,15 @@ impl Ledger {
         account.position += amount;
     }
 
-    /// Enters a contract, of which one unit of quantity stands for `unit` of the base asset.
+    /// Enters a contract.
     pub(super) fn enter_contract(
         &mut self,
         venue: VenueId,
         instrument: InstrumentId,
-        (base, settle): (AssetId, AssetId),
-        unit: Money,
+        settle: AssetId,
+        unit: Unit,
     ) {
-        self.contracts.enter(venue, instrument, base, settle, unit);
+        self.contracts.enter(venue, instrument, settle, unit);
     }
 
     /// The position in a contract; flat for what is none.
@@ -296,8 +300,8 @@ impl Ledger {
         self.contracts.get(venue, instrument).is_some_and(|row| row.drifted)
     }
 
-    /// What a further order in a contract may be worth, fee included: what is free, and what it
-    /// would close of the position.
+    /// What a further order in a contract may be worth, fee included, of what it settles in: what is
+    /// free, and what it would close of the position.
     pub fn contract_room(&self, venue: VenueId, instrument: InstrumentId, side: Side) -> Money {
         let row = self.contracts.get(venue, instrument);
         row.map_or(Money::ZERO, |row| row.room(side, self.free(venue, row.settle)))
@@ -310,8 +314,8 @@ impl Ledger {
         row.map_or(Qty::ZERO, |row| row.position.closable(side))
     }
 
-    /// Counts what an open order in a contract may still be worth; less than zero when it is worth
-    /// less than it was.
+    /// Counts what an open order in a contract may still be worth, of what it settles in; less than zero
+    /// when it is worth less than it was.
     pub fn hold_contract(&mut self, venue: VenueId, instrument: InstrumentId, side: Side, more: Money) {
         if let Some(row) = self.contracts.get_mut(venue, instrument) {
             row.hold(side, more);
@@ -398,7 +402,7 @@ impl Ledger {
             let Some(theirs) = row.reported(since) else { continue };
             let drifted = theirs != row.position.qty;
             if drifted && !row.drifted {
-                let asset = self.assets[usize::from(row.base.0)];
+                let asset = self.assets[usize::from(row.unit.asset.0)];
                 found(Drift { venue, asset, ours: row.amount(row.position.qty), theirs: row.amount(theirs) });
             }
             row.drifted = drifted;
@@ -431,13 +435,13 @@ impl Ledger {
         all
     }
 
-    /// End minus start, by asset, over all venues. A contract counts as what it stands for of its
-    /// base asset, and as what it cost. Sorted by name.
+    /// End minus start, by asset, over all venues. A linear contract counts as what it stands for of its
+    /// base asset, and as what it cost; an inverse one as its face, the other way round, and as what of
+    /// its base asset it was entered for. Sorted by name.
     pub fn net_exposure(&self) -> Vec<(Asset, Money)> {
         let mut all = self.by_asset(|account| account.position - account.start);
         for row in self.contracts.all() {
-            let (base, settle) = row.exposure();
-            for (asset, change) in [(row.base, base), (row.settle, settle)] {
+            for (asset, change) in row.exposure() {
                 let name = self.name(asset);
                 if let Some(sum) = all.iter_mut().find(|sum| sum.0 == name) {
                     sum.1 += change;
@@ -515,6 +519,7 @@ pub fn mark(amount: Money, price: Price, scale: Scale) -> Option<Money> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::ContractKind;
     use proptest::prelude::*;
 
     fn money(text: &str) -> Money {
@@ -641,9 +646,13 @@ mod tests {
     fn contracts() -> (Ledger, [AssetId; 3]) {
         let (mut ledger, ids) = opened();
         for venue in [VenueId(0), VenueId(1)] {
-            ledger.enter_contract(venue, InstrumentId(0), (ids[0], ids[1]), money("0.1"));
+            ledger.enter_contract(venue, InstrumentId(0), ids[1], tenth(ids));
         }
         (ledger, ids)
+    }
+
+    fn tenth(ids: [AssetId; 3]) -> Unit {
+        Unit { kind: ContractKind::Linear, asset: ids[0], amount: money("0.1") }
     }
 
     fn contract(ids: [AssetId; 3], venue: u8, side: Side, contracts: i64, value: &str) -> Fill {
@@ -676,6 +685,62 @@ mod tests {
         ledger.fund(venue, ids[1], money("-3"));
         assert_eq!(ledger.position(venue, ids[1]), money("50995"));
         ledger.check().unwrap();
+    }
+
+    /// A ledger with an inverse contract of 100 USDT a unit of quantity at the first venue.
+    fn inverse() -> (Ledger, [AssetId; 3]) {
+        let (mut ledger, ids) = opened();
+        let unit = Unit { kind: ContractKind::Inverse, asset: ids[1], amount: money("100") };
+        ledger.enter_contract(VenueId(0), InstrumentId(0), ids[0], unit);
+        (ledger, ids)
+    }
+
+    /// So many of them for so much of the base asset.
+    fn faced(ids: [AssetId; 3], side: Side, contracts: i64, base: &str, fee: &str) -> Fill {
+        let face = Money(money("100").0 * i128::from(contracts));
+        let fill = fill(ids, 0, side, base, "0", (fee, 0));
+        Fill { contracts: Some(Qty(contracts)), value: face, ..fill }
+    }
+
+    #[test]
+    fn inverse_contracts_pay_and_earn_the_base_asset() {
+        let (mut ledger, ids) = inverse();
+        let (venue, instrument) = (VenueId(0), InstrumentId(0));
+        // Ten sold at 50,000, each then worth 0.002, and 0.0002 of it paid as fee.
+        ledger.book(&faced(ids, Side::Sell, 10, "0.02", "0.0002"));
+        assert_eq!(ledger.contract(venue, instrument), Position { qty: Qty(-10), cost: money("-0.02") });
+        assert_eq!(ledger.position(venue, ids[0]), money("0.9998"), "only the fee was paid");
+        assert_eq!(ledger.free(venue, ids[0]), money("0.9798"), "they are paid for in full");
+        assert_eq!(ledger.residual(instrument), money("-0.0202"));
+        let exposure = |ledger: &Ledger| -> Vec<String> {
+            ledger.net_exposure().iter().map(|(asset, sum)| format!("{asset} {sum}")).collect()
+        };
+        assert_eq!(exposure(&ledger), ["BNB 0", "BTC -0.0202", "USDT 1000"]);
+        // 0.02 bought on spot evens them out, whatever the price becomes.
+        ledger.book(&fill(ids, 1, Side::Buy, "0.02", "990", ("0", 1)));
+        for price in [40_000, 50_000, 62_500] {
+            let price = Price(price * Scale::DEFAULT.one());
+            let pnl = ledger.pnl(instrument, price, Scale::DEFAULT, same).unwrap();
+            assert_eq!((pnl.cash, pnl.residual), (money("10"), money("-0.0002")), "{price:?}");
+        }
+        // Closed at 62,500: 10 * 100 * (1 / 62,500 - 1 / 50,000) = -0.004.
+        ledger.book(&faced(ids, Side::Buy, 10, "0.016", "0.00016"));
+        assert_eq!(ledger.contract(venue, instrument), Position::FLAT);
+        assert_eq!(ledger.position(venue, ids[0]), money("0.99564"));
+        assert_eq!(ledger.residual(instrument), money("0.01564"), "0.02 of spot, less 0.00436");
+        assert_eq!(exposure(&ledger), ["BNB 0", "BTC 0.01564", "USDT -990"]);
+        assert_eq!(ledger.fees()[1], (asset("BTC"), money("0.00036")));
+        ledger.check().unwrap();
+    }
+
+    #[test]
+    fn an_inverse_position_that_differs_is_told_as_its_face() {
+        let (mut ledger, _) = inverse();
+        let theirs = Position { qty: Qty(-2), cost: money("-0.004") };
+        ledger.report_contract(VenueId(0), InstrumentId(0), theirs, Nanos(5));
+        let mut drifts = Vec::new();
+        ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |drift| drifts.push((drift.asset, drift.theirs)));
+        assert_eq!(drifts, [(asset("USDT"), money("-200"))]);
     }
 
     #[test]
@@ -736,8 +801,8 @@ mod tests {
         assert!(ledger.contract_confirmed(venue, instrument, Nanos(5)));
 
         let mut fresh = Ledger::new(1, 1);
-        let ids = ["BTC", "USDT"].map(|name| fresh.asset(asset(name)).unwrap());
-        fresh.enter_contract(venue, instrument, (ids[0], ids[1]), money("0.1"));
+        let ids = ["BTC", "USDT", "BNB"].map(|name| fresh.asset(asset(name)).unwrap());
+        fresh.enter_contract(venue, instrument, ids[1], tenth(ids));
         fresh.report_contract(venue, instrument, theirs, Nanos(1));
         assert_eq!(fresh.contract(venue, instrument), theirs, "what was there before is where it starts");
         assert!(fresh.net_exposure().iter().all(|(_, sum)| *sum == Money::ZERO));
@@ -753,6 +818,39 @@ mod tests {
     }
 
     proptest! {
+        /// What inverse contracts realise is what their instrument's flows leave of the base asset when
+        /// the last is closed, and at any time its exposure is those flows.
+        #[test]
+        fn inverse_profits_are_the_flows_of_the_base_asset(fills in proptest::collection::vec(
+            (any::<bool>(), 1i64..1_000, 1_000_000_000_000i64..9_000_000_000_000), 1..40,
+        )) {
+            let (mut ledger, ids) = inverse();
+            let (venue, scale) = (VenueId(0), Scale::DEFAULT);
+            let at = |contracts: i64, price: i64| {
+                let face = 100i128 * i128::from(contracts) * 10i128.pow(24);
+                Money(face * 100_000_000 / i128::from(price)).to_string()
+            };
+            let mut held = 0;
+            for (buys, contracts, price) in fills {
+                let side = if buys { Side::Buy } else { Side::Sell };
+                ledger.book(&faced(ids, side, contracts, &at(contracts, price), "0"));
+                held += side.sign() * contracts;
+                let exposure = ledger.net_exposure();
+                prop_assert_eq!(exposure[1].1, ledger.residual(InstrumentId(0)));
+                prop_assert_eq!(exposure[2].1, ledger.cash(InstrumentId(0))[0].1);
+            }
+            let side = if held > 0 { Side::Sell } else { Side::Buy };
+            if held != 0 {
+                ledger.book(&faced(ids, side, held.abs(), &at(held.abs(), 5_000_000_000_000), "0"));
+            }
+            prop_assert_eq!(ledger.contract(venue, InstrumentId(0)), Position::FLAT);
+            let earned = ledger.position(venue, ids[0]) - money("1");
+            prop_assert_eq!(ledger.residual(InstrumentId(0)), earned);
+            let pnl = ledger.pnl(InstrumentId(0), Price(1), scale, same).unwrap();
+            prop_assert_eq!((pnl.cash, pnl.residual), (Money::ZERO, earned));
+            ledger.check().unwrap();
+        }
+
         /// Whatever fills come, positions are start plus fills less fees, and profit is the change
         /// of what we own, marked.
         #[test]

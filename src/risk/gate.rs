@@ -5,7 +5,7 @@
 //! stale, broke, or moved away since is reason enough to let it go. Hedges pass the same gate, with
 //! one rule more (they must reduce the exposure) and some less (no cooldown, no edge).
 
-use super::{Caps, Detail, GateView, Limits, Refusal, Refusals};
+use super::{Caps, Detail, GateView, Limits, Refusal, Refusals, contracts};
 use crate::account::{Inventory, Ledger, Market};
 use crate::detect::{Leg, Opportunity, Refused};
 use crate::types::{
@@ -247,11 +247,12 @@ impl Gate {
         let mut markets = [market; Opportunity::MAX_LEGS];
         let mut allowed = [Allowed::default(); Opportunity::MAX_LEGS];
         let mut sizes = [0i64; Opportunity::MAX_LEGS];
-        let (mut lot, mut sums) = (1i64, [0i64; 2]);
+        let (mut lot, mut sums, mut inverse) = (1i64, [0i64; 2], false);
         let mut cut = Detail::Remainder;
         for (at, leg) in legs.iter().enumerate() {
             markets[at] = self.check_leg(leg, instrument, view, caps, mid, now)?;
             lot = lot.max(markets[at].spec.lot.0);
+            inverse |= markets[at].is_inverse();
         }
         for (at, leg) in legs.iter().enumerate() {
             allowed[at] = self.headroom(leg, markets[at], view.ledger, caps.order_max(markets[at]));
@@ -260,12 +261,17 @@ impl Gate {
             sums[leg.side as usize] += sizes[at];
         }
         // Both sides must stay equal: the smaller one cuts the other, its worst levels first.
-        let total = sums[0].min(sums[1]);
+        let mut total = sums[0].min(sums[1]);
         let mut rest = [total; 2];
         for (at, leg) in legs.iter().enumerate() {
             let rest = &mut rest[leg.side as usize];
             sizes[at] = sizes[at].min(*rest);
             *rest -= sizes[at];
+        }
+        let mut market = market;
+        if inverse {
+            let most = allowed.map(|allowed| allowed.qty);
+            (total, market) = contracts::even(legs, &markets, &most, &mut sizes);
         }
         if total == 0 {
             let reason = if cut == Detail::Balance { Refused::NoBalance } else { Refused::TooSmall };
@@ -376,7 +382,9 @@ impl Gate {
         let mut moves = [(VenueId(0), Money::ZERO); Opportunity::MAX_LEGS];
         for ((slot, leg), size) in moves.iter_mut().zip(opportunity.legs()).zip(sizes) {
             if let Some(market) = view.markets.get(leg.venue, opportunity.instrument) {
-                *slot = (leg.venue, market.amount(Qty(leg.side.sign() * size)));
+                // What a wallet holds of the base asset stays when inverse contracts settle in it.
+                let counts = if market.is_inverse() { 0 } else { *size };
+                *slot = (leg.venue, market.amount(Qty(leg.side.sign() * counts)));
             }
         }
         let usual = self.limits.min_edge;
@@ -388,7 +396,8 @@ impl Gate {
         Ok(())
     }
 
-    /// Admits an order that reduces an exposure of `residual` (signed, in units of the scale).
+    /// Admits an order that reduces an exposure of `residual` (signed, in the units that the order's
+    /// quantity is in).
     ///
     /// # Errors
     /// [`Refusal`]; not counted among the opportunities.

@@ -5,6 +5,7 @@
 //! does not trust them: it knows an order, its market and the consolidated mid, and no strategy.
 
 mod caps;
+mod contracts;
 mod gate;
 mod kill;
 mod limits;
