@@ -137,7 +137,7 @@ pub fn decide(
     let venues = if too_small { u32::MAX } else { venues };
 
     let mut best: Option<(i128, Draft)> = None;
-    let mut out_of_bounds = false;
+    let (mut out_of_bounds, mut short) = (false, 0u32);
     for market in view.markets.of(instrument).filter(|market| venues >> market.venue.0 & 1 == 1) {
         let Ok((_, quote)) = view.usable(market.venue, instrument, &limits.book_age_max, now) else {
             continue;
@@ -167,6 +167,10 @@ pub fn decide(
         let order_max = view.limit_at(market, limits.order_notional_max);
         // Contracts are worth more of the base asset the lower their price: no fill is below this one.
         let qty = whole_lots(market, limit.min(touch), amount);
+        if qty == Qty::ZERO && market.is_inverse() {
+            short |= 1 << market.venue.0;
+            continue;
+        }
         let Some(qty) = affordable(market, side, limit, qty, order_max, view) else {
             continue;
         };
@@ -179,6 +183,11 @@ pub fn decide(
     match best {
         Some((_, draft)) => Decision::Order(draft),
         None if out_of_bounds => Decision::OutOfBounds,
+        // At its own price the difference is less than a contract: others take it, or nobody does.
+        None if short != 0 && is_dust_at(!short, view, instrument, amount, reference) => Decision::Dust,
+        None if short != 0 && residual.attempts == 0 => {
+            decide(&Residual { attempts: 1, ..*residual }, rules, limits, view, now)
+        }
         None => Decision::Wait,
     }
 }

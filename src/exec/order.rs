@@ -276,7 +276,8 @@ impl Order {
         }
     }
 
-    /// So many inverse contracts as units of the base asset at the order's limit, rounded up.
+    /// So many inverse contracts as units of the base asset at the order's limit, rounded up. A buy that
+    /// fills below it stands for more, by the share that its price improved.
     #[cold]
     fn in_base(&self, contracts: i64) -> i64 {
         let face = i128::from(contracts) * i128::from(self.face);

@@ -423,6 +423,32 @@ mod tests {
         Symbol::new("BTCUSDT").unwrap()
     }
 
+    /// Ten contracts of 100 at 50,000 are 0.02 of the base asset; what is not whole is rounded up.
+    #[test]
+    fn contracts_expose_what_they_stand_for() {
+        const ONE: i64 = 100_000_000;
+        let mut orders = Orders::new(64, 2, 1, patience());
+        orders.count_contracts(VenueId(1), InstrumentId(0), 100 * ONE);
+        let exposed = |orders: &Orders| {
+            let Exposure { least, most } = orders.open_exposure(InstrumentId(0));
+            (least, most)
+        };
+        let sell = |counter, price: i64| Draft {
+            venue: VenueId(1),
+            price: Price(price * ONE),
+            qty: Qty(10 * ONE),
+            ..draft(counter, Side::Sell)
+        };
+        let first = orders.insert(&sell(1, 50_000), symbol(), 1, false, Nanos(1)).unwrap();
+        assert_eq!(exposed(&orders), (-2_000_000, 0));
+        orders.insert(&draft(2, Side::Buy), symbol(), 1, false, Nanos(1)).unwrap();
+        assert_eq!(exposed(&orders), (-2_000_000, QTY), "elsewhere it is the quantity");
+        orders.insert(&sell(3, 60_000), symbol(), 1, false, Nanos(1)).unwrap();
+        assert_eq!(exposed(&orders), (-2_000_000 - 1_666_667, QTY));
+        orders.refused(first, Nanos(2));
+        assert_eq!(exposed(&orders), (-1_666_667, QTY));
+    }
+
     fn draft(counter: u64, side: Side) -> Draft {
         Draft {
             client: client(counter),

@@ -54,11 +54,15 @@ impl Markets {
         self.line(market, ms, &message);
     }
 
-    /// Orders meet the books 6 ms after they were decided, and are answered 1 ms later.
     fn run(&self) -> Ran {
-        let args = ["--set=latency.feed=0", "--set=latency.entry=6000", "--set=latency.response=1000"];
+        self.run_with(&[])
+    }
+
+    /// Orders meet the books 6 ms after they were decided, and are answered 3 ms later.
+    fn run_with(&self, changes: &[&str]) -> Ran {
+        let times = ["--set=latency.feed=0", "--set=latency.entry=6000", "--set=latency.response=3000"];
         let texts = [self.texts[0].as_bytes(), self.texts[1].as_bytes()];
-        let ran = backtest("reference-spot-coinm.toml", &texts, &args);
+        let ran = backtest("reference-spot-coinm.toml", &texts, &[&times, changes].concat());
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran
     }
@@ -154,16 +158,44 @@ fn spot_that_did_not_fill_is_made_up_for_on_spot() {
 }
 
 #[test]
+fn what_is_a_contract_no_more_at_the_price_of_its_hedge_is_made_up_for_on_spot() {
+    // The mid is 50,080.
+    let mut markets =
+        Markets::new([&[("50200", "0.0205")], &[("50220", "5")]], [&[("49900", "100")], &[("50000", "100")]]);
+    markets.update(COINM, 15, &[], &[("50000", "9")]);
+    markets.update(COINM, 18, &[], &[("50000", "0"), ("49940", "100")]);
+    markets.update(SPOT, 20, &[("50200", "0"), ("49930", "5")], &[]);
+    // 0.02 sold and 0.018 bought leave, with a fee of 0.0000018, -0.0020018: a contract at the mid, 99.97 of
+    // it at 49,940. So 0.002 are bought on spot at 50,220, less a fee of 0.0000002. 1,004 - 0.1004 - 900 -
+    // 100.44, and -0.000002 at a mid of 49,997.5.
+    check(
+        &markets.run(),
+        [1, 3, 3, 0],
+        [("P&L", "3.359605"), ("left", "-0.000002"), ("BTC", "0.000002"), ("USDT", "0.1004")],
+    );
+}
+
+#[test]
 fn an_intent_is_cut_to_what_the_base_asset_margins() {
     // At COIN-M 0.01 BTC pay for contracts in full: five at 51,200, with their fee; and 0.00976 on spot.
-    let markets = above();
-    let args = ["--set=latency.feed=0", "--set=sim.balances={BTC=\"0.01\",USDT=\"600000\"}"];
-    let texts = [markets.texts[0].as_bytes(), markets.texts[1].as_bytes()];
-    let ran = backtest("reference-spot-coinm.toml", &texts, &args);
+    let ran = above().run_with(&["--set=sim.balances={BTC=\"0.01\",USDT=\"600000\"}"]);
     // 500 - 0.00976 * 51,000, and 0.00976 - 0.009765625 - 0.00000098 twice, at a mid of 51,122.5.
     check(
         &ran,
         [1, 2, 2, 0],
         [("P&L", "1.8522358375"), ("left", "-0.000007585"), ("BTC", "0.00000196"), ("USDT", "0")],
+    );
+}
+
+#[test]
+fn an_order_s_cap_is_in_money_on_both_sides() {
+    let markets =
+        Markets::new([&[("50200", "0.0205")], &[("50300", "5")]], [&[("49900", "100")], &[("50000", "100")]]);
+    // Five contracts are 500, but the 0.01 that they stand for are 502 on spot: less than 0.00996 may go,
+    // so four contracts and 0.008. 401.6 - 0.04016 - 400, and a fee of 0.0000008 at the mid of 50,100.
+    check(
+        &markets.run_with(&["--set=detect.max_notional=500", "--set=risk.max_order_notional=500"]),
+        [1, 2, 2, 0],
+        [("P&L", "1.51976"), ("left", "-0.0000008"), ("BTC", "0.0000008"), ("USDT", "0.04016")],
     );
 }
