@@ -288,6 +288,11 @@ fn usdm_over_rest() {
     gateway_dialogue("usdm_rest.txt", "binance.usdm", Transport::Rest, HMAC);
 }
 
+#[test]
+fn coinm_over_rest() {
+    gateway_dialogue("coinm_rest.txt", "binance.coinm", Transport::Rest, HMAC);
+}
+
 /// `buy ioc 60000.0 0.002`, with `reduce` behind it where it may only reduce.
 fn draft(client: ClientId, text: &str) -> Draft {
     let words: Vec<&str> = text.split(' ').collect();

@@ -21,6 +21,7 @@ static MESSAGES: LazyLock<Vec<String>> = LazyLock::new(|| {
         include_str!("../data/binance/private_rest.txt"),
         include_str!("../data/binance/usdm_session.txt"),
         include_str!("../data/binance/usdm_rest.txt"),
+        include_str!("../data/binance/coinm_rest.txt"),
         include_str!("../data/binance/feed_spot.txt"),
         include_str!("../data/binance/feed_usdm.txt"),
     ];
