@@ -15,7 +15,7 @@ use xarb::capture::{
     Capture, Intake, Record, RecordKind, StoreMeta, StoreOptions, StoreWriter, public_input, recorder,
 };
 use xarb::config::{Config, Waiting};
-use xarb::detect::{self, BookSlot, Detector, Opportunity};
+use xarb::detect::{self, BookSlot, Opportunity};
 use xarb::engine::{Books, Crew, Endpoints, ExecRole, Identity, Plan, Role, Rounds, Tap};
 use xarb::host::{Dialer, HostClock, ListenConfig, Stop, TlsRoots, serve, shared};
 use xarb::sim::net::Path;
@@ -372,7 +372,7 @@ fn decisions_follow(environment: Environment) {
             then.tops[usize::from(book.slot.0)] = top;
             slots.push(book.slot);
         }
-        let mut detector = Detector::across(&plan.watches(), plan.rates.as_ref()).unwrap();
+        let mut detector = plan.detector(&plan.watches()).unwrap();
         let mut found = Vec::new();
         detector.evaluate(&mut then, slots[0], decision.at, |opportunity| found.push(opportunity));
         assert!(found.contains(decision), "{decision:?} does not follow: {found:?}");

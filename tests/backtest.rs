@@ -2,6 +2,8 @@
 
 #[path = "common/captures.rs"]
 mod common;
+#[path = "backtest/inverse.rs"]
+mod inverse;
 #[path = "backtest/ledger.rs"]
 mod ledger;
 #[path = "backtest/orders.rs"]

@@ -3,6 +3,8 @@
 
 #[path = "binance/captures.rs"]
 mod captures;
+#[path = "binance/coinm.rs"]
+mod coinm;
 #[path = "common/captures.rs"]
 mod common;
 #[path = "binance/dialogue.rs"]

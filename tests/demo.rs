@@ -114,10 +114,34 @@ fn every_transport_trades_and_survives_faults() {
     }
 }
 
-/// Spot against a contract: whatever goes wrong, positions, wallets and fills agree with the venues'.
 #[test]
 fn spot_trades_against_a_contract() {
     let perp = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-perp.toml");
+    trades_against_a_contract(perp, "binance.usdm");
+}
+
+#[test]
+fn spot_trades_against_an_inverse_contract() {
+    let inverse = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/demo-inverse.toml");
+    trades_against_a_contract(inverse, "binance.coinm");
+}
+
+/// A venue whose orders were never made for inverse contracts gets none.
+#[test]
+fn inverse_contracts_are_refused_where_they_are_not_known() {
+    let text = include_str!("../configs/demo-inverse.toml");
+    let file = std::env::temp_dir().join(format!("xarb-inverse-{}.toml", std::process::id()));
+    std::fs::write(&file, text.replace("binance.coinm", "binance.usdm")).unwrap();
+    let run = ["demo", "--stepped", "--seconds", "1", "-c", file.to_str().unwrap()];
+    let output = Command::new(env!("CARGO_BIN_EXE_xarb")).args(run).output().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let talk = String::from_utf8(output.stderr).unwrap();
+    let want = "venue.binance.usdm: takes no orders in inverse contracts such as `BTCUSD_PERP`";
+    assert!(output.status.code() == Some(2) && talk.contains(want), "{:?} {talk}", output.status);
+}
+
+/// Spot against a contract: whatever goes wrong, positions, wallets and fills agree with the venues'.
+fn trades_against_a_contract(config: &str, venue: &str) {
     let faults = [
         "sim.reject_ppm=50000",
         "sim.partial_ppm=200000",
@@ -127,8 +151,8 @@ fn spot_trades_against_a_contract() {
         "sim.jitter_us=700",
     ];
     for transport in ["ws", "rest"] {
-        let change = format!("venue.\"binance.usdm\".transport=\"{transport}\"");
-        let args = ["demo", "-c", perp, "--stepped", "--seconds", "20", "--set", &change];
+        let change = format!("venue.\"{venue}\".transport=\"{transport}\"");
+        let args = ["demo", "-c", config, "--stepped", "--seconds", "20", "--set", &change];
         let fair = [&args[..], &["--seed", "7"]].concat();
         let (code, report, talk) = xarb(&fair);
         check_shape(&report);

@@ -17,6 +17,9 @@ mod run;
 /// Spot against a linear contract.
 const PERP: &str = include_str!("../configs/demo-perp.toml");
 
+/// Spot against an inverse contract.
+const INVERSE: &str = include_str!("../configs/demo-inverse.toml");
+
 /// The two of the demo that most of these tests are about.
 const PAIR: [&str; 2] = ["binance.spot", "kraken.spot"];
 
@@ -29,19 +32,20 @@ fn demo(venues: &[&str], seed: u64, changes: &[&str]) -> Config {
     Config::demo_on(venues, &seeded(seed, changes)).unwrap()
 }
 
-/// The pair of the demo, or spot against a contract.
-fn spot_or_contract(contract: bool, seed: u64, changes: &[&str]) -> Config {
-    match contract {
-        true => Config::parse("demo-perp.toml", PERP, &seeded(seed, changes)).unwrap(),
-        false => demo(&PAIR, seed, changes),
+/// The pair of the demo, or, from such a seed on, spot against a contract: every other one inverse.
+fn spot_or_contract(from: u64, seed: u64, changes: &[&str]) -> Config {
+    match seed.checked_sub(from) {
+        None => demo(&PAIR, seed, changes),
+        Some(over) if over % 2 == 0 => Config::parse("demo-perp.toml", PERP, &seeded(seed, changes)).unwrap(),
+        Some(_) => Config::parse("demo-inverse.toml", INVERSE, &seeded(seed, changes)).unwrap(),
     }
 }
 
 #[test]
 fn a_fair_wind_brings_trades_and_no_violation() {
     let path = Path { latency: Nanos::from_micros(500), ..Path::default() };
-    for seed in 0..5 {
-        let mut run = Run::of(&spot_or_contract(seed >= 3, seed, &["sim.offset_bps=30"]), path);
+    for seed in 0..6 {
+        let mut run = Run::of(&spot_or_contract(2, seed, &["sim.offset_bps=30"]), path);
         run.on(Nanos::from_secs(10));
         assert_eq!(run.violations(), [], "seed {seed}");
         let report = run.must_settle();
@@ -103,7 +107,7 @@ fn no_storm_makes_the_engine_and_the_venues_disagree() {
     ];
     let (mut resyncs, mut lost, mut fills) = (0, 0, 0);
     for seed in 100..110 {
-        let mut run = Run::of(&spot_or_contract(seed >= 106, seed, &faults), path);
+        let mut run = Run::of(&spot_or_contract(104, seed, &faults), path);
         run.on(Nanos::from_secs(4));
         run.world.net_mut().stall(0, START + Nanos::from_secs(6));
         for _ in 0..12 {

@@ -5,10 +5,14 @@
 //! compared with it, and a difference is reported as [`Drift`], never absorbed. What open orders
 //! may still spend is held, so that two orders never count on the same money.
 //!
-//! A fill of a linear contract moves a position and not the base asset. The asset that it settles in
-//! then holds what was realised: its account is the wallet that the venue reports.
+//! A fill of a contract moves a position and not the base asset. The asset that it settles in then
+//! holds what was realised: its account is the wallet that the venue reports.
+//!
+//! Inverse contracts settle in the base asset. For the profit of an instrument they are the trade that
+//! they stand for: so much of the base asset, `contracts * face / price`, for their face. Both flows
+//! together leave, of a position that was closed, what it realised, to the last unit.
 
-use super::contracts::{Contracts, Row};
+use super::contracts::{Contracts, Row, Unit};
 use crate::types::{
     Asset, InstrumentId, Money, Nanos, Position, Price, Qty, Rate, Round, Scale, Side, VenueId,
 };
@@ -73,13 +77,13 @@ pub struct Fill {
     pub side: Side,
     /// What changed hands.
     pub base: AssetId,
-    /// What it was paid in, or what the contract settles in.
+    /// What it was paid in, or what its price is in.
     pub quote: AssetId,
-    /// How much of the base asset.
+    /// How much of the base asset; of inverse contracts what they stand for at the price.
     pub qty: Money,
     /// For a contract, the quantity that its position moves by; the base asset then stays.
     pub contracts: Option<Qty>,
-    /// How much of the quote asset.
+    /// How much of the quote asset; of inverse contracts their face.
     pub value: Money,
     /// The fee; negative = rebate.
     pub fee: Money,
@@ -240,8 +244,8 @@ impl Ledger {
         let row = self.contracts.get_mut(fill.venue, fill.instrument);
         let changes = match (fill.contracts, row) {
             (Some(qty), Some(row)) => {
-                let realised = row.fill(fill.side, qty, fill.value);
-                [(fill.base, Money::ZERO), (fill.quote, realised)]
+                let realised = row.fill(qty, fill);
+                [(fill.base, Money::ZERO), (row.settle, realised)]
             }
             _ => [(fill.base, sign(fill.qty, buys)), (fill.quote, sign(fill.value, !buys))],
         };
@@ -272,16 +276,16 @@ impl Ledger {
         account.position += amount;
     }
 
-    /// Enters a contract, of which one unit of quantity stands for `unit` of the base asset.
+    /// Enters a contract.
     pub(super) fn enter_contract(
         &mut self,
         venue: VenueId,
         instrument: InstrumentId,
-        (base, settle): (AssetId, AssetId),
-        unit: Money,
+        settle: AssetId,
+        unit: Unit,
     ) {
         self.changed(venue);
-        self.contracts.enter(venue, instrument, base, settle, unit);
+        self.contracts.enter(venue, instrument, settle, unit);
     }
 
     /// The position in a contract; flat for what is none.
@@ -315,8 +319,8 @@ impl Ledger {
         self.contracts.get(venue, instrument).is_some_and(|row| row.drifted)
     }
 
-    /// What a further order in a contract may be worth, fee included: what is free, and what it
-    /// would close of the position.
+    /// What a further order in a contract may be worth, fee included, of what it settles in: what is
+    /// free, and what it would close of the position.
     pub fn contract_room(&self, venue: VenueId, instrument: InstrumentId, side: Side) -> Money {
         let row = self.contracts.get(venue, instrument);
         row.map_or(Money::ZERO, |row| row.room(side, self.free(venue, row.settle)))
@@ -329,8 +333,8 @@ impl Ledger {
         row.map_or(Qty::ZERO, |row| row.position.closable(side))
     }
 
-    /// Counts what an open order in a contract may still be worth; less than zero when it is worth
-    /// less than it was.
+    /// Counts what an open order in a contract may still be worth, of what it settles in; less than zero
+    /// when it is worth less than it was.
     pub fn hold_contract(&mut self, venue: VenueId, instrument: InstrumentId, side: Side, more: Money) {
         self.changed(venue);
         if let Some(row) = self.contracts.get_mut(venue, instrument) {
@@ -419,7 +423,7 @@ impl Ledger {
             let Some(theirs) = row.reported(since) else { continue };
             let drifted = theirs != row.position.qty;
             if drifted && !row.drifted {
-                let asset = self.assets[usize::from(row.base.0)];
+                let asset = self.assets[usize::from(row.unit.asset.0)];
                 found(Drift { venue, asset, ours: row.amount(row.position.qty), theirs: row.amount(theirs) });
             }
             row.drifted = drifted;
@@ -452,13 +456,13 @@ impl Ledger {
         all
     }
 
-    /// End minus start, by asset, over all venues. A contract counts as what it stands for of its
-    /// base asset, and as what it cost. Sorted by name.
+    /// End minus start, by asset, over all venues. A linear contract counts as what it stands for of its
+    /// base asset, and as what it cost; an inverse one as its face, the other way round, and as what of
+    /// its base asset it was entered for. Sorted by name.
     pub fn net_exposure(&self) -> Vec<(Asset, Money)> {
         let mut all = self.by_asset(|account| account.position - account.start);
         for row in self.contracts.all() {
-            let (base, settle) = row.exposure();
-            for (asset, change) in [(row.base, base), (row.settle, settle)] {
+            for (asset, change) in row.exposure() {
                 let name = self.name(asset);
                 if let Some(sum) = all.iter_mut().find(|sum| sum.0 == name) {
                     sum.1 += change;
@@ -534,23 +538,23 @@ pub fn mark(amount: Money, price: Price, scale: Scale) -> Option<Money> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn money(text: &str) -> Money {
+    pub(in crate::account) fn money(text: &str) -> Money {
         Money::parse(text).unwrap()
     }
 
-    fn asset(name: &str) -> Asset {
+    pub(in crate::account) fn asset(name: &str) -> Asset {
         Asset::new(name).unwrap()
     }
 
-    fn same(_: AssetId) -> Option<Rate> {
+    pub(in crate::account) fn same(_: AssetId) -> Option<Rate> {
         Some(Rate::ONE)
     }
 
-    fn opened() -> (Ledger, [AssetId; 3]) {
+    pub(in crate::account) fn opened() -> (Ledger, [AssetId; 3]) {
         let mut ledger = Ledger::new(2, 1);
         let ids = ["BTC", "USDT", "BNB"].map(|name| ledger.asset(asset(name)).unwrap());
         for venue in [VenueId(0), VenueId(1)] {
@@ -561,7 +565,14 @@ mod tests {
         (ledger, ids)
     }
 
-    fn fill(ids: [AssetId; 3], venue: u8, side: Side, qty: &str, value: &str, fee: (&str, usize)) -> Fill {
+    pub(in crate::account) fn fill(
+        ids: [AssetId; 3],
+        venue: u8,
+        side: Side,
+        qty: &str,
+        value: &str,
+        fee: (&str, usize),
+    ) -> Fill {
         Fill {
             venue: VenueId(venue),
             instrument: InstrumentId(0),
@@ -656,112 +667,6 @@ mod tests {
         assert_eq!(ledger.free(VenueId(0), ids[1]), Money::ZERO);
         ledger.release(VenueId(0), ids[1], money("51000"));
         assert_eq!(ledger.free(VenueId(0), ids[1]), money("50000"));
-    }
-
-    /// A ledger with a contract of 0.1 BTC a unit of quantity at both venues.
-    fn contracts() -> (Ledger, [AssetId; 3]) {
-        let (mut ledger, ids) = opened();
-        for venue in [VenueId(0), VenueId(1)] {
-            ledger.enter_contract(venue, InstrumentId(0), (ids[0], ids[1]), money("0.1"));
-        }
-        (ledger, ids)
-    }
-
-    fn contract(ids: [AssetId; 3], venue: u8, side: Side, contracts: i64, value: &str) -> Fill {
-        let qty = Money(money("0.1").0 * i128::from(contracts));
-        Fill { qty, contracts: Some(Qty(contracts)), ..fill(ids, venue, side, "0", value, ("1", 1)) }
-    }
-
-    #[test]
-    fn a_contract_moves_a_position_and_profits_only() {
-        let (mut ledger, ids) = contracts();
-        let (venue, instrument) = (VenueId(0), InstrumentId(0));
-        ledger.book(&contract(ids, 0, Side::Buy, 4, "20000"));
-        assert_eq!(ledger.contract(venue, instrument), Position { qty: Qty(4), cost: money("20000") });
-        assert_eq!(ledger.position(venue, ids[0]), money("1"), "the base asset stays");
-        assert_eq!(ledger.position(venue, ids[1]), money("49999"));
-        assert_eq!(ledger.free(venue, ids[1]), money("29999"));
-        assert_eq!(ledger.residual(instrument), money("0.4"));
-        ledger.book(&contract(ids, 1, Side::Sell, 4, "20200"));
-        assert_eq!(ledger.residual(instrument), Money::ZERO);
-        let exposure = |ledger: &Ledger| -> Vec<String> {
-            ledger.net_exposure().iter().map(|(asset, sum)| format!("{asset} {sum}")).collect()
-        };
-        let want = ["BNB 0", "BTC 0", "USDT 198"];
-        assert_eq!(exposure(&ledger), want, "bought and sold, with what it earned tied up in positions");
-        ledger.book(&contract(ids, 0, Side::Sell, 4, "21000"));
-        ledger.book(&contract(ids, 1, Side::Buy, 4, "21000"));
-        assert_eq!(ledger.position(venue, ids[1]), money("50998"));
-        assert_eq!(ledger.position(VenueId(1), ids[1]), money("49198"));
-        assert_eq!(exposure(&ledger), ["BNB 0", "BTC 0", "USDT 196"]);
-        ledger.fund(venue, ids[1], money("-3"));
-        assert_eq!(ledger.position(venue, ids[1]), money("50995"));
-        ledger.check().unwrap();
-    }
-
-    #[test]
-    fn a_contract_is_paid_for_in_full_but_what_it_closes_is_not() {
-        let (mut ledger, ids) = contracts();
-        let (venue, instrument) = (VenueId(0), InstrumentId(0));
-        let room = |ledger: &Ledger| {
-            [Side::Buy, Side::Sell].map(|side| ledger.contract_room(venue, instrument, side).to_string())
-        };
-        assert_eq!(room(&ledger), ["50000", "50000"]);
-        ledger.hold_contract(venue, instrument, Side::Buy, money("30000"));
-        assert_eq!(room(&ledger), ["20000", "50000"], "only one side can come to be");
-        ledger.hold_contract(venue, instrument, Side::Buy, money("-30000"));
-        ledger.book(&contract(ids, 0, Side::Buy, 4, "20000"));
-        assert_eq!(room(&ledger), ["29999", "69999"]);
-        assert_eq!(ledger.contract_closable(venue, instrument, Side::Sell), Qty(4));
-        assert_eq!(ledger.contract_closable(venue, instrument, Side::Buy), Qty(0));
-        ledger.hold_contract(venue, instrument, Side::Sell, money("1"));
-        assert_eq!(ledger.contract_closable(venue, instrument, Side::Sell), Qty(0));
-    }
-
-    #[test]
-    fn a_venues_rounding_of_profits_is_no_drift() {
-        let (mut ledger, ids) = contracts();
-        let venue = VenueId(0);
-        ledger.book(&contract(ids, 0, Side::Buy, 3, "10000"));
-        ledger.book(&contract(ids, 0, Side::Sell, 1, "3333"));
-        let drifts = |ledger: &mut Ledger, theirs: &str, at: i64| {
-            ledger.report(venue, ids[1], money(theirs), Nanos(at));
-            let mut drifts = 0;
-            ledger.compare(venue, Nanos(at), Money::ZERO, |_| drifts += 1);
-            drifts
-        };
-        // Ours is 49997.6666..., with 24 digits.
-        assert_eq!(drifts(&mut ledger, "49997.66666667", 5), 0);
-        assert_eq!(drifts(&mut ledger, "49997.66667", 6), 1);
-        // What trades no contract has no such room.
-        ledger.report(venue, ids[0], money("1.0000001"), Nanos(7));
-        assert!(ledger.differs(venue, Nanos(7), Money::ZERO));
-    }
-
-    #[test]
-    fn a_position_that_differs_is_drift() {
-        let (mut ledger, _) = contracts();
-        let (venue, instrument) = (VenueId(0), InstrumentId(0));
-        let theirs = Position { qty: Qty(-2), cost: money("-10000") };
-        ledger.report_contract(venue, instrument, theirs, Nanos(5));
-        assert!(ledger.differs(venue, Nanos(5), Money::ZERO), "it opens nothing once trading began");
-        assert!(!ledger.contract_confirmed(venue, instrument, Nanos(4)));
-        let mut drifts = Vec::new();
-        ledger.compare(venue, Nanos(5), Money::ZERO, |drift| drifts.push((drift.ours, drift.theirs)));
-        ledger.compare(venue, Nanos(5), Money::ZERO, |drift| panic!("{drift:?}"));
-        assert_eq!(drifts, [(Money::ZERO, money("-0.2"))]);
-        assert!(ledger.contract_drifted(venue, instrument));
-        ledger.report_contract(venue, instrument, Position::FLAT, Nanos(6));
-        ledger.compare(venue, Nanos(5), Money::ZERO, |drift| panic!("{drift:?}"));
-        assert!(!ledger.contract_drifted(venue, instrument));
-        assert!(ledger.contract_confirmed(venue, instrument, Nanos(5)));
-
-        let mut fresh = Ledger::new(1, 1);
-        let ids = ["BTC", "USDT"].map(|name| fresh.asset(asset(name)).unwrap());
-        fresh.enter_contract(venue, instrument, (ids[0], ids[1]), money("0.1"));
-        fresh.report_contract(venue, instrument, theirs, Nanos(1));
-        assert_eq!(fresh.contract(venue, instrument), theirs, "what was there before is where it starts");
-        assert!(fresh.net_exposure().iter().all(|(_, sum)| *sum == Money::ZERO));
     }
 
     #[test]

@@ -10,4 +10,4 @@ pub use ledger::{AssetId, Drift, Fill, Ledger, LedgerError, Pnl, mark};
 pub use market::{Market, MarketError, Markets};
 
 #[cfg(test)]
-pub(crate) use market::tests::spec as test_spec;
+pub(crate) use market::tests::{inverse_spec as test_inverse_spec, spec as test_spec};

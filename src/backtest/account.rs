@@ -11,7 +11,9 @@
 //! - `hedge`: what evening out the rest cost, or brought;
 //! - `rounding`: the units that the divisions above leave over.
 //!
-//! What is left of the base asset is valued at the mid that the orders were judged by.
+//! What is left of the base asset is valued at the mid that the orders were judged by. Inverse contracts
+//! are counted as what they stood for when they were found: so many contracts for so much of the base
+//! asset; what they are worth beyond that, or below, is in `rounding`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -22,7 +24,7 @@ use crate::config::Config;
 use crate::detect::Opportunity;
 use crate::exec::{Entry, Record, RecordKind};
 use crate::risk::Refusal;
-use crate::types::{Asset, ClientId, InstrumentId, Money, Nanos, Price, Qty, Scale, Side, VenueId};
+use crate::types::{Asset, ClientId, Contract, InstrumentId, Money, Nanos, Price, Qty, Scale, Side, VenueId};
 
 /// The columns of the ledger, of which each event fills its own.
 pub const LEDGER_COLUMNS: &str = "event,episode,t_ns,instrument,buy_venue,sell_venue,qty,buy_price,sell_price,\
@@ -78,6 +80,10 @@ struct Intent {
 struct Filled {
     qty: Qty,
     value: Money,
+    /// What of the base and the quote asset changed sides: of inverse contracts what they stand for at
+    /// the price, and their face.
+    base: Money,
+    cash: Money,
     /// In the quote asset.
     fee_quote: Money,
     /// In the base asset.
@@ -327,9 +333,11 @@ impl Account {
         let Some(side) = record.side() else { return };
         let hedge = record.flags() & Entry::HEDGE != 0;
         self.funnel.orders[0] += 1;
+        let contract = self.names.inverse(record.instrument(), record.venue());
         if let Some(intent) = self.intents.get_mut(&record.intent()).filter(|_| !hedge) {
+            let qty = in_base(contract.as_ref(), &self.names, &intent.found, record);
             let ordered = &mut intent.ordered[side as usize];
-            *ordered = Qty(ordered.0 + record.qty().0);
+            *ordered = Qty(ordered.0 + qty.0);
             intent.mid = Price(record.total());
         }
         let (intent, instrument, mid) = (record.intent(), record.instrument(), Price(record.total()));
@@ -355,10 +363,14 @@ impl Account {
         else {
             return self.leftover(record, order.mid);
         };
+        let contract = self.names.inverse(record.instrument(), record.venue());
+        let qty = in_base(contract.as_ref(), &self.names, &intent.found, record);
+        let (amount, paid) = amounts(contract.as_ref(), record, scale);
         let sides = if order.hedge { &mut intent.hedges } else { &mut intent.legs };
         let own = &mut sides[order.side as usize];
-        own.qty = Qty(own.qty.0 + record.qty().0);
-        own.value += Money::notional(record.price(), record.qty(), scale).unwrap_or_default();
+        own.qty = Qty(own.qty.0 + qty.0);
+        own.value += Money::notional(record.price(), qty, scale).unwrap_or_default();
+        (own.base, own.cash) = (own.base + amount, own.cash + paid);
         match record.amount() {
             (fee, asset) if asset == base => own.fee_base += fee,
             (fee, _) => own.fee_quote += fee,
@@ -369,8 +381,9 @@ impl Account {
     fn leftover(&mut self, record: &Record<'_>, mid: Price) {
         let at = usize::from(record.instrument().0);
         let (Some(&(base, scale)), Some(side)) = (self.instruments.get(at), record.side()) else { return };
-        let value = |price| Money::notional(price, record.qty(), scale).unwrap_or_default();
-        let better = value(record.price()) - value(mid);
+        let contract = self.names.inverse(record.instrument(), record.venue());
+        let (amount, paid) = amounts(contract.as_ref(), record, scale);
+        let better = paid - worth(amount, mid, scale);
         self.funnel.leftovers += if side == Side::Sell { better } else { -better };
         self.funnel.leftovers -= match record.amount() {
             (fee, asset) if asset == base => worth(fee, mid, scale),
@@ -384,7 +397,7 @@ impl Account {
         let Some(intent) = self.intents.remove(&number) else { return Ok(()) };
         let scale =
             self.instruments.get(usize::from(intent.found.instrument.0)).map_or(Scale::DEFAULT, |own| own.1);
-        let parts = parts(&intent, scale);
+        let parts = parts(&intent, self.names.base(&intent.found), scale);
         let outcome = OUTCOMES.get(usize::from(record.code())).copied().unwrap_or("unknown");
         *self.funnel.intents.entry(outcome).or_default() += 1;
         self.funnel.parts.add(&parts);
@@ -432,10 +445,35 @@ pub(super) fn worth(base: Money, price: Price, scale: Scale) -> Money {
     Money(base.0 / FINE * i128::from(price.0) / i128::from(scale.one()) * FINE)
 }
 
-fn parts(intent: &Intent, scale: Scale) -> Parts {
+/// What of the base and the quote asset a fill was.
+pub(super) fn amounts(contract: Option<&Contract>, record: &Record<'_>, scale: Scale) -> (Money, Money) {
+    let (price, qty) = (record.price(), record.qty());
+    let (base, quote) = match contract {
+        None => {
+            return (
+                Money::from_scaled(qty.0, scale),
+                Money::notional(price, qty, scale).unwrap_or_default(),
+            );
+        }
+        Some(own) => (own.base_amount_at(price, qty, scale), own.notional(price, qty, scale)),
+    };
+    (base.unwrap_or_default(), quote.unwrap_or_default())
+}
+
+/// A record's quantity as the base asset: of inverse contracts in the proportion in which they were found.
+fn in_base(contract: Option<&Contract>, names: &Names, found: &Opportunity, record: &Record<'_>) -> Qty {
+    if contract.is_none() {
+        return record.qty();
+    }
+    let legs = found.legs().iter().filter(|leg| leg.venue == record.venue());
+    let contracts = i128::from(legs.map(|leg| leg.qty.0).sum::<i64>()).max(1);
+    let qty = i128::from(record.qty().0) * i128::from(names.base(found).0) / contracts;
+    Qty(i64::try_from(qty).unwrap_or(i64::MAX))
+}
+
+fn parts(intent: &Intent, seen: Qty, scale: Scale) -> Parts {
     let Intent { found, mid, ordered, legs, hedges, .. } = intent;
     let sums = &found.sums;
-    let seen = Qty(found.legs().iter().filter(|leg| leg.side == Side::Buy).map(|leg| leg.qty.0).sum());
     let predicted = sums.net();
     let sent = ordered[0].min(ordered[1]);
     let [buy, sell] = legs;
@@ -450,12 +488,12 @@ fn parts(intent: &Intent, scale: Scale) -> Parts {
     let fees_filled = share(cost(buy), both, buy.qty) + share(cost(sell), both, sell.qty);
 
     let all = legs.iter().zip(hedges).map(|(leg, hedge)| {
-        let qty = Qty(leg.qty.0 + hedge.qty.0);
-        (qty, leg.value + hedge.value, leg.fee_quote + hedge.fee_quote, leg.fee_base + hedge.fee_base)
+        let base = leg.base + hedge.base;
+        (base, leg.cash + hedge.cash, leg.fee_quote + hedge.fee_quote, leg.fee_base + hedge.fee_base)
     });
     let [(buys, bought, buy_fee, buy_base), (sells, sold, sell_fee, sell_base)] =
         [all.clone().next().unwrap_or_default(), all.clone().nth(1).unwrap_or_default()];
-    let left = Money::from_scaled(buys.0 - sells.0, scale) - buy_base - sell_base;
+    let left = buys - sells - buy_base - sell_base;
     let realised = sold - bought - buy_fee - sell_fee + worth(left, *mid, scale);
 
     let mut parts = Parts {

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::config::{Config, Listing};
+use crate::config::Config;
 use crate::detect::{Leg, Opportunity};
-use crate::types::{Bps, ContractKind, Fixed, InstrumentId, Price, Qty, Scale, Side, VenueId};
+use crate::types::{Bps, Contract, Fixed, InstrumentId, Price, Qty, Scale, Side, VenueId};
 
 /// The columns.
 pub const COLUMNS: &str =
@@ -14,7 +14,7 @@ pub const COLUMNS: &str =
 pub struct Names {
     instruments: Vec<(String, Scale)>,
     /// Where instruments are inverse contracts, and their legs in contracts.
-    contracts: Vec<(InstrumentId, VenueId)>,
+    contracts: Vec<(InstrumentId, VenueId, Contract)>,
     venues: Vec<String>,
 }
 
@@ -23,9 +23,10 @@ impl Names {
     pub fn new(config: &Config) -> Names {
         let instruments = config.instruments.iter();
         let listings = (0..).map(InstrumentId).zip(&config.instruments).flat_map(|(id, own)| {
-            let kind = |listing: &Listing| listing.rules.and_then(|rules| rules.contract).unwrap_or(own.kind);
-            let inverse = own.listings.iter().filter(move |own| kind(own) == ContractKind::Inverse);
-            inverse.map(move |listing| (id, listing.venue))
+            own.listings.iter().filter_map(move |listing| {
+                let contract = own.spec(listing)?.contract;
+                contract.is_inverse().then_some((id, listing.venue, contract))
+            })
         });
         Names {
             contracts: listings.collect(),
@@ -44,9 +45,23 @@ impl Names {
         self.venues.get(usize::from(id.0)).map_or("", String::as_str)
     }
 
+    /// The inverse contracts that quantities are, where they are not of the base asset.
+    pub fn inverse(&self, instrument: InstrumentId, venue: VenueId) -> Option<Contract> {
+        let own = |(id, at, _): &&(InstrumentId, VenueId, Contract)| (*id, *at) == (instrument, venue);
+        self.contracts.iter().find(own).map(|(.., contract)| *contract)
+    }
+
     /// Whether quantities of a leg are inverse contracts, and not of the base asset.
     fn in_contracts(&self, found: &Opportunity, leg: &Leg) -> bool {
-        !self.contracts.is_empty() && self.contracts.contains(&(found.instrument, leg.venue))
+        self.inverse(found.instrument, leg.venue).is_some()
+    }
+
+    /// How much of the base asset an opportunity has, which at least one side is counted in.
+    pub fn base(&self, found: &Opportunity) -> Qty {
+        let of = |side: Side| found.legs().iter().filter(move |leg| leg.side == side);
+        let counted =
+            if of(Side::Buy).any(|leg| self.in_contracts(found, leg)) { Side::Sell } else { Side::Buy };
+        Qty(of(counted).map(|leg| leg.qty.0).sum())
     }
 
     /// How many inverse contracts an opportunity has, where it has any.
@@ -114,10 +129,7 @@ pub fn row(out: &mut dyn Write, names: &Names, found: &Opportunity) -> io::Resul
     };
     let scale = names.scale(found.instrument);
     let shown = |value: i64| Fixed(value, scale);
-    // In the base asset, which at least one side is counted in.
-    let counted =
-        if of(Side::Buy).any(|leg| names.in_contracts(found, leg)) { Side::Sell } else { Side::Buy };
-    let qty = Qty(of(counted).map(|leg| leg.qty.0).sum());
+    let qty = names.base(found);
     let (gross, net): (Bps, Bps) = (found.sums.gross_bps(), found.sums.net_bps());
     write!(
         out,

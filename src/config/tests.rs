@@ -8,8 +8,16 @@ use crate::types::{Bps, ContractKind, FeeRate, Nanos, Price, Qty};
 fn read(text: &str, overrides: &[&str]) -> Result<Config, ConfigError> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
     parse_with("t.toml", text, &overrides, &|id| {
-        ["binance.spot", "binance.usdm", "bybit.spot", "coinbase.advanced", "kraken.spot", "okx.spot"]
-            .contains(&id)
+        [
+            "binance.spot",
+            "binance.usdm",
+            "binance.coinm",
+            "bybit.spot",
+            "coinbase.advanced",
+            "kraken.spot",
+            "okx.spot",
+        ]
+        .contains(&id)
     })
 }
 
@@ -50,9 +58,11 @@ fn the_other_files_are_read_too() {
         (include_str!("../../configs/paper.toml"), Environment::Paper),
         (include_str!("../../configs/sandbox-binance.toml"), Environment::Sandbox),
         (include_str!("../../configs/sandbox-binance-usdm.toml"), Environment::Sandbox),
+        (include_str!("../../configs/sandbox-binance-coinm.toml"), Environment::Sandbox),
         (include_str!("../../configs/sandbox-bybit.toml"), Environment::Sandbox),
         (include_str!("../../configs/sandbox-okx.toml"), Environment::Sandbox),
         (include_str!("../../configs/demo-perp.toml"), Environment::Sim),
+        (include_str!("../../configs/demo-inverse.toml"), Environment::Sim),
         (QUOTES, Environment::Sim),
         (include_str!("../../configs/kraken-validate.toml"), Environment::Live),
     ] {

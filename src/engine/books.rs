@@ -6,7 +6,7 @@ use super::journey::JourneyCell;
 use super::plan::{Plan, PlannedVenue};
 use super::queue::{Inbox, signals};
 use crate::book::{BookConfig, LadderConfig, Reader, cell};
-use crate::detect::{BookSlot, Detector, MergeError, Notifier, Taker, ring};
+use crate::detect::{BookSlot, MergeError, Notifier, Taker, ring};
 use crate::sync::Arc;
 use crate::types::{InstrumentId, VenueId};
 use crate::venue::{BookConfig as FeedBookConfig, FeedConfig};
@@ -80,7 +80,7 @@ impl Books {
     /// # Errors
     /// [`MergeError`] for terms that cannot be worked with; a [`Plan`] has checked them.
     pub fn detect_stage(&mut self, plan: &Plan) -> Result<(DetectStage, Inbox), MergeError> {
-        let detector = Detector::across(&plan.watches(), plan.rates.as_ref())?;
+        let detector = plan.detector(&plan.watches())?;
         let (outbox, inbox) = signals(plan.config.exec.queue);
         let taker = self.taker.take().unwrap_or_else(|| ring(0).1);
         let (readers, journeys) = (self.readers.clone(), self.journeys.clone());

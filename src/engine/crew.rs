@@ -24,7 +24,7 @@ use crate::detect::MergeError;
 use crate::exec::{Absence, Executor, ExecutorConfig, ExecutorError, HedgeRules, Patience, Policy};
 use crate::risk::{Kill, Limits};
 use crate::telemetry::HopRecorder;
-use crate::types::{Bps, Dial, Environment, Money, Nanos, Stopwatch};
+use crate::types::{Bps, Dial, Environment, Money, Nanos, Stopwatch, Symbol};
 use crate::venue::{Credentials, Gateway, GatewayConfig, PreviewError};
 
 /// Makes a dialler: one for each connection.
@@ -58,6 +58,14 @@ pub enum CrewError {
     /// Orders cannot go to this venue.
     #[error("venue.{0}: takes no orders, only books are supported")]
     NoGateway(String),
+    /// Orders there cannot be in inverse contracts.
+    #[error("venue.{venue}: takes no orders in inverse contracts such as `{symbol}`")]
+    Inverse {
+        /// The venue.
+        venue: String,
+        /// What was to be traded.
+        symbol: Symbol,
+    },
     /// There is no key for this venue.
     #[error("venue.{0}: no key to sign orders with")]
     NoKey(String),
@@ -311,6 +319,11 @@ pub(super) fn gateway(
     identity: &Identity,
 ) -> Result<Box<dyn Gateway>, CrewError> {
     let make = venue.row.gateway.ok_or_else(|| CrewError::NoGateway(venue.config.id.clone()))?;
+    let inverse = venue.instruments.iter().find(|book| book.spec.contract.is_inverse());
+    if let Some(book) = inverse.filter(|_| !venue.row.inverse) {
+        let (venue, symbol) = (venue.config.id.clone(), book.spec.symbol);
+        return Err(CrewError::Inverse { venue, symbol });
+    }
     let made = make(&GatewayConfig {
         venue: venue.id,
         instruments: venue.instruments.iter().map(|b| (b.instrument, b.spec.clone())).collect(),

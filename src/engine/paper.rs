@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::book::{Reader, Top, Trust};
 use crate::types::{
-    Asset, ClientId, ContractKind, Draft, FeeRate, InstrumentId, InstrumentSpec, Kind, Level, Money, Nanos,
-    OrderState, Position, Price, Qty, Report, Side, Symbol, Tif, VenueRef,
+    Asset, ClientId, Contract, ContractKind, Draft, FeeRate, InstrumentId, InstrumentSpec, Kind, Level,
+    Money, Nanos, OrderState, Position, Price, Qty, Report, Side, Symbol, Tif, VenueRef,
 };
 use crate::venue::{
     Command, EncodeError, FeeIn, Form, Gateway, GatewayInput, GatewayOut, Lane, LaneSpec, OrderBytes,
@@ -141,7 +141,7 @@ impl PaperGateway {
     ) -> bool {
         let spec = &self.config.markets[at].spec;
         let Some(value) = spec.contract.value(price, qty, spec.scale) else { return false };
-        if spec.contract.kind == ContractKind::Linear {
+        if spec.contract.kind != ContractKind::Spot {
             let fee = value.fee_up(self.config.taker);
             let (settle, symbol) = (spec.contract.settle, spec.symbol);
             if !self.book_contract(at, draft.side, qty, value, fee) {
@@ -174,9 +174,9 @@ impl PaperGateway {
 
     /// Moves a position, when the account can pay for what it is then in full: reducing needs nothing.
     fn book_contract(&mut self, at: usize, side: Side, qty: Qty, value: Money, fee: Money) -> bool {
-        let settle = self.config.markets[at].spec.contract.settle;
+        let Contract { kind, settle, .. } = self.config.markets[at].spec.contract;
         let mut after = self.positions[at];
-        let realised = after.fill(side, qty, value) - fee;
+        let realised = after.fill_of(kind, side, qty, value) - fee;
         let same = |other: &usize| self.config.markets[*other].spec.contract.settle == settle;
         let others = (0..self.positions.len()).filter(|other| *other != at).filter(same);
         let others: Money = others.map(|other| self.positions[other].cost.abs()).sum();
@@ -292,9 +292,8 @@ impl Gateway for PaperGateway {
                 }
                 for (market, position) in self.config.markets.iter().zip(&self.positions) {
                     let spec = &market.spec;
-                    if spec.contract.kind == ContractKind::Linear {
-                        let base = spec.contract.base_amount(position.qty, spec.scale);
-                        let entry = base.and_then(|base| position.entry(base));
+                    if spec.contract.kind != ContractKind::Spot {
+                        let entry = spec.contract.entry(position, spec.scale);
                         let entry = entry.and_then(|entry| entry.floor_to_scaled(spec.scale)).map(Price);
                         out.reports.push(Report::Position { symbol: spec.symbol, qty: position.qty, entry });
                     }
@@ -316,7 +315,7 @@ impl Gateway for PaperGateway {
 mod tests {
     use super::*;
     use crate::book::{Writer, cell};
-    use crate::types::{Contract, VenueId, btc_usdt};
+    use crate::types::{VenueId, btc_usdt};
     use crate::wire::PaddedBuf;
 
     const ONE: i64 = 100_000_000;

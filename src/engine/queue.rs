@@ -28,6 +28,7 @@ pub fn signals(capacity: usize) -> (Outbox, Inbox) {
 pub struct Outbox {
     queue: Sender<Box<Signal>>,
     back: Receiver<Box<Signal>>,
+    #[expect(clippy::vec_box, reason = "what passes through the queue is the box")]
     free: Vec<Box<Signal>>,
 }
 

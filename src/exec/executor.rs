@@ -132,7 +132,10 @@ impl Executor {
         let instruments = config.markets.iter().map(|row| usize::from(row.1.0) + 1).max().unwrap_or(0);
         let mut ledger = Ledger::new(venues, instruments);
         let markets = Markets::new(venues, &config.markets, &mut ledger)?;
-        let orders = Orders::new(config.orders_kept, venues, instruments, config.patience);
+        let mut orders = Orders::new(config.orders_kept, venues, instruments, config.patience);
+        for market in markets.iter().filter(|market| market.is_inverse()) {
+            orders.count_contracts(market.venue, market.instrument, market.spec.contract.multiplier);
+        }
         let intents = config.limits.open_intents_max as usize + instruments;
         let mut caps = Caps::new(&config.limits, kill);
         let rates = config.rates.as_ref().map(|plan| QuoteRates::new(plan, &markets, &ledger, &mut caps));
@@ -609,7 +612,7 @@ impl Executor {
         let Some(market) = self.markets.get(venue, instrument) else { return };
         let open = order.open_qty();
         if market.is_contract() {
-            let value = market.value(price, open).unwrap_or_default();
+            let value = market.settled(price, open).unwrap_or_default();
             let want = if open.0 > 0 { value + market.fee_at_most(value) } else { Money::ZERO };
             let held = std::mem::replace(&mut self.held[slot], want);
             return self.ledger.hold_contract(venue, instrument, side, want - held);

@@ -79,10 +79,9 @@ fn worse(price: Price, side: Side, bound: Bps) -> Price {
     Price(i64::try_from(i128::from(price.0) + i128::from(side.sign()) * by).unwrap_or(i64::MAX))
 }
 
-/// The most of `amount` that the market's scale and lot can express.
-fn whole_lots(market: &Market, amount: Money) -> Qty {
-    let unit = market.amount(Qty(1));
-    Qty(i64::try_from(amount.abs().0 / unit.0).unwrap_or(i64::MAX)).floor_to(market.spec.lot)
+/// The most of `amount` that the market's scale and lot can express, at about this price.
+fn whole_lots(market: &Market, price: Price, amount: Money) -> Qty {
+    market.count_at(price, amount).floor_to(market.spec.lot)
 }
 
 /// Whether no venue would take so little at about this price.
@@ -99,8 +98,9 @@ fn is_dust_at(
     price: Price,
 ) -> bool {
     view.markets.of(instrument).filter(|market| venues >> market.venue.0 & 1 == 1).all(|market| {
-        let qty = whole_lots(market, amount);
-        let worth = view.price_at(market, price).and_then(|price| market.value(price, qty));
+        let price = view.price_at(market, price);
+        let qty = whole_lots(market, price.unwrap_or_default(), amount);
+        let worth = price.and_then(|price| market.value(price, qty));
         qty.0 == 0 || qty < market.spec.min_qty || worth.is_some_and(|worth| worth < market.spec.min_notional)
     })
 }
@@ -120,7 +120,7 @@ pub fn decide(
     let side = if amount.is_negative() { Side::Buy } else { Side::Sell };
     if rules.policy == Policy::Keep {
         let worth = view.markets.of(instrument).next().and_then(|market| {
-            market.value(reference, Qty(whole_lots(market, amount).0 + market.spec.lot.0))
+            market.value(reference, Qty(whole_lots(market, reference, amount).0 + market.spec.lot.0))
         });
         if worth.is_some_and(|worth| worth <= rules.keep_max) {
             return Decision::Keep;
@@ -137,7 +137,7 @@ pub fn decide(
     let venues = if too_small { u32::MAX } else { venues };
 
     let mut best: Option<(i128, Draft)> = None;
-    let mut out_of_bounds = false;
+    let (mut out_of_bounds, mut short) = (false, 0u32);
     for market in view.markets.of(instrument).filter(|market| venues >> market.venue.0 & 1 == 1) {
         let Ok((_, quote)) = view.usable(market.venue, instrument, &limits.book_age_max, now) else {
             continue;
@@ -165,7 +165,12 @@ pub fn decide(
             continue;
         }
         let order_max = view.limit_at(market, limits.order_notional_max);
-        let qty = whole_lots(market, amount);
+        // Contracts are worth more of the base asset the lower their price: no fill is below this one.
+        let qty = whole_lots(market, limit.min(touch), amount);
+        if qty == Qty::ZERO && market.is_inverse() {
+            short |= 1 << market.venue.0;
+            continue;
+        }
         let Some(qty) = affordable(market, side, limit, qty, order_max, view) else {
             continue;
         };
@@ -178,6 +183,11 @@ pub fn decide(
     match best {
         Some((_, draft)) => Decision::Order(draft),
         None if out_of_bounds => Decision::OutOfBounds,
+        // At its own price the difference is less than a contract: others take it, or nobody does.
+        None if short != 0 && is_dust_at(!short, view, instrument, amount, reference) => Decision::Dust,
+        None if short != 0 && residual.attempts == 0 => {
+            decide(&Residual { attempts: 1, ..*residual }, rules, limits, view, now)
+        }
         None => Decision::Wait,
     }
 }

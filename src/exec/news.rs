@@ -199,7 +199,7 @@ impl Executor {
         let Some(market) = self.markets.get(venue, draft.instrument) else { return Ok(()) };
         // A fill within the order's limits is worth no more than the order, which had a value.
         let value = market.value(news.price, news.qty).unwrap_or_default();
-        let amount = market.amount(news.qty);
+        let amount = market.amount_at(news.price, news.qty);
         let (base, quote) = (market.base, market.quote);
         self.journal.append(
             &Entry::new(Kind::Filled, now)
@@ -257,10 +257,10 @@ impl Executor {
             return;
         };
         let (instrument, base) = (market.instrument, market.spec.base);
-        let amount = market.amount(qty);
+        let amount = market.amount_at(entry.unwrap_or_default(), qty);
         let value = match entry {
             _ if qty == Qty::ZERO => Some(Money::ZERO),
-            Some(price) => market.value(price, Qty(qty.0.saturating_abs())),
+            Some(price) => market.settled(price, Qty(qty.0.saturating_abs())),
             None => None,
         };
         let cost = value.map(|value| if qty.0 < 0 { -value } else { value });

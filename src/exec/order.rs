@@ -103,6 +103,9 @@ pub struct Order {
     pub draft: Draft,
     /// The symbol that its fills must carry.
     pub(super) symbol: Symbol,
+    /// The face of the inverse contracts that its quantity counts, in units of the scale; zero where it
+    /// counts the base asset.
+    pub(super) face: i64,
     /// The number of the intent that it belongs to.
     pub intent: u64,
     /// It hedges, rather than being a leg.
@@ -135,6 +138,7 @@ impl Order {
         let Order {
             draft: own_draft,
             symbol: own_symbol,
+            face,
             intent: own_intent,
             hedge: own_hedge,
             sent_at,
@@ -156,6 +160,7 @@ impl Order {
             used,
         } = self;
         (*own_draft, *own_symbol, *own_intent, *own_hedge) = (*draft, symbol, intent, hedge);
+        *face = 0;
         (*sent_at, *expires, *news_at, *used) = (None, Nanos::ZERO, now, true);
         (*accepted, *refused, *ended, *doubt) = (false, false, false, false);
         (*final_total, *told, *filled, *received) = (None, Qty(0), Qty(0), Money::ZERO);
@@ -177,6 +182,7 @@ impl Order {
                 reduce_only: false,
             },
             symbol: Symbol::EMPTY,
+            face: 0,
             intent: 0,
             hedge: false,
             sent_at: None,
@@ -257,14 +263,26 @@ impl Order {
         }
     }
 
-    /// What it may add to the exposure beyond the fills seen, signed.
+    /// What it may add to the exposure beyond the fills seen, signed, in units of the base asset.
     pub fn open_exposure(&self) -> Exposure {
         let (least, most) = self.bounds();
-        let (least, most) = (least - self.filled.0, most - self.filled.0);
+        let (mut least, mut most) = (least - self.filled.0, most - self.filled.0);
+        if self.face != 0 {
+            (least, most) = (self.in_base(least), self.in_base(most));
+        }
         match self.draft.side {
             Side::Buy => Exposure { least, most },
             Side::Sell => Exposure { least: -most, most: -least },
         }
+    }
+
+    /// So many inverse contracts as units of the base asset at the order's limit, rounded up. A buy that
+    /// fills below it stands for more, by the share that its price improved.
+    #[cold]
+    fn in_base(&self, contracts: i64) -> i64 {
+        let face = i128::from(contracts) * i128::from(self.face);
+        let price = i128::from(self.draft.price.0.max(1));
+        i64::try_from((face + price - 1) / price).unwrap_or(i64::MAX)
     }
 
     /// What is still to be held for it.

@@ -50,6 +50,8 @@ pub struct Orders {
     open: Vec<Exposure>,
     /// Live orders by venue.
     live_at: Vec<u32>,
+    /// Where quantities are inverse contracts, and of which face.
+    faces: Vec<(VenueId, InstrumentId, i64)>,
     patience: Patience,
     duplicates: u64,
 }
@@ -63,9 +65,23 @@ impl Orders {
             live: Vec::with_capacity(capacity),
             open: vec![Exposure::default(); instruments],
             live_at: vec![0; venues],
+            faces: Vec::new(),
             patience,
             duplicates: 0,
         }
+    }
+
+    /// Orders of an instrument on a venue count inverse contracts of this face, in units of the scale:
+    /// their exposure is what that buys of the base asset at their limit.
+    pub fn count_contracts(&mut self, venue: VenueId, instrument: InstrumentId, face: i64) {
+        self.faces.push((venue, instrument, face));
+    }
+
+    fn face(&self, draft: &Draft) -> i64 {
+        let own = |(venue, instrument, _): &&(VenueId, InstrumentId, i64)| {
+            (*venue, *instrument) == (draft.venue, draft.instrument)
+        };
+        self.faces.iter().find(own).map_or(0, |(.., face)| *face)
     }
 
     /// How many orders it remembers.
@@ -97,8 +113,10 @@ impl Orders {
             return None;
         }
         let at = self.slot_of(draft.client);
+        let face = if self.faces.is_empty() { 0 } else { self.face(draft) };
         let slot = &mut self.slots[at];
         slot.restart(draft, symbol, intent, hedge, now);
+        slot.face = face;
         self.live.push(at);
         self.live_at[usize::from(draft.venue.0)] += 1;
         let open = &mut self.open[usize::from(draft.instrument.0)];
@@ -403,6 +421,32 @@ mod tests {
 
     fn symbol() -> Symbol {
         Symbol::new("BTCUSDT").unwrap()
+    }
+
+    /// Ten contracts of 100 at 50,000 are 0.02 of the base asset; what is not whole is rounded up.
+    #[test]
+    fn contracts_expose_what_they_stand_for() {
+        const ONE: i64 = 100_000_000;
+        let mut orders = Orders::new(64, 2, 1, patience());
+        orders.count_contracts(VenueId(1), InstrumentId(0), 100 * ONE);
+        let exposed = |orders: &Orders| {
+            let Exposure { least, most } = orders.open_exposure(InstrumentId(0));
+            (least, most)
+        };
+        let sell = |counter, price: i64| Draft {
+            venue: VenueId(1),
+            price: Price(price * ONE),
+            qty: Qty(10 * ONE),
+            ..draft(counter, Side::Sell)
+        };
+        let first = orders.insert(&sell(1, 50_000), symbol(), 1, false, Nanos(1)).unwrap();
+        assert_eq!(exposed(&orders), (-2_000_000, 0));
+        orders.insert(&draft(2, Side::Buy), symbol(), 1, false, Nanos(1)).unwrap();
+        assert_eq!(exposed(&orders), (-2_000_000, QTY), "elsewhere it is the quantity");
+        orders.insert(&sell(3, 60_000), symbol(), 1, false, Nanos(1)).unwrap();
+        assert_eq!(exposed(&orders), (-2_000_000 - 1_666_667, QTY));
+        orders.refused(first, Nanos(2));
+        assert_eq!(exposed(&orders), (-1_666_667, QTY));
     }
 
     fn draft(counter: u64, side: Side) -> Draft {

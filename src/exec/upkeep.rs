@@ -132,7 +132,7 @@ impl Executor {
         let (venue, intent, client) = (order.draft.venue, order.intent, order.draft.client);
         let Some(market) = self.markets.get(venue, order.draft.instrument) else { return };
         // The trade list was asked for together with the balances, and answered before or with them.
-        let paid = if market.is_contract() { &[market.quote][..] } else { &[market.base, market.quote] };
+        let paid = if market.is_contract() { &[market.settle][..] } else { &[market.base, market.quote] };
         let agree = paid.iter().all(|asset| {
             self.ledger.reported(venue, *asset).is_some_and(|(theirs, when)| {
                 let ours = self.ledger.position(venue, *asset);
@@ -216,8 +216,8 @@ impl Executor {
     fn hedge(&mut self, number: u64, draft: Draft, now: Nanos, ctx: &mut dyn Context) {
         let Some(intent) = self.intents.get(number).copied() else { return };
         let Some(market) = self.markets.get(draft.venue, draft.instrument) else { return };
-        let unit = market.amount(Qty(1)).0;
-        let residual = i64::try_from(intent.residual.0 / unit).unwrap_or(i64::MAX);
+        let residual = market.count_at(draft.price, intent.residual).0;
+        let residual = if intent.residual.is_negative() { -residual } else { residual };
         // A venue whose limits have no room now was not tried: the difference waits, as long as the
         // intent lives. What is looked at here is counted once the order goes.
         let gateway = ctx.gateway(draft.venue);

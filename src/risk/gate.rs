@@ -5,13 +5,12 @@
 //! stale, broke, or moved away since is reason enough to let it go. Hedges pass the same gate, with
 //! one rule more (they must reduce the exposure) and some less (no cooldown, no edge).
 
-use super::pass::Pass;
-use super::{Caps, Detail, GateView, Limits, Quote, Refusal, Refusals, Standing};
-use crate::account::{Inventory, Ledger, Market, Markets};
-use crate::detect::{Leg, Opportunity, Refused};
-use crate::types::{
-    ClientId, Draft, InstrumentId, Kind, Money, Nanos, Price, Qty, Side, SpecError, Tif, VenueId,
-};
+use super::fit::Fitter;
+use super::pass::Passes;
+use super::{Caps, Detail, GateView, Limits, Refusal, Refusals};
+use crate::account::{Inventory, Ledger, Markets};
+use crate::detect::{Opportunity, Refused};
+use crate::types::{ClientId, Draft, InstrumentId, Kind, Money, Nanos, Price, Qty, Side, Tif, VenueId};
 
 /// An order that passed every limit. Only the gate makes one, and encoders of the executor take
 /// nothing else: an order that skipped the gate has no way onto the wire.
@@ -111,16 +110,6 @@ impl Direction {
     }
 }
 
-/// How much of a leg may be sent.
-#[derive(Clone, Copy, Default)]
-struct Allowed {
-    qty: Qty,
-    /// What that much is worth at the leg's price.
-    value: Option<Money>,
-    /// What cut it, if anything did.
-    cut: Option<Detail>,
-}
-
 /// The only maker of [`Admitted`].
 #[derive(Debug)]
 pub struct Gate {
@@ -132,18 +121,10 @@ pub struct Gate {
     /// When the last one of all did.
     ended_last: Nanos,
     refusals: Refusals,
-    /// What is known before an order: by instrument and venue, to buy and to sell.
-    passes: Vec<[Pass; 2]>,
+    /// What is known of markets before an order.
+    passes: Passes,
     /// Room for the next intent's orders: given out with one, and taken back.
     room: Vec<Admitted>,
-}
-
-/// The sizes that an opportunity's legs may have.
-struct Fit<'a> {
-    markets: [&'a Market; Opportunity::MAX_LEGS],
-    sizes: [i64; Opportunity::MAX_LEGS],
-    /// Of each side.
-    total: i64,
 }
 
 impl Gate {
@@ -152,7 +133,7 @@ impl Gate {
         Gate {
             open: Vec::with_capacity(limits.open_intents_max as usize),
             ended: vec![None; instruments * venues * venues],
-            passes: vec![[Pass::NO; 2]; instruments * venues],
+            passes: Passes::new(venues, instruments),
             ended_last: Nanos(i64::MIN),
             limits,
             venues,
@@ -250,12 +231,10 @@ impl Gate {
         };
 
         let legs = opportunity.legs();
-        let fit = match self.whole(legs, instrument, view, caps, mid, now) {
-            Some(fit) => fit,
-            None => self.fit(legs, instrument, view, caps, mid, now)?,
-        };
+        let (age_max, passes) = (&self.limits.book_age_max[..], &self.passes);
+        let fit = Fitter { age_max, passes, view, caps, instrument, mid, now }.fit(legs)?;
         let worst = view.exposure.worst().saturating_add(fit.total);
-        let worth = fit.markets[0].value(mid, Qty(worst));
+        let worth = fit.counted.value(mid, Qty(worst));
         if worth.is_none_or(|worth| worth > self.limits.exposure_max) {
             return refuse(Refused::Risk, Detail::Exposure);
         }
@@ -278,171 +257,10 @@ impl Gate {
         Ok(AdmittedIntent { instrument, direction, mid, net_quote: opportunity.sums.net(), legs: admitted })
     }
 
-    /// The usual answer, at once: both legs of a pair pass as they are. `None` is no refusal: it takes
-    /// [`Gate::fit`] to tell.
-    #[inline]
-    fn whole<'a>(
-        &self,
-        legs: &[Leg],
-        instrument: InstrumentId,
-        view: &GateView<'a>,
-        caps: &Caps,
-        mid: Price,
-        now: Nanos,
-    ) -> Option<Fit<'a>> {
-        let [buy, sell] = legs else { return None };
-        let pair = buy.side == Side::Buy && sell.side == Side::Sell && buy.qty == sell.qty;
-        if !pair || view.rates.is_some() {
-            return None;
-        }
-        let passed = |leg: &Leg| {
-            let market = view.markets.get(leg.venue, instrument)?;
-            let pass = &self.passes.get(self.place(market))?[leg.side as usize];
-            let ready = view.standing.get(usize::from(leg.venue.0)) == Some(&Standing::Ready);
-            let good = ready && pass.is_good(market, view.ledger, caps);
-            let quote = view.fresh(leg.venue, &self.limits.book_age_max, now).ok().filter(|_| good)?;
-            let fits = pass.takes(market, leg.side, leg.price, leg.qty)
-                && check_price(leg, quote, caps, Some(mid)).is_ok();
-            fits.then_some(market)
-        };
-        let (bought_on, sold_on) = (passed(buy)?, passed(sell)?);
-        let mut fit = Fit {
-            markets: [bought_on; Opportunity::MAX_LEGS],
-            sizes: [0; Opportunity::MAX_LEGS],
-            total: buy.qty.0,
-        };
-        fit.markets[1] = sold_on;
-        fit.sizes[..2].fill(buy.qty.0);
-        Some(fit)
-    }
-
-    /// How much of each leg may be sent, so that both sides stay equal.
-    fn fit<'a>(
-        &self,
-        legs: &[Leg],
-        instrument: InstrumentId,
-        view: &GateView<'a>,
-        caps: &Caps,
-        mid: Price,
-        now: Nanos,
-    ) -> Result<Fit<'a>, Refusal> {
-        let refuse = |reason, detail| Err(Refusal::new(reason, detail));
-        let Some(first) = legs.first() else { return refuse(Refused::TooSmall, Detail::Remainder) };
-        let Some(market) = view.markets.get(first.venue, instrument) else {
-            return Err(Refusal::at(Refused::Risk, Detail::NoMarket, first.venue));
-        };
-
-        // Each leg on its own: may it be sent at all, and how much of it?
-        let mut markets = [market; Opportunity::MAX_LEGS];
-        let mut allowed = [Allowed::default(); Opportunity::MAX_LEGS];
-        let mut sizes = [0i64; Opportunity::MAX_LEGS];
-        let (mut lot, mut sums) = (1i64, [0i64; 2]);
-        let mut cut = Detail::Remainder;
-        for (at, leg) in legs.iter().enumerate() {
-            markets[at] = self.check_leg(leg, instrument, view, caps, mid, now)?;
-            lot = lot.max(markets[at].spec.lot.0);
-        }
-        for (at, leg) in legs.iter().enumerate() {
-            allowed[at] = self.headroom(leg, markets[at], view.ledger, caps.order_max(markets[at]));
-            cut = allowed[at].cut.unwrap_or(cut);
-            sizes[at] = allowed[at].qty.0 - allowed[at].qty.0 % lot;
-            sums[leg.side as usize] += sizes[at];
-        }
-        // Both sides must stay equal: the smaller one cuts the other, its worst levels first.
-        let total = sums[0].min(sums[1]);
-        let mut rest = [total; 2];
-        for (at, leg) in legs.iter().enumerate() {
-            let rest = &mut rest[leg.side as usize];
-            sizes[at] = sizes[at].min(*rest);
-            *rest -= sizes[at];
-        }
-        if total == 0 {
-            let reason = if cut == Detail::Balance { Refused::NoBalance } else { Refused::TooSmall };
-            return refuse(reason, cut);
-        }
-
-        // All or nothing: nothing is made before every leg has passed the venue's filters.
-        for (at, leg) in legs.iter().enumerate().filter(|(at, _)| sizes[*at] > 0) {
-            let (market, size) = (markets[at], Qty(sizes[at]));
-            let value =
-                || if size == allowed[at].qty { allowed[at].value } else { market.value(leg.price, size) };
-            match market.spec.check_worth(leg.price, size, value) {
-                Ok(value) if caps.in_notional(market, value) => {}
-                Ok(_) => return Err(Refusal::at(Refused::Risk, Detail::Notional, leg.venue)),
-                Err(SpecError::BelowMinQty | SpecError::BelowMinNotional) => {
-                    let reason = if cut == Detail::Balance { Refused::NoBalance } else { Refused::TooSmall };
-                    return Err(Refusal::at(reason, cut, leg.venue));
-                }
-                Err(error) => return Err(Refusal::at(Refused::Risk, Detail::Filter(error), leg.venue)),
-            }
-        }
-        Ok(Fit { markets, sizes, total })
-    }
-
     /// Works out anew what is known of an instrument's markets before an order, where anything moved
     /// since. For when nobody waits.
     pub fn renew(&mut self, instrument: InstrumentId, markets: &Markets, ledger: &Ledger, caps: &Caps) {
-        for market in markets.of(instrument) {
-            let at = self.place(market);
-            for (pass, side) in self.passes.get_mut(at).into_iter().flatten().zip(Side::BOTH) {
-                if !pass.is_good(market, ledger, caps) {
-                    *pass = Pass::new(market, side, ledger, caps);
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn place(&self, market: &Market) -> usize {
-        usize::from(market.instrument.0) * self.venues + usize::from(market.venue.0)
-    }
-
-    /// Whether a leg may be sent at all; its market.
-    #[inline]
-    fn check_leg<'a>(
-        &self,
-        leg: &Leg,
-        instrument: InstrumentId,
-        view: &GateView<'a>,
-        caps: &Caps,
-        mid: Price,
-        now: Nanos,
-    ) -> Result<&'a Market, Refusal> {
-        let (market, quote) = view.usable(leg.venue, instrument, &self.limits.book_age_max, now)?;
-        if leg.qty.0 <= 0 || leg.price.0 <= 0 {
-            let detail = Detail::Filter(SpecError::QtyNotPositive);
-            return Err(Refusal::at(Refused::Risk, detail, leg.venue));
-        }
-        check_price(leg, quote, caps, view.price_at(market, mid))?;
-        Ok(market)
-    }
-
-    /// How much of a leg balance and notional allow.
-    #[inline]
-    fn headroom(&self, leg: &Leg, market: &Market, ledger: &Ledger, order_max: Money) -> Allowed {
-        // Divisions only happen when something is to be cut. One unit is worth something.
-        let unit = || market.value(leg.price, Qty(1)).unwrap_or(Money(i128::MAX));
-        let most = |budget: Money, each: Money| Qty(i64::try_from(budget.0 / each.0).unwrap_or(i64::MAX));
-        let mut own = Allowed { qty: leg.qty, value: market.value(leg.price, leg.qty), cut: None };
-        if own.value.is_none_or(|value| value > order_max) {
-            let qty = leg.qty.min(most(order_max, unit()));
-            own = Allowed { qty, value: market.value(leg.price, qty), cut: Some(Detail::Notional) };
-        }
-        let budget = market.budget(ledger, leg.side, leg.price);
-        let most_there = if !market.pays_value(leg.side) {
-            let enough = market.amount(own.qty) <= budget;
-            (!enough).then(|| most(budget, market.amount(Qty(1))))
-        } else {
-            let enough = own.value.is_some_and(|value| value + market.fee_at_most(value) <= budget);
-            // One unit's share of the fee, rounded up once more, covers any multiple of it.
-            let each = || Money(unit().0.saturating_add(market.fee_at_most(unit()).0));
-            (!enough).then(|| most(budget, each()))
-        };
-        if let Some(most) = most_there {
-            let qty = Qty(own.qty.min(most).0.max(0));
-            own = Allowed { qty, value: market.value(leg.price, qty), cut: Some(Detail::Balance) };
-        }
-        own
+        self.passes.renew(instrument, markets, ledger, caps);
     }
 
     fn check_inventory(
@@ -455,7 +273,9 @@ impl Gate {
         let mut moves = [(VenueId(0), Money::ZERO); Opportunity::MAX_LEGS];
         for ((slot, leg), size) in moves.iter_mut().zip(opportunity.legs()).zip(sizes) {
             if let Some(market) = view.markets.get(leg.venue, opportunity.instrument) {
-                *slot = (leg.venue, market.amount(Qty(leg.side.sign() * size)));
+                // What a wallet holds of the base asset stays when inverse contracts settle in it.
+                let counts = if market.is_inverse() { 0 } else { *size };
+                *slot = (leg.venue, market.amount(Qty(leg.side.sign() * counts)));
             }
         }
         let usual = self.limits.min_edge;
@@ -467,7 +287,8 @@ impl Gate {
         Ok(())
     }
 
-    /// Admits an order that reduces an exposure of `residual` (signed, in units of the scale).
+    /// Admits an order that reduces an exposure of `residual` (signed, in the units that the order's
+    /// quantity is in).
     ///
     /// # Errors
     /// [`Refusal`]; not counted among the opportunities.
@@ -530,22 +351,6 @@ impl Gate {
     }
 }
 
-/// Whether a leg's limit still fills, and is near the mid.
-#[inline]
-fn check_price(leg: &Leg, quote: &Quote, caps: &Caps, mid: Option<Price>) -> Result<(), Refusal> {
-    let fills = match leg.side {
-        Side::Buy => quote.ask.price <= leg.price,
-        Side::Sell => quote.bid.price >= leg.price,
-    };
-    if !fills {
-        return Err(Refusal::at(Refused::BelowEdge, Detail::Moved, leg.venue));
-    }
-    if !mid.is_some_and(|mid| caps.in_band(leg.side, leg.price, mid)) {
-        return Err(Refusal::at(Refused::Risk, Detail::Band, leg.venue));
-    }
-    Ok(())
-}
-
 /// An immediate-or-cancel limit order, without an id yet.
 pub fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, qty: Qty) -> Draft {
     Draft {
@@ -562,32 +367,32 @@ pub fn ioc(venue: VenueId, instrument: InstrumentId, side: Side, price: Price, q
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::limits::tests::limits;
     use super::super::{Exposure, Kill, Standing};
     use super::*;
     use crate::account::{Markets, test_spec};
-    use crate::detect::Sums;
+    use crate::detect::{Leg, Sums};
     use crate::risk::Quote;
-    use crate::types::{ContractKind, FeeRate, Level, Position};
+    use crate::types::{ContractKind, FeeRate, Level, SpecError};
 
     const E8: i64 = 100_000_000;
 
     /// A world of two venues in which an opportunity of 0.01 BTC passes; tests spoil one thing.
-    struct World {
-        markets: Markets,
-        ledger: Ledger,
+    pub(in crate::risk) struct World {
+        pub(in crate::risk) markets: Markets,
+        pub(in crate::risk) ledger: Ledger,
         inventory: Option<Inventory>,
         quotes: [Option<Quote>; 2],
         standing: [Standing; 2],
         exposure: Exposure,
         halted: bool,
-        gate: Gate,
-        caps: Caps,
+        pub(in crate::risk) gate: Gate,
+        pub(in crate::risk) caps: Caps,
         ids: u128,
     }
 
-    fn money(text: &str) -> Money {
+    pub(in crate::risk) fn money(text: &str) -> Money {
         Money::parse(text).unwrap()
     }
 
@@ -596,11 +401,11 @@ mod tests {
         Some(Quote { bid, ask, at: Nanos::from_secs(100), version: 1, live: true })
     }
 
-    fn world() -> World {
+    pub(in crate::risk) fn world() -> World {
         world_of(ContractKind::Spot)
     }
 
-    fn world_of(kind: ContractKind) -> World {
+    pub(in crate::risk) fn world_of(kind: ContractKind) -> World {
         let mut ledger = Ledger::new(2, 1);
         let mut spec = test_spec("BTC", "USDT");
         spec.contract.kind = kind;
@@ -625,11 +430,11 @@ mod tests {
         }
     }
 
-    fn leg(venue: u8, side: Side, price: i64, qty: i64) -> Leg {
+    pub(in crate::risk) fn leg(venue: u8, side: Side, price: i64, qty: i64) -> Leg {
         Leg { venue: VenueId(venue), side, price: Price(price * E8), qty: Qty(qty), book_version: 1 }
     }
 
-    fn of_legs(legs: &[Leg]) -> Opportunity {
+    pub(in crate::risk) fn of_legs(legs: &[Leg]) -> Opportunity {
         let value = |side| {
             let own = legs.iter().filter(|leg| leg.side == side);
             own.map(|leg| Money::notional(leg.price, leg.qty, crate::types::Scale::DEFAULT).unwrap())
@@ -641,12 +446,12 @@ mod tests {
         Opportunity::new(InstrumentId(0), Nanos::from_secs(100), legs, sums, false).unwrap()
     }
 
-    fn opportunity(qty: i64) -> Opportunity {
+    pub(in crate::risk) fn opportunity(qty: i64) -> Opportunity {
         of_legs(&[leg(0, Side::Buy, 60_000, qty), leg(1, Side::Sell, 60_200, qty)])
     }
 
     impl World {
-        fn view(&self) -> GateView<'_> {
+        pub(in crate::risk) fn view(&self) -> GateView<'_> {
             GateView {
                 markets: &self.markets,
                 ledger: &self.ledger,
@@ -659,7 +464,10 @@ mod tests {
             }
         }
 
-        fn admit(&mut self, opportunity: &Opportunity) -> Result<AdmittedIntent, Refusal> {
+        pub(in crate::risk) fn admit(
+            &mut self,
+            opportunity: &Opportunity,
+        ) -> Result<AdmittedIntent, Refusal> {
             self.admit_at(opportunity, Nanos::from_secs(100))
         }
 
@@ -754,141 +562,6 @@ mod tests {
         let mut world = world();
         world.standing[0] = Standing::Throttled(Nanos::from_secs(100));
         assert!(world.admit(&opportunity(1_000_000)).is_ok());
-    }
-
-    #[test]
-    fn sizes_are_cut_to_what_balances_and_caps_allow() {
-        // (free quote on the buying venue, free base on the selling venue, wanted, got)
-        for (quote, base, wanted, got) in [
-            ("100000", "1", 10_000_000, Ok(10_000_000)),
-            ("100000", "1", 20_000_000, Ok(16_611_000)), // 10,000 per order at 60,200, to the lot
-            ("100000", "0.05", 10_000_000, Ok(5_000_000)),
-            ("100000", "0.050009999", 10_000_000, Ok(5_000_000)),
-            ("3003", "1", 10_000_000, Ok(5_000_000 - 1_000)), // the bound on the fee costs a lot
-            ("3010", "1", 10_000_000, Ok(5_011_000)),
-            ("4", "1", 10_000_000, Err(Refused::NoBalance)),
-            ("100000", "0.00000999", 10_000_000, Err(Refused::NoBalance)),
-            ("100000", "1", 8_000, Err(Refused::TooSmall)),
-        ] {
-            let mut world = world();
-            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
-            world.ledger.hold(VenueId(0), market.quote, money("100000") - money(quote));
-            world.ledger.hold(VenueId(1), market.base, money("1") - money(base));
-            let result = world.admit(&opportunity(wanted)).map_err(|refusal| refusal.reason);
-            let sizes = result.map(|intent| {
-                let sizes: Vec<_> = intent.legs.iter().map(|leg| leg.draft().qty.0).collect();
-                assert_eq!(sizes[0], sizes[1], "{quote} {base} {wanted}");
-                sizes[0]
-            });
-            assert_eq!(sizes, got, "{quote} {base} {wanted}");
-        }
-    }
-
-    #[test]
-    fn a_contract_is_cut_to_what_pays_for_it_in_full() {
-        // (free on the buying and on the selling venue, what the seller is long, got)
-        for (buyer, seller, long, got) in [
-            ("100000", "100000", 0, Ok(10_000_000)),
-            ("3010", "100000", 0, Ok(5_011_000)),
-            ("100000", "3010", 0, Ok(4_995_000)),
-            ("100000", "3010", 5_000_000, Ok(10_000_000)),
-            ("100000", "4", 5_000_000, Ok(9_963_000)), // what is closed pays for as much again
-            ("100000", "4", 0, Err(Refused::NoBalance)),
-            ("100000", "3010", -5_000_000, Ok(4_961_000)), // what it is worth more by is gone
-        ] {
-            let mut world = world_of(ContractKind::Linear);
-            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
-            world.ledger.hold(VenueId(0), market.quote, money("100000") - money(buyer));
-            let value = market.value(Price(60_000 * E8), Qty(long)).unwrap();
-            let tied_up = value.abs();
-            let cost = Position { qty: Qty(long), cost: value };
-            world.ledger.report_contract(VenueId(1), InstrumentId(0), cost, Nanos(0));
-            world.ledger.hold(VenueId(1), market.quote, money("100000") - tied_up - money(seller));
-            let result = world.admit(&opportunity(10_000_000)).map_err(|refusal| refusal.reason);
-            let sizes = result.map(|intent| intent.legs[1].draft().qty.0);
-            assert_eq!(sizes, got, "{buyer} {seller} {long}");
-        }
-        let mut world = world_of(ContractKind::Linear);
-        let drifted = Position { qty: Qty(1), cost: Money::ZERO };
-        world.ledger.close_opening(VenueId(0));
-        world.ledger.report_contract(VenueId(0), InstrumentId(0), drifted, Nanos(5));
-        world.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
-        let refusal = world.admit(&opportunity(1_000_000)).unwrap_err();
-        assert_eq!((refusal.reason, refusal.detail), (Refused::Risk, Detail::Drift));
-    }
-
-    #[test]
-    fn the_sides_of_many_legs_stay_equal() {
-        let mut world = world();
-        let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
-        world.ledger.hold(VenueId(1), market.base, money("0.97")); // 0.03 left to sell
-        let legs = [
-            leg(0, Side::Buy, 60_000, 2_000_000),
-            leg(1, Side::Buy, 60_210, 3_000_000),
-            leg(1, Side::Sell, 60_200, 5_000_000),
-        ];
-        let opportunity = of_legs(&legs);
-        let intent = world.admit(&opportunity).unwrap();
-        let sizes: Vec<_> = intent.legs.iter().map(|leg| leg.draft().qty.0).collect();
-        assert_eq!(sizes, [2_000_000, 1_000_000, 3_000_000]);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn what_passes_at_once_is_what_the_long_way_leaves_whole(
-            quote in 0i64..30_000, base in 0i64..40_000_000, qty in -1_000i64..200_000_000, odd: bool,
-            cents in (-3i64..3, -3i64..3), least in 0i64..2_000, most in 0i64..50_000_000, drifted: bool,
-        ) {
-            let mut world = world();
-            let mut spec = test_spec("BTC", "USDT");
-            (spec.min_notional, spec.max_qty) = (money(&least.to_string()), Qty(most));
-            let row = |venue| (VenueId(venue), InstrumentId(0), spec.clone(), FeeRate(100_000));
-            world.markets = Markets::new(2, &[row(0), row(1)], &mut world.ledger).unwrap();
-            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
-            world.ledger.hold(VenueId(0), market.quote, money(&(100_000 - quote).to_string()));
-            world.ledger.hold(VenueId(1), market.base, Money::ONE - market.amount(Qty(base)));
-            if drifted {
-                world.ledger.report(VenueId(0), market.quote, Money::ONE, Nanos(5));
-                world.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
-            }
-            let qty = if odd { qty } else { qty - qty % 1_000 };
-            let mut legs = [leg(0, Side::Buy, 60_000, qty), leg(1, Side::Sell, 60_200, qty)];
-            legs[0].price.0 += cents.0 * 500_000;
-            legs[1].price.0 += cents.1 * 500_000;
-            let World { gate, markets, ledger, caps, .. } = &mut world;
-            gate.renew(InstrumentId(0), markets, ledger, caps);
-            let (view, now) = (world.view(), Nanos::from_secs(100));
-            let mid = view.mid(InstrumentId(0)).unwrap();
-            let whole = world.gate.whole(&legs, InstrumentId(0), &view, &world.caps, mid, now);
-            let fit = world.gate.fit(&legs, InstrumentId(0), &view, &world.caps, mid, now);
-            let figures = |fit: Fit<'_>| (fit.markets.map(|market| market.venue), fit.sizes, fit.total);
-            let uncut = fit.ok().map(figures).filter(|(_, sizes, _)| sizes[..2] == [qty; 2]);
-            // Where they end, markets mean nothing.
-            let two = |(venues, sizes, total): ([VenueId; 8], [i64; 8], i64)| ([venues[0], venues[1]], sizes, total);
-            proptest::prop_assert_eq!(whole.map(figures).map(two), uncut.map(two));
-        }
-    }
-
-    #[test]
-    fn a_pass_is_good_until_anything_moves() {
-        type Move = fn(&mut World, &Market);
-        let moves: [(Move, bool); 6] = [
-            (|_, _| {}, true),
-            (|w, m| w.ledger.hold(VenueId(0), m.quote, Money(1)), false),
-            (|w, m| w.ledger.report(VenueId(0), m.base, Money(1), Nanos(1)), false),
-            (|w, _| w.ledger.compare(VenueId(0), Nanos(1), Money::ZERO, |_| {}), false),
-            (|w, m| w.ledger.hold(VenueId(1), m.quote, Money(1)), true),
-            (|w, m| w.caps.set_order_max(m.quote, Money(1)), false),
-        ];
-        for (at, (change, good)) in moves.into_iter().enumerate() {
-            let mut world = world();
-            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
-            let is_good = |w: &World| w.gate.passes[0][0].is_good(&market, &w.ledger, &w.caps);
-            assert!(!is_good(&world), "none was made yet");
-            world.gate.renew(InstrumentId(0), &world.markets, &world.ledger, &world.caps);
-            change(&mut world, &market);
-            assert_eq!(is_good(&world), good, "case {at}");
-        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! does not trust them: it knows an order, its market and the consolidated mid, and no strategy.
 
 mod caps;
+mod contracts;
+mod fit;
 mod gate;
 mod kill;
 mod limits;

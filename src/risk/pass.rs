@@ -6,8 +6,8 @@
 //! worked out from.
 
 use super::Caps;
-use crate::account::{Ledger, Market};
-use crate::types::{Money, Price, Qty, Side};
+use crate::account::{Ledger, Market, Markets};
+use crate::types::{InstrumentId, Money, Price, Qty, Side};
 
 /// See the module documentation.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,7 @@ impl Pass {
         Pass { of, free: market.budget(ledger, side, Price(0)), order_max: caps.order_max(market) }
     }
 
+    /// What it was worked out from, as far as it may move.
     fn sources(market: &Market, ledger: &Ledger, caps: &Caps) -> (u64, u64) {
         (ledger.changes(market.venue), caps.changes())
     }
@@ -57,5 +58,42 @@ impl Pass {
             };
             value > Money::ZERO && value <= self.order_max && spent <= self.free
         })
+    }
+}
+
+/// The passes of all markets.
+#[derive(Debug)]
+pub(super) struct Passes {
+    /// By instrument and venue, to buy and to sell.
+    rows: Vec<[Pass; 2]>,
+    venues: usize,
+}
+
+impl Passes {
+    /// None is made yet.
+    pub fn new(venues: usize, instruments: usize) -> Passes {
+        Passes { rows: vec![[Pass::NO; 2]; venues * instruments], venues }
+    }
+
+    #[inline]
+    fn place(&self, market: &Market) -> usize {
+        usize::from(market.instrument.0) * self.venues + usize::from(market.venue.0)
+    }
+
+    #[inline]
+    pub fn get(&self, market: &Market, side: Side) -> Option<&Pass> {
+        self.rows.get(self.place(market)).map(|row| &row[side as usize])
+    }
+
+    /// Makes those of an instrument anew that are not good any more.
+    pub fn renew(&mut self, instrument: InstrumentId, markets: &Markets, ledger: &Ledger, caps: &Caps) {
+        for market in markets.of(instrument) {
+            let at = self.place(market);
+            for (pass, side) in self.rows.get_mut(at).into_iter().flatten().zip(Side::BOTH) {
+                if !pass.is_good(market, ledger, caps) {
+                    *pass = Pass::new(market, side, ledger, caps);
+                }
+            }
+        }
     }
 }

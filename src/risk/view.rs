@@ -87,7 +87,7 @@ impl<'a> GateView<'a> {
             true => self.ledger.contract_drifted(venue, instrument),
             false => self.ledger.drifted(venue, market.base),
         };
-        if base || self.ledger.drifted(venue, market.quote) {
+        if base || self.ledger.drifted(venue, market.settle) {
             return refuse(Refused::Risk, Detail::Drift);
         }
         Ok((market, self.fresh(venue, age_max, now)?))

@@ -198,8 +198,11 @@ fn fill_flow(
         ContractKind::Spot => {
             flow(spec.base, spec.quote, side, Money::from_scaled(qty.0, spec.scale), value, asset)
         }
-        // What it stands for does not change hands.
-        _ => flow(Asset::EMPTY, spec.contract.settle, side, Money::ZERO, value, asset),
+        // What it stands for does not change hands, and an inverse one pays the other way.
+        ContractKind::Inverse => {
+            flow(Asset::EMPTY, spec.contract.settle, side.opposite(), Money::ZERO, value, asset)
+        }
+        ContractKind::Linear => flow(Asset::EMPTY, spec.contract.settle, side, Money::ZERO, value, asset),
     }
 }
 
@@ -307,13 +310,13 @@ impl EngineView {
         rate.money(value, Round::Down).map_or(Money(i128::MAX), |worth| Money(worth.0 / 102 * 100))
     }
 
-    /// What the engine's positions at a venue cost, of the asset that they settle in.
+    /// What the engine's positions at a venue tie up of the asset that they settle in.
     fn tied_up(&self, seen: &Seen<'_>, asset: Asset) -> Money {
-        let own = self.contracts.iter().filter(|own| {
-            let spec = seen.exchange.instruments().get(own.instrument);
-            own.venue == seen.at && spec.is_some_and(|spec| spec.contract.settle == asset)
+        let own = self.contracts.iter().filter(|own| own.venue == seen.at).filter_map(|own| {
+            let contract = seen.exchange.instruments().get(own.instrument)?.contract;
+            (contract.settle == asset).then(|| own.position.tied_up(contract.kind))
         });
-        own.map(|own| own.position.cost).sum()
+        own.sum()
     }
 }
 
@@ -382,7 +385,8 @@ fn orders_keep_their_caps(venues: &[Seen<'_>], engine: &EngineView, caps: &Order
             found.add("I16", format!("{}: {} is for no instrument of it", seen.name, order.client));
             continue;
         };
-        match spec.check(order.price, order.qty) {
+        let notional = || spec.contract.notional(order.price, order.qty, spec.scale);
+        match spec.check_worth(order.price, order.qty, notional) {
             Err(error) => found.add("I16", format!("{}: {}: {error}", seen.name, order.client)),
             Ok(value) if engine.worth_at_least(spec.quote, value) > caps.notional_max => {
                 found.add("I16", format!("{}: {} is worth {value}", seen.name, order.client));

@@ -353,6 +353,10 @@ impl Listing {
         let (least, most) = (self.config.size.0.0, self.config.size.1.0);
         let size = between(&mut self.rng, least, most);
         let size = size.saturating_add(size / 5 * at as i64);
+        let size = match &self.spec.contract {
+            contract if contract.is_inverse() => contracts(contract.multiplier, size, price),
+            _ => size,
+        };
         let order = NewOrder {
             instrument: self.config.instrument,
             side,
@@ -370,6 +374,12 @@ impl Listing {
             self.slots[side as usize][at].quote = Some((view.id, view.order.price));
         }
     }
+}
+
+/// An amount of the base asset at a price as contracts of a face.
+fn contracts(face: i64, size: i64, price: Price) -> i64 {
+    let count = i128::from(size) * i128::from(price.0) / i128::from(face.max(1));
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// A fair price in another asset than its own.

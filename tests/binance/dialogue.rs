@@ -129,6 +129,7 @@ pub const ED25519: (&str, &str) = (
 pub fn spec(venue: &str) -> InstrumentSpec {
     let body = match venue {
         "binance.usdm" => &include_bytes!("../data/binance/exchange_info_usdm.json")[..],
+        "binance.coinm" => &include_bytes!("../data/binance/exchange_info_coinm.json")[..],
         _ => &include_bytes!("../data/binance/exchange_info_spot.json")[..],
     };
     (find(venue).unwrap().instruments)(body).unwrap().remove(0)
@@ -141,6 +142,11 @@ pub fn gateway(venue: &str, transport: Transport, (key, secret): (&str, &str)) -
             "https://fapi.binance.com/",
             "wss://ws-fapi.binance.com/ws-fapi/v1",
             "wss://fstream.binance.com/private",
+        ),
+        "binance.coinm" => (
+            "https://dapi.binance.com/",
+            "wss://ws-dapi.binance.com/ws-dapi/v1",
+            "wss://dstream.binance.com/",
         ),
         _ => {
             let api = "wss://ws-api.binance.com/ws-api/v3";
@@ -280,6 +286,11 @@ fn usdm_over_a_session() {
 #[test]
 fn usdm_over_rest() {
     gateway_dialogue("usdm_rest.txt", "binance.usdm", Transport::Rest, HMAC);
+}
+
+#[test]
+fn coinm_over_rest() {
+    gateway_dialogue("coinm_rest.txt", "binance.coinm", Transport::Rest, HMAC);
 }
 
 /// `buy ioc 60000.0 0.002`, with `reduce` behind it where it may only reduce.

@@ -21,6 +21,7 @@ static MESSAGES: LazyLock<Vec<String>> = LazyLock::new(|| {
         include_str!("../data/binance/private_rest.txt"),
         include_str!("../data/binance/usdm_session.txt"),
         include_str!("../data/binance/usdm_rest.txt"),
+        include_str!("../data/binance/coinm_rest.txt"),
         include_str!("../data/binance/feed_spot.txt"),
         include_str!("../data/binance/feed_usdm.txt"),
     ];
@@ -49,6 +50,10 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+fn venues() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("binance.spot"), Just("binance.usdm"), Just("binance.coinm")]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -57,12 +62,11 @@ proptest! {
         messages in proptest::collection::vec(mutated(), 1..8),
         random in proptest::collection::vec(any::<u8>(), 0..200),
         rest in any::<bool>(),
-        usdm in any::<bool>(),
+        venue in venues(),
         status in prop_oneof![Just(200u16), Just(400), Just(429), any::<u16>()],
         token in 0u128..8,
     ) {
         let (transport, key) = if rest { (Transport::Rest, HMAC) } else { (Transport::Ws, ED25519) };
-        let venue = if usdm { "binance.usdm" } else { "binance.spot" };
         let mut gateway = gateway(venue, transport, key);
         let (mut out, mut padded) = (GatewayOut::default(), PaddedBuf::default());
         for lane in [Lane::Orders, Lane::Private, Lane::Rest] {
@@ -72,7 +76,7 @@ proptest! {
         for command in [Command::OpenOrders, Command::Balances, Command::Rights, Command::Fees { instrument },
                         Command::Fills { instrument, since: Nanos::MAX }, Command::CancelAll { instrument }] {
             let taken = gateway.command(&command, START, &mut out);
-            assert!(taken.is_ok() || (usdm && command == Command::Rights));
+            assert!(taken.is_ok() || (venue != "binance.spot" && command == Command::Rights));
         }
         for message in messages.iter().chain([&random]) {
             for lane in [Lane::Orders, Lane::Private] {
@@ -89,16 +93,15 @@ proptest! {
     #[test]
     fn the_server_survives_anything(
         messages in proptest::collection::vec(mutated(), 1..8),
-        target in "(/(api/v3|fapi/v1)/(order|depth|myTrades|userTrades|account|openOrders|listenKey|countdownCancelAll|leverage)|/sapi/v1/account/apiRestrictions|/private/ws/x)?(\\?[ -~]{0,60})?",
-        usdm in any::<bool>(),
-        query in "(symbol=BTCUSDT&)?(side=BUY&)?(type=LIMIT&)?(quantity=[0-9.]{1,8}&)?(timestamp=[0-9]{1,20}&)?(signature=[0-9a-f]{0,64})?",
+        target in "(/(api/v3|fapi/v1|dapi/v1)/(order|depth|myTrades|userTrades|account|openOrders|listenKey|countdownCancelAll|leverage)|/sapi/v1/account/apiRestrictions|(/private)?/ws/x)?(\\?[ -~]{0,60})?",
+        venue in venues(),
+        query in "(symbol=BTCUSD(T|_PERP)&)?(side=BUY&)?(type=LIMIT&)?(quantity=[0-9.]{1,8}&)?(timestamp=[0-9]{1,20}&)?(signature=[0-9a-f]{0,64})?",
         method in prop_oneof![Just("GET"), Just("POST"), Just("DELETE"), Just("PUT"), Just("X")],
     ) {
-        let venue = if usdm { "binance.usdm" } else { "binance.spot" };
         let (mut exchange, _) = exchange(venue);
         let mut server = (find(venue).unwrap().server.unwrap())(3);
-        let (stream, api) = if usdm { ("/public/stream", "/ws-fapi/v1") } else { ("/stream", "/ws-api/v3") };
-        let stream = format!("{stream}?streams=btcusdt@depth/x");
+        let sim = find(venue).unwrap().sim;
+        let (stream, api) = (format!("{}?streams=btcusdt@depth/x", sim.stream_path), sim.orders_path);
         let mut out = Vec::new();
         let headers = [("x-mbx-apikey".to_owned(), HMAC.0.to_owned())];
         for (conn, path) in [(1, stream.as_str()), (2, api), (3, target.as_str())] {

@@ -23,10 +23,11 @@ fn is_limit(report: &Report) -> bool {
 
 #[test]
 fn a_storm_of_orders_and_questions_hits_no_limit() {
-    for (venue, transport, key) in [
-        ("binance.spot", Transport::Ws, ED25519),
-        ("binance.spot", Transport::Rest, HMAC),
-        ("binance.usdm", Transport::Ws, ED25519),
+    for (venue, transport, key, qty) in [
+        ("binance.spot", Transport::Ws, ED25519, ONE / 100),
+        ("binance.spot", Transport::Rest, HMAC, ONE / 100),
+        ("binance.usdm", Transport::Ws, ED25519, ONE / 100),
+        ("binance.coinm", Transport::Ws, ED25519, ONE),
     ] {
         for seed in 1..=3u64 {
             let mut world = World::at(venue, transport, key);
@@ -43,7 +44,7 @@ fn a_storm_of_orders_and_questions_hits_no_limit() {
                     2 => world.command(Command::Fees { instrument }),
                     3 => world.tell(GatewayInput::Tick),
                     _ => {
-                        let draft = world.draft(Tif::Ioc, Side::Buy, 20_000 * ONE, ONE / 100);
+                        let draft = world.draft(Tif::Ioc, Side::Buy, 20_000 * ONE, qty);
                         let urgency =
                             if rng.rand_range(0..4) == 0 { Urgency::Urgent } else { Urgency::Order };
                         match world.gateway.spend(&draft, urgency, world.now) {

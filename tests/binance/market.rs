@@ -2,7 +2,7 @@
 
 use oorandom::Rand64;
 use xarb::sim::exchange::SimExchange;
-use xarb::types::{BookId, Endpoint, KeyRights, Nanos, Side, Symbol};
+use xarb::types::{BookId, Endpoint, InstrumentSpec, KeyRights, Nanos, Side};
 use xarb::venue::{
     AccountId, ApiKey, BookConfig, ChangeKind, Channels, ConnId, Encoding, Event, Exchange, Feed, FeedConfig,
     FeedInput, FeedOut, Lost, OrderRef, RequestId, Server, ServerInput, ServerOut, Want, find,
@@ -10,7 +10,7 @@ use xarb::venue::{
 use xarb::wire::PaddedBuf;
 
 use crate::captures::PlainBook;
-use crate::dialogue::{ED25519, HMAC, START};
+use crate::dialogue::{ED25519, HMAC, START, spec};
 use crate::trading::{exchange, limit, secret_of};
 
 const ONE: i64 = 100_000_000;
@@ -18,6 +18,8 @@ const ONE: i64 = 100_000_000;
 struct Watcher {
     exchange: SimExchange,
     maker: AccountId,
+    /// Of the maker's orders.
+    qty: i64,
     server: Box<dyn Server>,
     feed: Box<dyn Feed>,
     now: Nanos,
@@ -36,6 +38,7 @@ struct Watcher {
 impl Watcher {
     fn new(venue: &str, encoding: Encoding) -> Watcher {
         let stream = find(venue).unwrap().sim.stream_path;
+        let InstrumentSpec { symbol, lot, .. } = spec(venue);
         let (mut exchange, maker) = exchange(venue);
         let (key, secret) = (ED25519.0.to_owned(), secret_of(ED25519));
         let (passphrase, rights) = (None, KeyRights::default());
@@ -43,7 +46,7 @@ impl Watcher {
         let venue = find(venue).unwrap();
         let endpoint = |url: &str| Endpoint::parse(url).unwrap();
         let feed = (venue.feed)(&FeedConfig {
-            books: vec![BookConfig { symbol: Symbol::new("BTCUSDT").unwrap(), spec: None }],
+            books: vec![BookConfig { symbol, spec: None }],
             discover: false,
             channels: Channels { depth: true, levels: 100, interval_ms: 100, ticker: true },
             encoding,
@@ -53,6 +56,7 @@ impl Watcher {
         let mut watcher = Watcher {
             exchange,
             maker,
+            qty: lot.0.max(ONE / 10),
             server: (venue.server.unwrap())(1),
             feed,
             now: START,
@@ -145,7 +149,7 @@ impl Watcher {
                 let side = if rng.rand_range(0..2) == 0 { Side::Buy } else { Side::Sell };
                 let away = rng.rand_range(1..20) as i64 * ONE;
                 let price = 60_000 * ONE - side.sign() * away;
-                self.exchange.place(self.maker, &limit(side, price, ONE / 10), self.now).unwrap();
+                self.exchange.place(self.maker, &limit(side, price, self.qty), self.now).unwrap();
             }
         }
         let mut events: Vec<Event> = Vec::new();
@@ -172,9 +176,12 @@ impl Watcher {
 
 #[test]
 fn a_book_follows_the_exchange() {
-    for (venue, encoding) in
-        [("binance.spot", Encoding::Json), ("binance.spot", Encoding::Sbe), ("binance.usdm", Encoding::Json)]
-    {
+    for (venue, encoding) in [
+        ("binance.spot", Encoding::Json),
+        ("binance.spot", Encoding::Sbe),
+        ("binance.usdm", Encoding::Json),
+        ("binance.coinm", Encoding::Json),
+    ] {
         let mut watcher = Watcher::new(venue, encoding);
         let mut rng = Rand64::new(11);
         for _ in 0..3_000 {
@@ -190,9 +197,10 @@ fn a_book_follows_the_exchange() {
 #[test]
 fn lost_messages_are_noticed_and_cured() {
     for seed in 0..20 {
-        let (venue, encoding) = match seed % 3 {
+        let (venue, encoding) = match seed % 4 {
             0 => ("binance.spot", Encoding::Json),
             1 => ("binance.spot", Encoding::Sbe),
+            2 => ("binance.coinm", Encoding::Json),
             _ => ("binance.usdm", Encoding::Json),
         };
         let mut watcher = Watcher::new(venue, encoding);

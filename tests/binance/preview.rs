@@ -106,6 +106,22 @@ fn usdm_signs_as_its_documents_do() {
     assert_eq!(frame["params"]["signature"], sign_at("binance.usdm", FUTURES, "WS", &payload, ""));
 }
 
+/// The documents' third example, with the space that its text has: the signatures of the other two are of
+/// texts that they do not print.
+#[test]
+fn coinm_signs_as_its_documents_do() {
+    let query = "symbol=BTCUSD_200925&side=BUY&type=LIMIT&timeInForce=GTC";
+    let body = "quantity=1&price=9000&recvWindow=5000&timestamp= 1591702613943";
+    assert_eq!(
+        sign_at("binance.coinm", FUTURES, "POST", query, body),
+        "f3129e7c72c7727037891ad8a86b76a7dc514ba125a536775c8ba403b2d1b222"
+    );
+    let order = order(Transport::Rest, "arb-000001");
+    let preview = (find("binance.coinm").unwrap().preview.unwrap())(&credentials(FUTURES), &order);
+    let Preview::Http { url, .. } = preview.unwrap() else { panic!("an HTTP request") };
+    assert!(url.starts_with("https://dapi.binance.com/dapi/v1/order?symbol="), "{url}");
+}
+
 #[test]
 fn a_rest_order_is_one_signed_request() {
     let Preview::Http { method, url, headers, body } = preview(HMAC, &order(Transport::Rest, "arb-000001"))

@@ -80,7 +80,8 @@ impl World {
     pub fn at(venue: &str, transport: Transport, key: (&'static str, &str)) -> World {
         let (mut exchange, maker) = exchange(venue);
         let trader = exchange.open_account(AccountKind::Trader);
-        exchange.deposit(trader, Asset::new("USDT").unwrap(), Money::parse("200000").unwrap());
+        let (asset, amount) = if venue == "binance.coinm" { ("BTC", "4") } else { ("USDT", "200000") };
+        exchange.deposit(trader, Asset::new(asset).unwrap(), Money::parse(amount).unwrap());
         let rights = KeyRights {
             read: Some(true),
             trade: Some(true),

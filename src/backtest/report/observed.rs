@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::super::account::amounts;
+use super::super::rows::Names;
 use super::bounded::{Bins, Ends, Sample, Series};
 use crate::config::Config;
 use crate::detect::{BookSlot, Opportunity};
 use crate::exec::Record;
-use crate::types::{Asset, Bps, InstrumentId, Money, Nanos, Price, Qty, Scale, Side, VenueId};
+use crate::types::{Asset, Bps, Contract, InstrumentId, Money, Nanos, Price, Qty, Scale, Side, VenueId};
 
 /// An intent that ended.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -27,6 +29,8 @@ pub(super) struct Ended {
 pub(super) struct Held {
     pub instrument: usize,
     pub venue: usize,
+    /// What quantities are, where they are inverse contracts.
+    contract: Option<Contract>,
     /// Best bid and ask.
     top: Option<(Price, Price)>,
     /// Of the base asset since the start.
@@ -71,7 +75,9 @@ pub(super) fn float(amount: Money) -> f64 {
 impl Observed {
     /// Nothing yet. `books` are by slot.
     pub fn new(config: &Config, books: &[(InstrumentId, VenueId)], start: Nanos) -> Observed {
+        let names = Names::new(config);
         let held = books.iter().map(|(instrument, venue)| Held {
+            contract: names.inverse(*instrument, *venue),
             instrument: usize::from(instrument.0),
             venue: usize::from(venue.0),
             top: None,
@@ -165,10 +171,9 @@ impl Observed {
             return;
         };
         self.fills += 1;
-        let value = Money::notional(record.price(), record.qty(), *scale).unwrap_or_default();
-        let qty = Money::from_scaled(record.qty().0, *scale);
         let (fee, asset) = record.amount();
         let own = &mut self.held[slot];
+        let (qty, value) = amounts(own.contract.as_ref(), record, *scale);
         let (got, paid) = if side == Side::Buy { (qty, value) } else { (-qty, -value) };
         own.position += got;
         self.cash -= paid;

@@ -283,7 +283,7 @@ impl SimExchange {
             } else {
                 self.open.insert(id, resting);
             }
-            if self.is_linear(instrument) {
+            if self.is_contract(instrument) {
                 self.trim_reducing(maker, instrument, now);
                 self.trim_reducing(order.view.account, instrument, now);
             }
@@ -333,7 +333,7 @@ impl SimExchange {
         let base = Money::from_scaled(qty.0, spec.scale);
         let value = spec.contract.value(price, qty, spec.scale).expect("checked when the order came");
         let (base_asset, quote_asset, settle) = (spec.base, spec.quote, spec.contract.settle);
-        let linear = spec.contract.kind == ContractKind::Linear;
+        let contract = spec.contract.kind != ContractKind::Spot;
         let rate = order.rates.of(maker);
 
         order.view.filled = Qty(order.view.filled.0 + qty.0);
@@ -343,7 +343,7 @@ impl SimExchange {
             if order.left() == Qty::ZERO { OrderState::Filled } else { OrderState::PartFilled };
 
         let (fee, fee_asset) = match (side, self.fee_in) {
-            _ if linear => (order.tally.charge(maker, rate, value, Money(i128::MAX)), settle),
+            _ if contract => (order.tally.charge(maker, rate, value, Money(i128::MAX)), settle),
             (Side::Buy, FeeIn::Received) => (order.tally.charge(maker, rate, base, base), base_asset),
             (Side::Buy, FeeIn::Quote) => {
                 (order.tally.charge(maker, rate, value, Money(i128::MAX)), quote_asset)
@@ -353,7 +353,7 @@ impl SimExchange {
         if maker {
             self.relock(order); // frees just what this fill takes
         }
-        if linear {
+        if contract {
             self.settle_contract(account, instrument, side, qty, value, fee);
         } else {
             // What the other side of the trade gets of this, it is given by its own settlement.
@@ -437,7 +437,7 @@ impl SimExchange {
             return if qty <= closable { Ok(()) } else { Err(Refusal::ReduceOnly) };
         }
         let overflow = Refusal::Filter(SpecError::Overflow);
-        if self.is_linear(order.instrument) {
+        if self.is_contract(order.instrument) {
             let limit = (order.kind != Kind::Market).then_some(order.price);
             let value = self.worth(order, limit, qty).ok_or(overflow)?;
             return self.check_margin(account, order, value, held);
@@ -483,7 +483,7 @@ impl SimExchange {
         let left = order.left();
         let need = match order.view.order.side {
             _ if order.view.order.reduce_only => Money::ZERO,
-            _ if spec.contract.kind == ContractKind::Linear => spec
+            _ if spec.contract.kind != ContractKind::Spot => spec
                 .contract
                 .value(order.view.order.price, left, spec.scale)
                 .expect("checked when the order came"),
@@ -503,7 +503,7 @@ impl SimExchange {
     }
 
     fn lock_exactly(&mut self, order: &mut Order, need: Money) {
-        if self.is_linear(order.view.order.instrument) {
+        if self.is_contract(order.view.order.instrument) {
             return self.remargin_order(order, need);
         }
         let asset = self.paid_in(&order.view.order);

@@ -1,4 +1,4 @@
-//! Positions in linear contracts: one per account and instrument, the margin that is locked for it
+//! Positions in contracts: one per account and instrument, the margin that is locked for it
 //! and for the open orders beside it, and what a reduce-only order may still close.
 //!
 //! The margin of an instrument is what the position may come to be worth at entry prices when its
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::life::Order;
 use super::{AccountKind, SimExchange};
-use crate::types::{ContractKind, FeeRate, InstrumentSpec, Money, Nanos, Position, Qty, Side};
+use crate::types::{Contract, ContractKind, FeeRate, InstrumentSpec, Money, Nanos, Position, Qty, Side};
 use crate::venue::{AccountId, EndReason, NewOrder, PositionView, Refusal};
 
 /// The highest leverage that an account may choose.
@@ -99,8 +99,8 @@ impl SimExchange {
         rows.into_iter().for_each(|(account, instrument)| self.remargin(account, instrument));
     }
 
-    pub(super) fn is_linear(&self, instrument: usize) -> bool {
-        self.instruments[instrument].contract.kind == ContractKind::Linear
+    pub(super) fn is_contract(&self, instrument: usize) -> bool {
+        self.instruments[instrument].contract.kind != ContractKind::Spot
     }
 
     /// What `qty` of an order is worth: what it would trade now at the prices it would meet, the
@@ -209,9 +209,9 @@ impl SimExchange {
         value: Money,
         fee: Money,
     ) {
-        let settle = self.instruments[instrument].contract.settle;
+        let Contract { kind, settle, .. } = self.instruments[instrument].contract;
         let row = self.positions.row_mut(account, instrument);
-        let realised = row.position.fill(side, qty, value);
+        let realised = row.position.fill_of(kind, side, qty, value);
         self.wallets.settle(account, settle, realised - fee);
         self.wallets.give(SimExchange::FEES, settle, fee);
         self.remargin(account, instrument);
@@ -239,7 +239,7 @@ impl SimExchange {
     ) -> Result<(), Refusal> {
         let spec = self.instruments.get(instrument).ok_or(Refusal::UnknownInstrument)?;
         let settle = spec.contract.settle;
-        if !self.is_linear(instrument) || !(1..=LEVERAGE_MAX).contains(&leverage) {
+        if !self.is_contract(instrument) || !(1..=LEVERAGE_MAX).contains(&leverage) {
             return Err(Refusal::Leverage);
         }
         if !self.wallets.has(account) {
@@ -257,15 +257,15 @@ impl SimExchange {
         Ok(())
     }
 
-    /// What positions tie up of each asset: entry values, signed. Added over all accounts it is what
+    /// What positions tie up of each asset ([`Position::tied_up`]). Added over all accounts it is what
     /// realised profits have moved between wallets.
     pub fn tied_up(&self, account: Option<AccountId>) -> BTreeMap<crate::types::Asset, Money> {
         let mut sums = BTreeMap::new();
         for (_, instrument, position, ..) in
             self.positions.all().filter(|(own, ..)| account.is_none_or(|account| account == *own))
         {
-            let settle = self.instruments[instrument].contract.settle;
-            *sums.entry(settle).or_insert(Money::ZERO) += position.cost;
+            let Contract { kind, settle, .. } = self.instruments[instrument].contract;
+            *sums.entry(settle).or_insert(Money::ZERO) += position.tied_up(kind);
         }
         sums
     }

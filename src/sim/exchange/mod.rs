@@ -7,8 +7,9 @@
 //! - What an order may spend is locked while it rests, fee included where the buyer pays it in the
 //!   quote asset.
 //! - A client id is unique among open orders only: one that ended may come again.
-//! - A linear contract moves a signed position and not the base asset; profit, loss and fees are
-//!   booked in the asset it settles in, and margin is locked for position and orders (`margin`).
+//! - A contract moves a signed position and not the base asset; profit, loss and fees are booked in the
+//!   asset it settles in, of inverse contracts the base asset, and margin is locked for position and
+//!   orders (`margin`).
 //! - Fees go to an account of the exchange, so each asset's sum over all accounts never changes
 //!   but by deposits.
 //! - Orders and fills of traders are kept for ever, for queries and for the checks; those of house
@@ -31,9 +32,7 @@ use self::book::Book;
 use self::life::Order;
 use self::margin::Positions;
 use self::wallet::Wallets;
-use crate::types::{
-    Asset, ContractKind, FeeRate, InstrumentSpec, Money, Nanos, OrderState, Price, Qty, Side,
-};
+use crate::types::{Asset, FeeRate, InstrumentSpec, Money, Nanos, OrderState, Price, Qty, Side};
 use crate::venue::{
     AccountId, ApiKey, Balance, BookSnapshot, EndReason, Event, Exchange, FillView, NewOrder, OrderRef,
     OrderView, PositionView, Refusal,
@@ -45,7 +44,7 @@ pub use self::fees::{FeeIn, Rates};
 /// What an exchange is made from.
 #[derive(Clone, Debug)]
 pub struct ExchangeConfig {
-    /// What it trades: spot instruments and linear contracts.
+    /// What it trades: spot instruments and contracts.
     pub instruments: Vec<InstrumentSpec>,
     /// What fees are taken from.
     pub fee_in: FeeIn,
@@ -69,9 +68,6 @@ pub struct Knobs {
 /// Why there is no such exchange.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
-    /// An edge of inverse contracts is not linear in their quantity: nothing here trades them.
-    #[error("{0}: inverse contracts are not simulated")]
-    Inverse(String),
     /// A tick, lot or multiplier of zero or below, or finer together than money is.
     #[error("{0}: tick, lot and contract multiplier must be positive, and their product exact")]
     BadGrid(String),
@@ -160,9 +156,6 @@ impl SimExchange {
     /// [`ExchangeError`] for instruments that cannot be simulated.
     pub fn new(config: ExchangeConfig, rng: Rand64) -> Result<SimExchange, ExchangeError> {
         for spec in &config.instruments {
-            if spec.contract.kind == ContractKind::Inverse {
-                return Err(ExchangeError::Inverse(spec.name.to_string()));
-            }
             let positive = spec.tick.0 > 0 && spec.lot.0 > 0 && spec.contract.multiplier > 0;
             if !positive || spec.contract.value(spec.tick, spec.lot, spec.scale).is_none() {
                 return Err(ExchangeError::BadGrid(spec.name.to_string()));
@@ -364,7 +357,7 @@ impl SimExchange {
             let settle = self.instruments[instrument].contract.settle;
             *locked.entry((account, settle)).or_default() += margin;
         }
-        for order in self.open.values().filter(|order| !self.is_linear(order.view.order.instrument)) {
+        for order in self.open.values().filter(|order| !self.is_contract(order.view.order.instrument)) {
             let asset = self.paid_in(&order.view.order);
             *locked.entry((order.view.account, asset)).or_default() += order.locked;
         }
@@ -485,8 +478,8 @@ impl Exchange for SimExchange {
     }
 
     fn leverage(&self, account: AccountId, instrument: usize) -> u32 {
-        let linear = self.instruments.get(instrument).is_some() && self.is_linear(instrument);
-        if linear { self.positions.leverage(account, instrument) } else { 1 }
+        let contract = self.instruments.get(instrument).is_some() && self.is_contract(instrument);
+        if contract { self.positions.leverage(account, instrument) } else { 1 }
     }
 
     fn set_leverage(

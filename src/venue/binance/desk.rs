@@ -1,5 +1,4 @@
-//! What differs between the markets in the requests of orders and of the account: a row each. The
-//! engine trades spot and USD-M; of COIN-M it only reads books.
+//! What differs between the markets in the requests of orders and of the account: a row each.
 
 use super::limits;
 use super::symbol::Market;
@@ -62,6 +61,9 @@ pub struct Desk {
     pub orders_per_window: u32,
     /// Where the simulated WebSocket API is.
     pub api_path: &'static str,
+    /// What comes before `/stream` and `/ws` in the simulated paths of market streams, and of account
+    /// streams.
+    pub stream_paths: [&'static str; 2],
 }
 
 /// Spot.
@@ -92,11 +94,14 @@ pub static SPOT: Desk = Desk {
     weight_per_minute: 6_000,
     orders_per_window: 200,
     api_path: "/ws-api/v3",
+    stream_paths: ["", ""],
 };
 
 /// USD-M futures. Their WebSocket API knows orders only: everything else goes over REST, and account
 /// events over a stream of their own.
-pub static USDM: Desk = Desk {
+pub static USDM: Desk = FUTURES;
+
+const FUTURES: Desk = Desk {
     market: Market::UsdM,
     venue: "binance.usdm",
     rest: "https://fapi.binance.com/",
@@ -123,4 +128,36 @@ pub static USDM: Desk = Desk {
     weight_per_minute: 2_400,
     orders_per_window: 300,
     api_path: "/ws-fapi/v1",
+    stream_paths: ["/public", "/private"],
+};
+
+/// COIN-M futures: the protocol of USD-M on other hosts, with contracts for quantities and the base asset
+/// for money. One host has both market and account streams.
+///
+/// What the documents leave open is taken to be as on USD-M, and is in these places: `limits` (orders in
+/// ten seconds), `errors` and `server/futures_words` (a client id that is in use, and fill-or-kill and
+/// post-only orders that cannot be: codes that COIN-M's table does not list).
+pub static COINM: Desk = Desk {
+    market: Market::CoinM,
+    venue: "binance.coinm",
+    rest: "https://dapi.binance.com/",
+    place: ("order.place", "POST", "/dapi/v1/order"),
+    cancel: ("order.cancel", "DELETE", "/dapi/v1/order"),
+    amend: ("order.modify", "PUT", "/dapi/v1/order"),
+    cancel_all: ("", "DELETE", "/dapi/v1/allOpenOrders"),
+    query: ("order.status", "GET", "/dapi/v1/order"),
+    open_orders: ("", "GET", "/dapi/v1/openOrders"),
+    fills: ("", "GET", "/dapi/v1/userTrades"),
+    account: ("", "GET", "/dapi/v1/account"),
+    positions: Some(("", "GET", "/dapi/v1/positionRisk")),
+    mode: Some(("", "GET", "/dapi/v1/positionSide/dual")),
+    fees: ("", "GET", "/dapi/v1/commissionRate"),
+    time: ("", "GET", "/dapi/v1/time"),
+    dead_man: Some(("", "POST", "/dapi/v1/countdownCancelAll")),
+    listen_key: Some("/dapi/v1/listenKey"),
+    limits: &limits::COINM,
+    orders_per_window: 200,
+    api_path: "/ws-dapi/v1",
+    stream_paths: ["", ""],
+    ..FUTURES
 };

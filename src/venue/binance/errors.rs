@@ -55,8 +55,9 @@ fn of_futures(status: u16, code: i64) -> Option<Class> {
         (418 | 429 | 500.., _) => return None,
         // The key or the account may not trade, or holds two positions a symbol.
         (_, -2017 | -2023 | -4061 | -4189 | -4400 | -4401) => Class::Halt,
-        // Ours was there before: it may well be the same order, so its fate must be asked.
-        (_, -4116) => Class::Unknown,
+        // Ours was there before: it may well be the same order, so its fate must be asked. COIN-M's table
+        // has the latter of the two, and only for transfers.
+        (_, -4116 | -4111) => Class::Unknown,
         // Balance, margin, reduce-only, leverage; fill-or-kill, post-only, and a time that was past
         // when the order reached the engine.
         (_, -2028..=-2018 | -5028..=-5021 | -4999..=-4000) => Class::Refused,
@@ -133,6 +134,9 @@ mod tests {
             (400, -5022, Class::Refused),
             (400, -5028, Class::Refused),
             (400, -4116, Class::Unknown),
+            (400, -4111, Class::Unknown),
+            (400, -4178, Class::Refused),
+            (400, -4197, Class::Refused),
             (400, -4061, Class::Halt),
             (400, -2015, Class::Halt),
             (400, -1021, Class::Refused),
@@ -143,6 +147,7 @@ mod tests {
             (400, -1008, Class::Unknown),
         ] {
             assert_eq!(classify(Market::UsdM, status, code, ""), want, "{status} {code}");
+            assert_eq!(classify(Market::CoinM, status, code, ""), want, "{status} {code}");
         }
     }
 

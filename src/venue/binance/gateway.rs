@@ -1,4 +1,4 @@
-//! Orders and the private side of one account, on spot or on USD-M.
+//! Orders and the private side of one account, on spot or on futures.
 //!
 //! Two ways to send orders. Over the WebSocket API: with an Ed25519 key the connection logs on once
 //! and an order needs no signature; with an HMAC key each order carries its own. Over REST: each order
@@ -6,14 +6,14 @@
 //! second WebSocket API connection, so that reading them never delays an order's answer; questions
 //! about orders go over that one too. The key's rights are told by REST alone.
 //!
-//! USD-M differs in three things (`listen`): account events come over a stream under a listen key,
+//! Futures differ in three things (`listen`): account events come over a stream under a listen key,
 //! which is asked for and kept alive over REST; questions go over REST too; and the account must be in
 //! one-way mode, with one position a symbol.
 //!
 //! Every `now` is the venue's time, as whoever hands it to us estimates it.
 //!
 //! The gateway is ready once its orders' connection is (logged on, where it logs on) and the
-//! subscription to the account's events is confirmed (on USD-M: their stream open, the mode known).
+//! subscription to the account's events is confirmed (on futures: their stream open, the mode known).
 
 mod answers;
 mod commands;

@@ -60,6 +60,11 @@ pub const SPOT: [Rule; 4] = [
 pub const USDM: [Rule; 3] =
     [weight(2_400), orders("orders 10s", 300, TEN), orders("orders 1m", 1_200, MINUTE)];
 
+/// COIN-M futures. That changes count in ten seconds as well is documented, and not how many may: no more
+/// than their share of the minute.
+pub const COINM: [Rule; 3] =
+    [weight(2_400), orders("orders 10s", 200, TEN), orders("orders 1m", 1_200, MINUTE)];
+
 /// Of a limit by address, the feeds' share. A snapshot is counted when it is wanted, and may be asked for
 /// a pause later together with those wanted then: hence no more than half of what the gateway leaves.
 pub const fn of_feed(market: Market) -> [Rule; 1] {
@@ -154,10 +159,10 @@ mod tests {
     fn the_shares_of_an_address_leave_room() {
         // A feed may have asked for what was counted in the minute before, on top of this minute's.
         let feed = of_feed(Market::Spot)[0];
-        for rule in [SPOT[WEIGHT], USDM[WEIGHT]] {
+        for rule in [SPOT[WEIGHT], USDM[WEIGHT], COINM[WEIGHT]] {
             assert!(rule.share + 2 * feed.share <= 95, "{rule:?}");
         }
-        assert_eq!((SPOT[ORDERS].name, USDM[ORDERS].name), ("orders 10s", "orders 10s"));
+        assert_eq!([SPOT[ORDERS], USDM[ORDERS], COINM[ORDERS]].map(|rule| rule.name), ["orders 10s"; 3]);
         assert_eq!(find(&SPOT, "orders 1d"), Some(ORDERS_LONG));
     }
 

@@ -1,4 +1,4 @@
-//! Binance: spot and USD-M futures in full, COIN-M futures for their books.
+//! Binance: spot, USD-M futures and COIN-M futures.
 //!
 //! - `symbol`: metadata to instrument rules. `desk`: what differs in the requests of the markets.
 //! - `decode`, `sync`, `subscribe`, `feed`: market data to book changes.
@@ -55,6 +55,7 @@ pub const SPOT: Venue = Venue {
     feed: |config| Box::new(BinanceFeed::new(Market::Spot, config)),
     gateway: Some(|config| Ok(Box::new(BinanceGateway::new(&desk::SPOT, config)?))),
     server: Some(|seed| Box::new(BinanceServer::new(&desk::SPOT, seed))),
+    inverse: false,
     sim: SIM,
     preview: Some(|credentials, order| preview::order(&desk::SPOT, credentials, order)),
     sign: Some(preview::sign),
@@ -81,6 +82,7 @@ pub const USDM: Venue = Venue {
     feed: |config| Box::new(BinanceFeed::new(Market::UsdM, config)),
     gateway: Some(|config| Ok(Box::new(BinanceGateway::new(&desk::USDM, config)?))),
     server: Some(|seed| Box::new(BinanceServer::new(&desk::USDM, seed))),
+    inverse: false,
     sim: SIM_USDM,
     preview: Some(|credentials, order| preview::order(&desk::USDM, credentials, order)),
     sign: Some(preview::sign),
@@ -92,15 +94,20 @@ pub const USDM: Venue = Venue {
     endpoints: ("wss://fstream.binance.com/public/stream", "https://fapi.binance.com/"),
 };
 
-/// COIN-M futures: books.
+/// One host for market and account streams.
+const SIM_COINM: SimProfile =
+    SimProfile { stream_path: "/stream", orders_path: "/ws-dapi/v1", private_path: "/", ..SIM_USDM };
+
+/// COIN-M futures: everything.
 pub const COINM: Venue = Venue {
     id: "binance.coinm",
     feed: |config| Box::new(BinanceFeed::new(Market::CoinM, config)),
-    gateway: None,
-    server: None,
-    sim: SIM,
-    preview: None,
-    sign: None,
+    gateway: Some(|config| Ok(Box::new(BinanceGateway::new(&desk::COINM, config)?))),
+    server: Some(|seed| Box::new(BinanceServer::new(&desk::COINM, seed))),
+    inverse: true,
+    sim: SIM_COINM,
+    preview: Some(|credentials, order| preview::order(&desk::COINM, credentials, order)),
+    sign: Some(preview::sign),
     secrets: SECRETS,
     trades: trades::trades,
     instruments: |body| instruments(Market::CoinM, body),

@@ -81,6 +81,7 @@ pub const ADVANCED: Venue = Venue {
     feed: |config| Box::new(CoinbaseFeed::new(Product::Advanced, config)),
     gateway: Some(|config| Ok(Box::new(CoinbaseGateway::new(Product::Advanced, config)?))),
     server: Some(|seed| Box::new(CoinbaseServer::new(Product::Advanced, seed))),
+    inverse: false,
     sim: SimProfile {
         // No session takes orders: a key for one is as good as one for requests.
         session_key: KeyForm::Es256,
@@ -107,6 +108,7 @@ pub const EXCHANGE: Venue = Venue {
     feed: |config| Box::new(CoinbaseFeed::new(Product::Exchange, config)),
     gateway: Some(|config| Ok(Box::new(CoinbaseGateway::new(Product::Exchange, config)?))),
     server: Some(|seed| Box::new(CoinbaseServer::new(Product::Exchange, seed))),
+    inverse: false,
     sim: SimProfile {
         session_key: KeyForm::SharedBase64Passphrase,
         request_key: KeyForm::SharedBase64Passphrase,

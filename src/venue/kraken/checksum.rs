@@ -138,7 +138,7 @@ impl Texts {
         // Prices beside each other must have places of their own: the high bits of a product by 2^64
         // over the golden ratio. A place holds two, the newer one first.
         let place = (level.price.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - KEPT.ilog2());
-        let place = place as usize % KEPT & !1;
+        let place = (place as usize % KEPT) & !1;
         let two = &mut self.written[place..place + 2];
         if two[0].level != *level && two[1].level != *level {
             two[1] = two[0];

@@ -13,6 +13,7 @@ pub const FUTURES: Venue = Venue {
     feed: |config| Box::new(feed::FuturesFeed::new(config)),
     gateway: None,
     server: None,
+    inverse: false,
     sim: SimProfile {
         session_key: KeyForm::SharedBase64,
         request_key: KeyForm::SharedBase64,

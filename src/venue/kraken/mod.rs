@@ -35,6 +35,7 @@ pub const SPOT: Venue = Venue {
     feed: |config| Box::new(feed::KrakenFeed::new(config)),
     gateway: Some(|config| Ok(Box::new(gateway::KrakenGateway::new(config)?))),
     server: Some(|seed| Box::new(server::KrakenServer::new(seed))),
+    inverse: false,
     sim: SimProfile {
         session_key: KeyForm::SharedBase64,
         request_key: KeyForm::SharedBase64,

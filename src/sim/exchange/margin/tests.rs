@@ -24,14 +24,20 @@ fn perp() -> InstrumentSpec {
 
 /// An exchange with two traders and a house account of 10,000 USDT each, at a leverage of 5.
 fn exchange(rates: Rates) -> (SimExchange, [AccountId; 3]) {
+    exchange_of(perp(), rates)
+}
+
+/// The same with another contract, and as much of what it settles in.
+fn exchange_of(spec: InstrumentSpec, rates: Rates) -> (SimExchange, [AccountId; 3]) {
     let (fee_in, knobs) = (FeeIn::Received, Knobs::default());
-    let config = ExchangeConfig { instruments: vec![perp()], fee_in, rates, knobs };
+    let settle = spec.contract.settle;
+    let config = ExchangeConfig { instruments: vec![spec], fee_in, rates, knobs };
     let mut exchange = SimExchange::new(config, Rand64::new(1)).unwrap();
     exchange.set_default_leverage(5);
     let kinds = [AccountKind::Trader, AccountKind::Trader, AccountKind::House];
     let accounts = kinds.map(|kind| exchange.open_account(kind));
     for account in accounts {
-        exchange.deposit(account, perp().quote, money("10000"));
+        exchange.deposit(account, settle, money("10000"));
     }
     (exchange, accounts)
 }
@@ -63,7 +69,7 @@ fn check(exchange: &SimExchange, account: AccountId, held: i64, cost: &str, wall
     let position = exchange.positions(account).first().map_or(Position::FLAT, |view| view.position);
     assert_eq!((position.qty.0 / 1_000_000, position.cost.to_string().as_str()), (held, cost));
     let balances = exchange.balances(account);
-    assert_eq!(balances.len(), 1, "the base asset does not change hands");
+    assert_eq!(balances.len(), 1, "nothing but what is settled in changes hands");
     let all = balances[0].free + balances[0].locked;
     assert_eq!((all.to_string().as_str(), balances[0].free.to_string().as_str()), (wallet, free));
     exchange.audit().unwrap();
@@ -106,6 +112,46 @@ fn fees_are_paid_in_the_asset_that_is_settled_in() {
     check(&exchange, one, 200, "10000", "9995", "7995");
     check(&exchange, two, -200, "-10000", "9998", "7998");
     assert_eq!(exchange.fees_taken(), vec![(perp().quote, money("7"))]);
+}
+
+/// Contracts of 100 USDT that settle in BTC, counted whole.
+fn inverse() -> InstrumentSpec {
+    let spot = btc_usdt();
+    let one = spot.scale.one();
+    let contract =
+        Contract { kind: ContractKind::Inverse, multiplier: 100 * one, settle: spot.base, ..spot.contract };
+    let lot = Qty(one);
+    InstrumentSpec { contract, lot, min_qty: lot, min_notional: Money::ZERO, ..spot }
+}
+
+#[test]
+fn inverse_contracts_are_margined_charged_and_paid_in_the_base_asset() {
+    let rates = Rates { maker: FeeRate(20_000), taker: FeeRate(50_000) };
+    let (fee_in, knobs) = (FeeIn::Quote, Knobs::default());
+    let config = ExchangeConfig { instruments: vec![inverse()], fee_in, rates, knobs };
+    let mut exchange = SimExchange::new(config, Rand64::new(1)).unwrap();
+    exchange.set_default_leverage(5);
+    let [one, two] = [AccountKind::Trader; 2].map(|kind| exchange.open_account(kind));
+    for account in [one, two] {
+        exchange.deposit(account, inverse().base, money("0.01"));
+    }
+    // 20 contracts at 50,000 are 0.04, a fifth of which is margin, and a fee of 0.00002.
+    let whole = |side, tif, price, contracts: i64| order(side, tif, price, contracts * 100);
+    exchange.place(two, &whole(Sell, Gtc, 50_000, 20), NOW).unwrap();
+    let view = exchange.place(one, &whole(Buy, Ioc, 50_000, 20), NOW).unwrap();
+    assert_eq!((view.filled_value, view.fills[0].fee), (money("0.04"), money("0.00002")));
+    assert_eq!(view.fills[0].fee_asset, inverse().base);
+    check(&exchange, one, 2_000, "0.04", "0.00998", "0.00198");
+    check(&exchange, two, -2_000, "-0.04", "0.009992", "0.001992");
+    let refused = exchange.place(one, &whole(Buy, Gtc, 50_000, 6), NOW).map(|view| view.id);
+    assert_eq!(refused, Err(Refusal::Margin));
+    // Closed at 62,500: 20 * 100 * (1 / 50,000 - 1 / 62,500) for the long, as much less for the short.
+    exchange.place(two, &whole(Buy, Gtc, 62_500, 20), NOW).unwrap();
+    exchange.place(one, &reduce(whole(Sell, Ioc, 62_500, 20)), NOW).unwrap();
+    check(&exchange, one, 0, "0", "0.017964", "0.017964");
+    check(&exchange, two, 0, "0", "0.0019856", "0.0019856");
+    assert_eq!(exchange.fees_taken(), vec![(inverse().base, money("0.0000504"))]);
+    assert_eq!(exchange.totals(), vec![(inverse().base, money("0.02"))]);
 }
 
 #[test]
@@ -188,9 +234,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn positions_cancel_out_and_money_is_conserved(ops in ops(), maker in -20_000i64..20_000) {
+    fn positions_cancel_out_and_money_is_conserved(
+        ops in ops(), maker in -20_000i64..20_000, faced: bool,
+    ) {
         let rates = Rates { maker: FeeRate(maker), taker: FeeRate(50_000) };
-        let (mut exchange, accounts) = exchange(rates);
+        let spec = if faced { InstrumentSpec { lot: Qty(1_000_000), min_qty: Qty(1_000_000), ..inverse() } } else { perp() };
+        let (mut exchange, accounts) = exchange_of(spec.clone(), rates);
         let totals = exchange.totals();
         let mut told: BTreeMap<AccountId, Position> = BTreeMap::new();
         for (at, op) in ops.iter().enumerate() {
@@ -234,8 +283,8 @@ proptest! {
         for account in [accounts[0], accounts[1]] {
             let (mut position, mut wallet) = (Position::FLAT, money("10000"));
             for fill in exchange.fills(account, Nanos::ZERO) {
-                let value = perp().contract.value(fill.price, fill.qty, perp().scale).unwrap();
-                wallet += position.fill(fill.side, fill.qty, value) - fill.fee;
+                let value = spec.contract.value(fill.price, fill.qty, spec.scale).unwrap();
+                wallet += position.fill_of(spec.contract.kind, fill.side, fill.qty, value) - fill.fee;
             }
             let balance = exchange.balances(account)[0];
             prop_assert_eq!(balance.free + balance.locked, wallet);

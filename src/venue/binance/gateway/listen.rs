@@ -1,4 +1,4 @@
-//! What USD-M asks of a gateway beyond spot: the listen key of the account's stream, the account's
+//! What futures ask of a gateway beyond spot: the listen key of the account's stream, the account's
 //! mode, and a memory of orders, since a change of one has to repeat its side and price.
 //!
 //! A listen key lives 60 minutes and is renewed every 30. Asking for one while one is alive hands out

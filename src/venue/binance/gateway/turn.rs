@@ -35,6 +35,7 @@ fn costs(market: Market, what: What) -> Costs {
         (_, What::OpenOrders) => 40,
         (_, What::Mode) => 30,
         (_, What::DeadMan) => 10,
+        (Market::CoinM, What::Fills) => 20,
         (_, What::Fills | What::Balances | What::Positions) => 5,
         _ => 1,
     };

@@ -30,35 +30,44 @@ const SPOT: [Route; 16] = [
     ("GET", "/sapi/v1/account/apiRestrictions", "apiRestrictions"),
 ];
 
-/// What USD-M calls otherwise goes by spot's name where it is the same.
-const USDM: [Route; 21] = [
-    ("GET", "/fapi/v1/ping", "ping"),
-    ("GET", "/fapi/v1/time", "time"),
-    ("GET", "/fapi/v1/exchangeInfo", "exchangeInfo"),
-    ("GET", "/fapi/v1/depth", "depth"),
-    ("POST", "/fapi/v1/order", "order.place"),
-    ("DELETE", "/fapi/v1/order", "order.cancel"),
-    ("GET", "/fapi/v1/order", "order.status"),
-    ("PUT", "/fapi/v1/order", "order.modify"),
-    ("GET", "/fapi/v1/openOrders", "openOrders.status"),
-    ("DELETE", "/fapi/v1/allOpenOrders", "openOrders.cancelAll"),
-    ("GET", "/fapi/v1/userTrades", "myTrades"),
-    ("GET", "/fapi/v3/account", "account.status"),
-    ("GET", "/fapi/v3/positionRisk", "positions"),
-    ("GET", "/fapi/v1/commissionRate", "account.commission"),
-    ("POST", "/fapi/v1/leverage", "leverage"),
-    ("GET", "/fapi/v1/positionSide/dual", "positionSide.status"),
-    ("POST", "/fapi/v1/positionSide/dual", "positionSide"),
-    ("POST", "/fapi/v1/countdownCancelAll", "countdown"),
-    ("POST", "/fapi/v1/listenKey", "userDataStream.start"),
-    ("PUT", "/fapi/v1/listenKey", "userDataStream.ping"),
-    ("DELETE", "/fapi/v1/listenKey", "userDataStream.stop"),
+/// Those of futures, after the market's own beginning. What they call otherwise goes by spot's name where
+/// it is the same.
+const FUTURES: [Route; 19] = [
+    ("GET", "/v1/ping", "ping"),
+    ("GET", "/v1/time", "time"),
+    ("GET", "/v1/exchangeInfo", "exchangeInfo"),
+    ("GET", "/v1/depth", "depth"),
+    ("POST", "/v1/order", "order.place"),
+    ("DELETE", "/v1/order", "order.cancel"),
+    ("GET", "/v1/order", "order.status"),
+    ("PUT", "/v1/order", "order.modify"),
+    ("GET", "/v1/openOrders", "openOrders.status"),
+    ("DELETE", "/v1/allOpenOrders", "openOrders.cancelAll"),
+    ("GET", "/v1/userTrades", "myTrades"),
+    ("GET", "/v1/commissionRate", "account.commission"),
+    ("POST", "/v1/leverage", "leverage"),
+    ("GET", "/v1/positionSide/dual", "positionSide.status"),
+    ("POST", "/v1/positionSide/dual", "positionSide"),
+    ("POST", "/v1/countdownCancelAll", "countdown"),
+    ("POST", "/v1/listenKey", "userDataStream.start"),
+    ("PUT", "/v1/listenKey", "userDataStream.ping"),
+    ("DELETE", "/v1/listenKey", "userDataStream.stop"),
 ];
+
+/// Where the two differ.
+const USDM: [Route; 2] = [("GET", "/v3/account", "account.status"), ("GET", "/v3/positionRisk", "positions")];
+const COINM: [Route; 2] =
+    [("GET", "/v1/account", "account.status"), ("GET", "/v1/positionRisk", "positions")];
 
 /// The name of a REST request.
 pub fn route(market: Market, method: &str, path: &str) -> Option<&'static str> {
-    let routes = if market == Market::Spot { &SPOT[..] } else { &USDM[..] };
-    routes.iter().find(|(verb, own, _)| *verb == method && *own == path).map(|(_, _, name)| *name)
+    let (path, routes, own) = match market {
+        Market::Spot => (path, &SPOT[..], &[][..]),
+        Market::UsdM => (path.strip_prefix("/fapi")?, &FUTURES[..], &USDM[..]),
+        Market::CoinM => (path.strip_prefix("/dapi")?, &FUTURES[..], &COINM[..]),
+    };
+    let mut routes = routes.iter().chain(own);
+    routes.find(|(verb, own, _)| *verb == method && *own == path).map(|(_, _, name)| *name)
 }
 
 /// Whether a request can come over the WebSocket API.
@@ -137,6 +146,10 @@ impl Request<'_> {
                 if self.market != Market::Spot {
                     depth["E"] = self.now.millis().into();
                     depth["T"] = book.at.millis().into();
+                }
+                if self.market == Market::CoinM {
+                    depth["symbol"] = spec.symbol.as_str().into();
+                    depth["pair"] = futures_words::pair(&spec).into();
                 }
                 return Ok(depth);
             }

@@ -1,4 +1,4 @@
-//! The requests of USD-M that are not spot's: orders over positions, margin, leverage, the switch.
+//! The requests of futures that are not spot's: orders over positions, margin, leverage, the switch.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::types::{InstrumentSpec, Kind, OrderState, Price, Qty, Side, Tif};
 use crate::venue::{AccountId, NewOrder, OrderRef, OrderView, Refusal};
 
 impl Request<'_> {
-    /// Answers a request of USD-M.
+    /// Answers a request of futures.
     pub(super) fn answer_futures(&mut self, method: &str, account: AccountId) -> Result<Value, Failure> {
         match method {
             "order.place" => {
@@ -21,14 +21,15 @@ impl Request<'_> {
                 if order.tif == Tif::Fok && !self.fills_at_once(&order) {
                     return Err(words::fok_failed());
                 }
-                let view = self.exchange.place(account, &order, self.now).map_err(words::refusal)?;
+                let view = self.exchange.place(account, &order, self.now).map_err(|why| self.refusal(why))?;
                 Ok(words::placed(&spec, &view, form))
             }
             "order.modify" => self.modify(account),
             "order.cancel" => {
                 let (_, spec) = self.instrument()?;
                 let order = self.named("orderId", "origClientOrderId")?;
-                let view = self.exchange.cancel(account, &order, self.now).map_err(words::refusal)?;
+                let view =
+                    self.exchange.cancel(account, &order, self.now).map_err(|why| self.refusal(why))?;
                 Ok(words::order(&spec, &view))
             }
             "order.status" => {
@@ -84,7 +85,9 @@ impl Request<'_> {
                 let (at, spec) = self.instrument()?;
                 let leverage = self.params.integer("leverage")?.and_then(|n| u32::try_from(n).ok());
                 let leverage = leverage.ok_or_else(|| Failure::missing("leverage"))?;
-                self.exchange.set_leverage(account, at, leverage, self.now).map_err(words::refusal)?;
+                self.exchange
+                    .set_leverage(account, at, leverage, self.now)
+                    .map_err(|why| self.refusal(why))?;
                 let symbol = spec.symbol.as_str();
                 Ok(json!({"leverage": leverage, "maxNotionalValue": "1000000000", "symbol": symbol}))
             }
@@ -95,6 +98,10 @@ impl Request<'_> {
             },
             _ => Err(Failure::unknown_method()),
         }
+    }
+
+    fn refusal(&self, why: Refusal) -> Failure {
+        words::refusal(self.market, why)
     }
 
     fn futures_order(&mut self) -> Result<(InstrumentSpec, NewOrder), Failure> {
@@ -150,12 +157,12 @@ impl Request<'_> {
         let side = self.side()?;
         let (price, qty) = (Price(self.number("price", &spec)?), Qty(self.number("quantity", &spec)?));
         let known = self.exchange.order(account, &order).filter(|view| !view.state.is_final());
-        let before = known.ok_or_else(|| words::refusal(Refusal::UnknownOrder))?;
+        let before = known.ok_or_else(|| self.refusal(Refusal::UnknownOrder))?;
         if before.order.side != side {
             return Err(Failure::bad(-1117, "Invalid side."));
         }
         if (before.order.price, before.order.qty) == (price, qty) {
-            return Err(Failure::bad(-5027, "No need to modify the order."));
+            return Err(self.refusal(Refusal::BadAmend));
         }
         let amended = match qty > before.filled {
             true => self.exchange.amend(account, &order, Some(price), Some(qty), self.now),
@@ -165,7 +172,7 @@ impl Request<'_> {
             Err(Refusal::WouldTake) => self.exchange.cancel(account, &order, self.now),
             other => other,
         };
-        let view = view.map_err(words::refusal)?;
+        let view = view.map_err(|why| self.refusal(why))?;
         debug_assert!(view.state != OrderState::Rejected);
         Ok(words::order(&spec, &view))
     }

@@ -1,10 +1,12 @@
-//! The exchange's views in the words of USD-M, where they are not spot's.
+//! The exchange's views in the words of futures, where they are not spot's. What USD-M tells in the quote
+//! asset COIN-M tells in the base asset, by names of its own.
 
 use serde_json::{Value, json};
 
 use super::Failure;
 use super::words::{self, Fields, amount, decimal, side, status, tif};
-use crate::types::{Asset, FeeRate, InstrumentSpec, Kind, Money, Qty, Scale, Side, SpecError};
+use crate::types::{Asset, FeeRate, InstrumentSpec, Kind, Money, Position, Qty, Scale, Side, SpecError};
+use crate::venue::binance::symbol::Market;
 use crate::venue::{Balance, BookSnapshot, FillView, OrderChange, OrderView, PositionView, Refusal};
 
 fn kind(kind: Kind) -> &'static str {
@@ -15,11 +17,16 @@ fn lifetime(view: &OrderView) -> &'static str {
     if view.order.kind == Kind::PostOnly { "GTX" } else { tif(view.order.tif) }
 }
 
+/// The pair that a contract is of: `BTCUSD` of `BTCUSD_PERP`.
+pub fn pair(spec: &InstrumentSpec) -> &str {
+    let symbol = spec.symbol.as_str();
+    symbol.split_once('_').map_or(symbol, |(pair, _)| pair)
+}
+
 /// What an order's fills cost on average, by the unit of the base asset.
 fn average(spec: &InstrumentSpec, filled: Qty, value: Money) -> String {
-    let base = spec.contract.base_amount(filled, spec.scale).unwrap_or_default();
-    let position = crate::types::Position { qty: filled, cost: value };
-    amount(shortened(position.entry(base).unwrap_or_default()))
+    let position = Position { qty: filled, cost: value };
+    amount(shortened(spec.contract.entry(&position, spec.scale).unwrap_or_default()))
 }
 
 /// An average price with the eight places that the venue shows.
@@ -29,7 +36,7 @@ fn shortened(price: Money) -> Money {
 
 /// What all answers about an order share.
 pub fn order(spec: &InstrumentSpec, view: &OrderView) -> Value {
-    json!({
+    let mut order = json!({
         "orderId": view.id,
         "symbol": spec.symbol.as_str(),
         "status": status(view),
@@ -39,7 +46,6 @@ pub fn order(spec: &InstrumentSpec, view: &OrderView) -> Value {
         "origQty": decimal(view.order.qty.0, spec.scale),
         "executedQty": decimal(view.filled.0, spec.scale),
         "cumQty": decimal(view.filled.0, spec.scale),
-        "cumQuote": amount(view.filled_value),
         "timeInForce": lifetime(view),
         "type": kind(view.order.kind),
         "origType": kind(view.order.kind),
@@ -54,7 +60,17 @@ pub fn order(spec: &InstrumentSpec, view: &OrderView) -> Value {
         "selfTradePreventionMode": "EXPIRE_TAKER",
         "goodTillDate": 0,
         "updateTime": view.updated.millis(),
-    })
+    });
+    order[cumulated(spec)] = amount(view.filled_value).into();
+    if spec.contract.is_inverse() {
+        order["pair"] = pair(spec).into();
+    }
+    order
+}
+
+/// The name of what an order's fills are worth.
+fn cumulated(spec: &InstrumentSpec) -> &'static str {
+    if spec.contract.is_inverse() { "cumBase" } else { "cumQuote" }
 }
 
 /// The answer to a query.
@@ -69,8 +85,8 @@ pub fn placed(spec: &InstrumentSpec, view: &OrderView, form: &str) -> Value {
     let mut value = order(spec, view);
     if form == "ACK" {
         value["status"] = "NEW".into();
-        for (name, none) in [("avgPrice", Money::ZERO), ("cumQuote", Money::ZERO)] {
-            value[name] = amount(none).into();
+        for name in ["avgPrice", cumulated(spec)] {
+            value[name] = amount(Money::ZERO).into();
         }
         for name in ["executedQty", "cumQty"] {
             value[name] = decimal(0, spec.scale).into();
@@ -82,7 +98,7 @@ pub fn placed(spec: &InstrumentSpec, view: &OrderView, form: &str) -> Value {
 /// One entry of the trade list.
 pub fn trade(spec: &InstrumentSpec, view: &FillView) -> Value {
     let value = spec.contract.value(view.price, view.qty, spec.scale).unwrap_or_default();
-    json!({
+    let mut trade = json!({
         "buyer": view.side == Side::Buy,
         "commission": amount(view.fee),
         "commissionAsset": view.fee_asset.as_str(),
@@ -91,13 +107,21 @@ pub fn trade(spec: &InstrumentSpec, view: &FillView) -> Value {
         "orderId": view.order,
         "price": decimal(view.price.0, spec.scale),
         "qty": decimal(view.qty.0, spec.scale),
-        "quoteQty": amount(value),
         "realizedPnl": "0",
         "side": side(view.side),
         "positionSide": "BOTH",
         "symbol": spec.symbol.as_str(),
         "time": view.at.millis(),
-    })
+    });
+    match spec.contract.is_inverse() {
+        true => {
+            trade["baseQty"] = amount(value).into();
+            trade["marginAsset"] = spec.contract.settle.as_str().into();
+            trade["pair"] = pair(spec).into();
+        }
+        false => trade["quoteQty"] = amount(value).into(),
+    }
+    trade
 }
 
 /// `ORDER_TRADE_UPDATE`.
@@ -120,6 +144,9 @@ pub fn order_update(spec: &InstrumentSpec, view: &OrderView, change: &OrderChang
     order.text("ap", &average(spec, view.filled, view.filled_value)).text("sp", "0");
     order.text("x", execution).text("X", status(view)).plain("i", view.id);
     order.text("l", &number(last)).text("z", &number(view.filled.0)).text("L", &number(price));
+    if spec.contract.is_inverse() {
+        order.text("ma", spec.contract.settle.as_str());
+    }
     if let Some(fill) = fill {
         order.text("N", fill.fee_asset.as_str()).text("n", &amount(fill.fee));
     }
@@ -127,7 +154,10 @@ pub fn order_update(spec: &InstrumentSpec, view: &OrderView, change: &OrderChang
     order.plain("m", fill.is_some_and(|fill| fill.maker)).plain("R", view.order.reduce_only);
     order.text("wt", "CONTRACT_PRICE").text("ot", kind(view.order.kind)).text("ps", "BOTH");
     order.plain("cp", false).text("rp", "0").plain("pP", false).plain("si", 0).plain("ss", 0);
-    order.text("V", "EXPIRE_TAKER").text("pm", "NONE").plain("gtd", 0);
+    order.text("V", "EXPIRE_TAKER").text("pm", "NONE");
+    if !spec.contract.is_inverse() {
+        order.plain("gtd", 0);
+    }
     let mut event = Fields::event("ORDER_TRADE_UPDATE", now_ms);
     event.plain("T", at).json("o", &order.end());
     event.end()
@@ -172,8 +202,7 @@ fn account_update(wallets: &[&str], positions: &[&str], now_ms: i64) -> String {
 }
 
 fn entry(spec: &InstrumentSpec, view: &PositionView) -> Money {
-    let base = spec.contract.base_amount(view.position.qty, spec.scale).unwrap_or_default();
-    shortened(view.position.entry(base).unwrap_or_default())
+    shortened(spec.contract.entry(&view.position, spec.scale).unwrap_or_default())
 }
 
 /// A row of `positionRisk`. The mark is the middle of the book.
@@ -184,11 +213,24 @@ pub fn position_risk(spec: &InstrumentSpec, view: &PositionView, book: &BookSnap
     let worth = spec.contract.value(mark, size, spec.scale).unwrap_or_default();
     let worth = if view.position.qty.0 < 0 { -worth } else { worth };
     let entry = amount(entry(spec, view));
+    let kind = spec.contract.kind;
+    let profit = Position { cost: worth, ..view.position }.tied_up(kind) - view.position.tied_up(kind);
+    if spec.contract.is_inverse() {
+        return json!({
+            "symbol": spec.symbol.as_str(), "positionSide": "BOTH",
+            "positionAmt": decimal(view.position.qty.0, spec.scale),
+            "entryPrice": entry, "breakEvenPrice": entry, "markPrice": decimal(mark.0, spec.scale),
+            "unRealizedProfit": amount(profit), "liquidationPrice": "0",
+            "leverage": view.leverage.to_string(), "maxQty": "0", "marginType": "cross",
+            "isolatedMargin": "0", "isAutoAddMargin": "false", "isolatedWallet": "0",
+            "notionalValue": amount(worth), "updateTime": now_ms,
+        });
+    }
     json!({
         "symbol": spec.symbol.as_str(), "positionSide": "BOTH",
         "positionAmt": decimal(view.position.qty.0, spec.scale),
         "entryPrice": entry, "breakEvenPrice": entry, "markPrice": decimal(mark.0, spec.scale),
-        "unRealizedProfit": amount(worth - view.position.cost), "liquidationPrice": "0",
+        "unRealizedProfit": amount(profit), "liquidationPrice": "0",
         "isolatedMargin": "0", "notional": amount(worth), "marginAsset": spec.contract.settle.as_str(),
         "isolatedWallet": "0", "initialMargin": amount(view.margin), "maintMargin": "0",
         "positionInitialMargin": amount(view.margin), "openOrderInitialMargin": "0", "adl": 0,
@@ -242,9 +284,8 @@ pub fn commission(spec: &InstrumentSpec, maker: FeeRate, taker: FeeRate) -> Valu
 pub fn symbol(spec: &InstrumentSpec) -> Value {
     let number = |value: i64| decimal(value, spec.scale);
     let max_qty = if spec.max_qty.0 > 0 { spec.max_qty.0 } else { i64::MAX };
-    json!({
-        "symbol": spec.symbol.as_str(), "pair": spec.symbol.as_str(), "contractType": "PERPETUAL",
-        "status": if spec.open { "TRADING" } else { "PENDING_TRADING" },
+    let mut symbol = json!({
+        "symbol": spec.symbol.as_str(), "pair": pair(spec), "contractType": "PERPETUAL",
         "baseAsset": spec.base.as_str(), "quoteAsset": spec.quote.as_str(),
         "marginAsset": spec.contract.settle.as_str(),
         "pricePrecision": 8, "quantityPrecision": 8,
@@ -254,9 +295,20 @@ pub fn symbol(spec: &InstrumentSpec) -> Value {
              "tickSize": number(spec.tick.0)},
             {"filterType": "LOT_SIZE", "minQty": number(spec.min_qty.0), "maxQty": number(max_qty),
              "stepSize": number(spec.lot.0)},
-            {"filterType": "MIN_NOTIONAL", "notional": amount(spec.min_notional)},
         ],
-    })
+    });
+    let status = if spec.open { "TRADING" } else { "PENDING_TRADING" };
+    if spec.contract.is_inverse() {
+        symbol["contractStatus"] = status.into();
+        // A number, of whole units of the quote asset.
+        symbol["contractSize"] = (spec.contract.multiplier / spec.scale.one()).into();
+        return symbol;
+    }
+    symbol["status"] = status.into();
+    if let Some(filters) = symbol["filters"].as_array_mut() {
+        filters.push(json!({"filterType": "MIN_NOTIONAL", "notional": amount(spec.min_notional)}));
+    }
+    symbol
 }
 
 /// A fill-or-kill order that cannot fill.
@@ -266,9 +318,14 @@ pub fn fok_failed() -> Failure {
     Failure::bad(-5021, text)
 }
 
-/// Why the exchange refused, as USD-M puts it.
-pub fn refusal(why: Refusal) -> Failure {
+/// Why the exchange refused, as a market of futures puts it.
+pub fn refusal(market: Market, why: Refusal) -> Failure {
+    let coinm = market == Market::CoinM;
     let (code, text) = match why {
+        Refusal::BadAmend if coinm => (-4197, "No need to modify the order."),
+        Refusal::Filter(SpecError::BelowMinNotional) if coinm => {
+            (-4178, "Order's notional must be no smaller than one (unless you choose reduce only)")
+        }
         Refusal::Halted => (-4140, "Invalid symbol status for opening position."),
         Refusal::Balance | Refusal::Margin => (-2019, "Margin is insufficient."),
         Refusal::ReduceOnly => (-2022, "ReduceOnly Order is rejected."),

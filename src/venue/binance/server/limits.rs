@@ -76,6 +76,8 @@ pub fn weight(market: Market, method: &str, params: &Params) -> u32 {
         (_, "account.commission") => 20,
         (_, "positionSide.status") => 30,
         (_, "countdown") => 10,
+        (Market::CoinM, "myTrades") => 20,
+        (Market::CoinM, "positions") => 1,
         (_, "account.status" | "positions" | "myTrades") => 5,
         (_, "session.logon" | "userDataStream.subscribe" | "userDataStream.subscribe.signature") => 2,
         _ => 1,

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::futures_words::pair;
 use super::words;
 use crate::types::{InstrumentSpec, Level, Nanos};
+use crate::venue::binance::desk::Desk;
 use crate::venue::binance::sbe::Written;
 use crate::venue::binance::symbol::{Market, stream_name};
 use crate::venue::{BookSnapshot, ConnId, ServerOut};
@@ -41,9 +43,9 @@ pub struct Listener {
 
 impl Listener {
     /// A connection opened at `target`; `None` when that is not a place for market data.
-    pub fn open(market: Market, sbe: bool, target: &str, instruments: &[InstrumentSpec]) -> Option<Listener> {
+    pub fn open(desk: &Desk, sbe: bool, target: &str, instruments: &[InstrumentSpec]) -> Option<Listener> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let path = if market == Market::Spot { path } else { path.strip_prefix("/public")? };
+        let (market, path) = (desk.market, path.strip_prefix(desk.stream_paths[0])?);
         let combined = path == "/stream";
         if !combined && path != "/ws" && !path.starts_with("/ws/") {
             return None;
@@ -286,12 +288,20 @@ fn depth_update(
     let time = now.millis();
     if market != Market::Spot {
         // Every change is in some update, so the one before ended where this one begins.
-        let before = first.saturating_sub(1);
+        let (before, pair) = (first.saturating_sub(1), of_pair(market, spec));
         return format!(
-            r#"{{"e":"depthUpdate","E":{time},"T":{time},"s":{symbol},"U":{first},"u":{last},"pu":{before},"b":{bids},"a":{asks}}}"#
+            r#"{{"e":"depthUpdate","E":{time},"T":{time},"s":{symbol},{pair}"U":{first},"u":{last},"pu":{before},"b":{bids},"a":{asks}}}"#
         );
     }
     format!(r#"{{"e":"depthUpdate","E":{time},"s":{symbol},"U":{first},"u":{last},"b":{bids},"a":{asks}}}"#)
+}
+
+/// What COIN-M adds to a symbol.
+fn of_pair(market: Market, spec: &InstrumentSpec) -> String {
+    match market {
+        Market::CoinM => format!(r#""ps":{},"#, Value::from(pair(spec))),
+        Market::Spot | Market::UsdM => String::new(),
+    }
 }
 
 fn ticker(
@@ -308,9 +318,9 @@ fn ticker(
     let ((bid, bid_qty), (ask, ask_qty)) = (side(top.0), side(top.1));
     let symbol = Value::from(spec.symbol.as_str());
     if market != Market::Spot {
-        let time = now.millis();
+        let (time, pair) = (now.millis(), of_pair(market, spec));
         return format!(
-            r#"{{"e":"bookTicker","u":{seq},"s":{symbol},"b":"{bid}","B":"{bid_qty}","a":"{ask}","A":"{ask_qty}","T":{time},"E":{time}}}"#
+            r#"{{"e":"bookTicker","u":{seq},"s":{symbol},{pair}"b":"{bid}","B":"{bid_qty}","a":"{ask}","A":"{ask_qty}","T":{time},"E":{time}}}"#
         );
     }
     format!(r#"{{"u":{seq},"s":{symbol},"b":"{bid}","B":"{bid_qty}","a":"{ask}","A":"{ask_qty}"}}"#)

@@ -1,5 +1,5 @@
-//! The venue's own end of the wire, for spot or USD-M: REST, market streams, the WebSocket API and, on
-//! USD-M, account streams on one port, told apart by path. It checks what the venue checks (key, address, time, signature, rights, limit
+//! The venue's own end of the wire, for spot or futures: REST, market streams, the WebSocket API and, on
+//! futures, account streams on one port, told apart by path. It checks what the venue checks (key, address, time, signature, rights, limit
 //! of orders, parameters, filters) and complains in the venue's words; matching, margin and money are
 //! the exchange's.
 
@@ -92,7 +92,7 @@ impl BinanceServer {
             desk,
             listeners: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            streams: Streams::default(),
+            streams: Streams::new(desk),
             opened: BTreeMap::new(),
             dead_men: BTreeMap::new(),
             gathering: Gathering::new(desk.market),
@@ -339,7 +339,7 @@ impl Server for BinanceServer {
                         out.push(ServerOut::Close(conn));
                     }
                 } else if let Some(listener) = sbe_wanted(&*exchange, self.desk.market, headers)
-                    .and_then(|sbe| Listener::open(self.desk.market, sbe, target, exchange.instruments()))
+                    .and_then(|sbe| Listener::open(self.desk, sbe, target, exchange.instruments()))
                 {
                     self.listeners.insert(conn, listener);
                 } else {

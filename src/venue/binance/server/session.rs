@@ -106,7 +106,7 @@ impl Session {
         now: Nanos,
         exchange: &mut dyn Exchange,
     ) -> Result<Value, Failure> {
-        // Those of USD-M know no subscription: account events have a stream of their own.
+        // Those of futures know no subscription: account events have a stream of their own.
         let subscribes = method.starts_with("userDataStream.") || method == "session.subscriptions";
         if subscribes && server.desk.listen_key.is_some() {
             return Err(Failure::unknown_method());

@@ -1,4 +1,4 @@
-//! Account streams of USD-M: listen keys, the connections opened under them, and what is told there.
+//! Account streams of futures: listen keys, the connections opened under them, and what is told there.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::auth::Params;
 use super::{Failure, futures_words as words};
 use crate::types::{Asset, InstrumentSpec, Money, Nanos};
+use crate::venue::binance::desk::Desk;
+use crate::venue::binance::symbol::Market;
 use crate::venue::{AccountId, Balance, ConnId, Event, OrderChange, ServerOut};
 
 /// How long a listen key lives after it was last asked for or renewed.
@@ -18,8 +20,10 @@ struct Key {
 }
 
 /// Listen keys and streams.
-#[derive(Default)]
 pub struct Streams {
+    market: Market,
+    /// Before `/ws` in their paths.
+    path: &'static str,
     keys: BTreeMap<String, Key>,
     conns: BTreeMap<ConnId, String>,
     made: u64,
@@ -28,14 +32,30 @@ pub struct Streams {
 }
 
 impl Streams {
+    /// None yet.
+    pub fn new(desk: &Desk) -> Streams {
+        Streams {
+            market: desk.market,
+            path: desk.stream_paths[1],
+            keys: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            made: 0,
+            told: BTreeMap::new(),
+        }
+    }
+
     /// A stream opened at `target`; `None` when that is no place for one, `Some(false)` when its key
     /// is none.
     pub fn open(&mut self, conn: ConnId, target: &str, now: Nanos) -> Option<bool> {
-        let rest = target.strip_prefix("/private/ws")?;
+        let rest = target.strip_prefix(self.path)?.strip_prefix("/ws")?;
         let key = match rest.strip_prefix('/') {
             Some(key) => key.split('?').next().unwrap_or_default(),
             None => rest.strip_prefix('?')?.split('&').find_map(|part| part.strip_prefix("listenKey="))?,
         };
+        // Where market streams have the same path, theirs are of something, or of all.
+        if key.is_empty() || key.contains(['@', '!']) {
+            return None;
+        }
         let good = self.keys.get(key).is_some_and(|own| now < own.until);
         if good {
             self.conns.insert(conn, key.to_owned());
@@ -73,7 +93,7 @@ impl Streams {
             }
             ("userDataStream.ping", Some((key, own))) => {
                 own.until = until;
-                Ok(json!({"listenKey": key}))
+                Ok(if self.market == Market::CoinM { json!({}) } else { json!({"listenKey": key}) })
             }
             ("userDataStream.start", None) => {
                 self.made += 1;
@@ -112,7 +132,9 @@ impl Streams {
         match event {
             Event::Order { view, change } if self.listens(view.account) => {
                 let Some(spec) = instruments.get(view.order.instrument) else { return };
-                if let OrderChange::Trade(fill) = change {
+                if let OrderChange::Trade(fill) = change
+                    && self.market == Market::UsdM
+                {
                     self.tell(view.account, &words::trade_lite(spec, view, fill, time), out);
                 }
                 self.tell(view.account, &words::order_update(spec, view, change, time), out);
