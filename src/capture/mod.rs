@@ -208,7 +208,7 @@ impl<'a> Capture<'a> {
     pub fn advance(&mut self) -> Result<bool, CaptureError> {
         loop {
             let more = self.advance_any()?;
-            if !more || self.is_wanted(self.view().ts) {
+            if !more || self.from.is_none() || self.is_wanted(self.head().0) {
                 return Ok(more);
             }
         }
@@ -232,6 +232,16 @@ impl<'a> Capture<'a> {
         self.padded.fill(&record.bytes);
         self.current = record;
         more
+    }
+
+    /// Time and kind of the record that [`Capture::advance`] went to.
+    #[inline]
+    pub fn head(&self) -> (Option<Nanos>, RecordKind) {
+        if let Body::Store(store) = &self.body {
+            return store.head();
+        }
+        let view = self.view();
+        (view.ts, view.kind)
     }
 
     /// The record that [`Capture::advance`] went to.

@@ -627,7 +627,7 @@ impl Conn {
             let ladder = state.book.ladder();
             state.crossed += u64::from(ladder.is_crossed());
             if change.kind == ChangeKind::Update {
-                let best: Best = Side::BOTH.map(|side| ladder.best_level(side));
+                let best: Best = [ladder.best_level(Side::Buy), ladder.best_level(Side::Sell)];
                 state.tickers.depth(change.seq, best);
             }
         }
