@@ -142,24 +142,48 @@ impl Ladder {
     /// The best price touched; for no levels, zero.
     #[inline]
     fn apply_side(&mut self, side: Side, levels: &[Level]) -> Result<Price, LadderError> {
+        if levels.is_empty() {
+            return Ok(Price(0));
+        }
+        let (half, mirror) = (&mut self.halves[side as usize], MIRROR[side as usize]);
+        let (best, done) = half.set_all(self.tick, mirror, levels);
+        let touched = if best == NONE { None } else { Some(self.tick.price(best ^ mirror)) };
+        if let Err(at) = done {
+            return self.apply_rest(side, levels, at, touched);
+        }
+        half.settle(levels.len());
+        Ok(touched.unwrap_or(Price(0)))
+    }
+
+    /// Goes on at a level that could not be set.
+    #[cold]
+    fn apply_rest(
+        &mut self,
+        side: Side,
+        levels: &[Level],
+        mut at: usize,
+        mut touched: Option<Price>,
+    ) -> Result<Price, LadderError> {
         let mut rest = levels;
-        let mut touched: Option<Price> = None;
-        while !rest.is_empty() {
-            let (half, mirror, tick) = (&mut self.halves[side as usize], MIRROR[side as usize], self.tick);
-            let (best, done) = half.set_all(tick, mirror, rest);
+        loop {
+            self.refused(rest[at], side)?;
+            rest = &rest[at..];
+            if rest[0].qty.0 == 0 {
+                rest = &rest[1..]; // nothing rests off the tick: nothing to remove
+            }
+            let (half, mirror) = (&mut self.halves[side as usize], MIRROR[side as usize]);
+            let (best, done) = half.set_all(self.tick, mirror, rest);
             if best != NONE {
-                let price = tick.price(best ^ mirror);
+                let price = self.tick.price(best ^ mirror);
                 touched = Some(match (touched, side) {
                     (None, _) => price,
                     (Some(other), Side::Buy) => price.max(other),
                     (Some(other), Side::Sell) => price.min(other),
                 });
             }
-            let Err(at) = done else { break };
-            self.refused(rest[at], side)?;
-            rest = &rest[at..];
-            if rest[0].qty.0 == 0 {
-                rest = &rest[1..]; // nothing rests off the tick: nothing to remove
+            match done {
+                Err(next) => at = next,
+                Ok(()) => break,
             }
         }
         self.halves[side as usize].settle(levels.len());
@@ -167,7 +191,6 @@ impl Ladder {
     }
 
     /// What to do about a level that could not be set: `Ok` when it can be tried again.
-    #[cold]
     fn refused(&mut self, level: Level, side: Side) -> Result<(), LadderError> {
         let Level { price, qty } = level;
         if price.0 <= 0 {

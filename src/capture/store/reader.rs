@@ -121,7 +121,7 @@ impl<'a> StoreReader<'a> {
     /// # Errors
     /// [`CaptureError::Line`] for a message that cannot be, [`CaptureError::Read`] where the file is
     /// damaged or torn; the next call goes on behind it, or is the end.
-    #[inline]
+    #[inline(always)]
     pub fn advance(&mut self) -> Result<bool, CaptureError> {
         loop {
             while let Some((op, body)) = self.next_in_chunk() {
@@ -150,7 +150,7 @@ impl<'a> StoreReader<'a> {
     }
 
     /// The message that [`StoreReader::advance`] went to.
-    #[inline]
+    #[inline(always)]
     pub fn view(&self) -> View<'_> {
         let current = &self.current;
         let (venue, connection) =
@@ -175,7 +175,7 @@ impl<'a> StoreReader<'a> {
     }
 
     /// The next record of the chunk at hand. One that the chunk has no room for ends it.
-    #[inline]
+    #[inline(always)]
     fn next_in_chunk(&mut self) -> Option<(u8, Range<usize>)> {
         let head = self.chunk.get(self.rest.clone())?.first_chunk::<RECORD_HEAD>()?;
         let len = u64::from_le_bytes(*head.last_chunk()?);
@@ -198,7 +198,7 @@ impl<'a> StoreReader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn message(&mut self, body: Range<usize>) -> Result<(), CaptureError> {
         let line = self.messages;
         let refuse = |what| Err(CaptureError::Line { line, what });
