@@ -192,7 +192,12 @@ impl Feeds {
         let opens = kind != RecordKind::Closed && (ends || !own.open);
         let closes = ends && own.open;
         own.open = kind != RecordKind::Closed;
-        let edges = [closes.then_some(FeedInput::Closed), opens.then_some(FeedInput::Opened)];
+        if closes {
+            self.turn(connection, venue, FeedInput::Closed, line, (file, at), watch, turned);
+        }
+        if opens {
+            self.turn(connection, venue, FeedInput::Opened, line, (file, at), watch, turned);
+        }
         let message = match kind {
             // Said by the edges already.
             RecordKind::Connect | RecordKind::Closed => None,
@@ -205,16 +210,30 @@ impl Feeds {
             }
             _ => public_input(view),
         };
-        for input in edges.into_iter().flatten().chain(message) {
-            let stamps = Stamps::begin(watch.ticks(), 0);
-            match self.stage.turn(connection, input, at, stamps, watch) {
-                Ok(stamps) => turned(&mut self.stage, Turned { connection, venue, at, stamps }),
-                Err(error) => {
-                    self.errors.push((file, format!("line {line}: {error}")));
-                    turned(&mut self.stage, Turned { connection, venue, at, stamps });
-                }
-            }
+        if let Some(message) = message {
+            self.turn(connection, venue, message, line, (file, at), watch, turned);
         }
+    }
+
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "one input and all that is known of it")]
+    fn turn(
+        &mut self,
+        connection: usize,
+        venue: usize,
+        input: FeedInput<'_>,
+        line: u64,
+        (file, at): (usize, Nanos),
+        watch: &impl Stopwatch,
+        turned: &mut dyn FnMut(&mut CapturedStage, Turned),
+    ) {
+        let begun = Stamps::begin(watch.ticks(), 0);
+        let read = self.stage.turn(connection, input, at, begun, watch);
+        let stamps = read.unwrap_or_else(|error| {
+            self.errors.push((file, format!("line {line}: {error}")));
+            begun
+        });
+        turned(&mut self.stage, Turned { connection, venue, at, stamps });
     }
 }
 

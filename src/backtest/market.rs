@@ -152,11 +152,10 @@ impl Ahead {
         let before = home.len();
         feeds.play(&view, (file, at), is_symbol, watch, &mut |stage, turned| {
             queue(stage, turned, places, delays, due, pool);
-            let mut handed = spare.pop().unwrap_or_default();
-            if stage.hand(&mut handed) {
+            if stage.has_steps() {
+                let mut handed = spare.pop().unwrap_or_default();
+                stage.hand(&mut handed);
                 home.push_back((at, handed));
-            } else {
-                spare.push(handed);
             }
         });
         self.idle = (home.len() == before).then_some(at);

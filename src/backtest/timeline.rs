@@ -10,6 +10,8 @@ const MOST_ERRORS: usize = 10;
 /// in place.
 pub struct Timeline<'a> {
     sources: Vec<Source<'a>>,
+    /// The time of the next record, and its file.
+    first: Option<(Nanos, usize)>,
     /// Nothing later is given out.
     until: Nanos,
 }
@@ -33,7 +35,9 @@ impl<'a> Timeline<'a> {
             source.read();
             source
         };
-        Timeline { sources: captures.into_iter().map(source).collect(), until: Nanos::MAX }
+        let sources: Vec<_> = captures.into_iter().map(source).collect();
+        let first = first(&sources);
+        Timeline { sources, first, until: Nanos::MAX }
     }
 
     /// Ends it with the last record at or before that time.
@@ -47,9 +51,9 @@ impl<'a> Timeline<'a> {
     }
 
     /// Which file the next record is of, and its time.
+    #[inline]
     pub fn next(&self) -> Option<(usize, Nanos)> {
-        let heads = self.sources.iter().enumerate();
-        let (at, file) = heads.filter_map(|(file, source)| Some((source.head?.0, file))).min()?;
+        let (at, file) = self.first?;
         (at <= self.until).then_some((file, at))
     }
 
@@ -68,6 +72,7 @@ impl<'a> Timeline<'a> {
         {
             source.report.messages += u64::from(message);
             source.read();
+            self.first = first(&self.sources);
         }
     }
 
@@ -94,6 +99,11 @@ impl<'a> Timeline<'a> {
     }
 }
 
+/// The first record of all; ties in the order of files.
+fn first(sources: &[Source<'_>]) -> Option<(Nanos, usize)> {
+    sources.iter().enumerate().filter_map(|(file, source)| Some((source.head?.0, file))).min()
+}
+
 impl Source<'_> {
     /// Goes to the next record.
     fn read(&mut self) {
@@ -101,9 +111,9 @@ impl Source<'_> {
         loop {
             match self.capture.advance() {
                 Ok(true) => {
-                    let view = self.capture.view();
-                    self.last = view.ts.unwrap_or(self.last);
-                    self.head = Some((self.last, view.kind == RecordKind::Text));
+                    let (at, kind) = self.capture.head();
+                    self.last = at.unwrap_or(self.last);
+                    self.head = Some((self.last, kind == RecordKind::Text));
                     return;
                 }
                 Ok(false) => return,

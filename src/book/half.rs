@@ -4,8 +4,14 @@
 //! alive, a second one which of its words are not empty. The ring follows the price: moving the
 //! window leaves what stays inside where it is. Everything outside is in [`Far`], better keys too,
 //! so a book is right wherever the window stands, and merely slower when it stands badly.
+//!
+//! Whether a message sets a level, removes one, or removes one that is not there is anybody's guess,
+//! and a wrong guess costs a processor as much as several levels: all three take the same
+//! instructions. So the best key is a lower bound while levels are set, and found once after them.
 
 use super::far::{Cursor, Far, Full, NONE};
+use super::tick::Tick;
+use crate::types::Level;
 
 /// Ticks in a word of the bitmap.
 const WORD: u64 = 64;
@@ -29,6 +35,36 @@ pub(super) struct Half {
     /// Levels set since the window last moved: moving costs about as much as the levels there are,
     /// so it must not happen more often than that.
     since: usize,
+}
+
+/// The window, borrowed part by part: in a loop its places stay in registers.
+struct Window<'a> {
+    qtys: &'a mut [i64],
+    words: &'a mut [u64],
+    summary: &'a mut [u64],
+    /// No key in the window is smaller.
+    best: u64,
+    count: usize,
+}
+
+impl Window<'_> {
+    /// Sets the quantity at a key of the window; zero removes it.
+    #[inline(always)]
+    fn put(&mut self, key: u64, qty: i64) {
+        let slot = key as usize & (self.qtys.len() - 1);
+        let (index, bit) = (slot / 64, slot % 64);
+        let alive = u64::from(qty != 0);
+        let word = &mut self.words[index];
+        let (before, was) = (*word, *word >> bit & 1);
+        *word ^= (was ^ alive) << bit;
+        if (before == 0) != (*word == 0) {
+            // Rare: the levels of a book stand close together.
+            self.summary[index / 64] ^= 1 << (index % 64);
+        }
+        self.qtys[slot] = qty;
+        self.count = self.count + alive as usize - was as usize;
+        self.best = self.best.min(if qty != 0 { key } else { NONE });
+    }
 }
 
 /// Where an iteration over a side stands.
@@ -79,37 +115,58 @@ impl Half {
         self.base = self.base_for(best);
     }
 
+    /// Sets levels until one is refused: the best key set, and the place of the refused one. Keys are
+    /// tick numbers, mirrored.
+    pub fn set_all(&mut self, tick: Tick, mirror: u64, levels: &[Level]) -> (u64, Result<(), usize>) {
+        let Half { base, qtys, words, summary, best, count, far, .. } = self;
+        let mut window = Window { qtys, words, summary, best: *best, count: *count };
+        let (mut touched, mut done) = (NONE, Ok(()));
+        for (at, level) in levels.iter().enumerate() {
+            let (price, qty) = (level.price.0, level.qty.0);
+            let ticks = tick.index(price as u64);
+            // One look at the sign for both: a price of zero wraps to negative.
+            let Some(ticks) = ticks.filter(|_| price.wrapping_sub(1) | price | qty >= 0) else {
+                done = Err(at);
+                break;
+            };
+            let key = ticks ^ mirror;
+            if key.wrapping_sub(*base) < window.qtys.len() as u64 {
+                window.put(key, qty);
+            } else if far.set(key, qty).is_err() {
+                done = Err(at);
+                break;
+            }
+            touched = touched.min(key);
+        }
+        (*best, *count) = (window.best, window.count);
+        self.find_best();
+        (touched, done)
+    }
+
     /// Sets the quantity at a key; zero removes it.
-    #[inline]
-    pub fn set(&mut self, key: u64, qty: i64) -> Result<(), Full> {
+    fn set(&mut self, key: u64, qty: i64) -> Result<(), Full> {
         if key.wrapping_sub(self.base) >= self.qtys.len() as u64 {
             return self.far.set(key, qty);
         }
         self.set_near(key, qty);
+        self.find_best();
         Ok(())
     }
 
-    #[inline]
+    /// Leaves a lower bound of the best key.
     fn set_near(&mut self, key: u64, qty: i64) {
-        let slot = key as usize & (self.qtys.len() - 1);
-        let (index, bit) = (slot / 64, 1u64 << (key % WORD));
-        let word = &mut self.words[index];
-        let was = *word & bit != 0;
-        if qty != 0 {
-            self.qtys[slot] = qty;
-            *word |= bit;
-            self.summary[index / 64] |= 1 << (index % 64);
-            self.count += usize::from(!was);
-            self.best = self.best.min(key);
-        } else if was {
-            *word &= !bit;
-            if *word == 0 {
-                self.summary[index / 64] &= !(1 << (index % 64));
-            }
-            self.count -= 1;
-            if key == self.best {
-                self.best = self.next(key + 1);
-            }
+        let Half { qtys, words, summary, best, count, .. } = self;
+        let mut window = Window { qtys, words, summary, best: *best, count: *count };
+        window.put(key, qty);
+        (*best, *count) = (window.best, window.count);
+    }
+
+    /// The smallest key in the window, where `best` was no larger.
+    #[inline]
+    fn find_best(&mut self) {
+        let slot = self.best as usize & (self.qtys.len() - 1);
+        if self.best != NONE && self.words[slot / 64] >> (slot % 64) & 1 == 0 {
+            self.best = self.next(self.best + 1);
         }
     }
 
@@ -279,6 +336,15 @@ impl Half {
             count += 1;
         }
         count
+    }
+
+    /// The best level.
+    #[inline]
+    pub fn first(&self) -> Option<(u64, i64)> {
+        if self.far.first() < self.best {
+            return self.far.at(Cursor::FIRST);
+        }
+        (self.best != NONE).then(|| (self.best, self.qtys[self.best as usize & (self.qtys.len() - 1)]))
     }
 
     /// Before the best level.

@@ -4,7 +4,7 @@
 //! each side keeps its keys in a flat window that follows the price with sorted pages beside it.
 //! Nothing is allocated after `new`, but for a book that must learn its tick, when it learns.
 
-use super::far::{Full, NONE};
+use super::far::NONE;
 use super::half::{Half, Walk};
 use super::tick::Tick;
 use crate::types::{BookView, Level, Price, Qty, Side};
@@ -142,24 +142,48 @@ impl Ladder {
     /// The best price touched; for no levels, zero.
     #[inline]
     fn apply_side(&mut self, side: Side, levels: &[Level]) -> Result<Price, LadderError> {
+        if levels.is_empty() {
+            return Ok(Price(0));
+        }
+        let (half, mirror) = (&mut self.halves[side as usize], MIRROR[side as usize]);
+        let (best, done) = half.set_all(self.tick, mirror, levels);
+        let touched = if best == NONE { None } else { Some(self.tick.price(best ^ mirror)) };
+        if let Err(at) = done {
+            return self.apply_rest(side, levels, at, touched);
+        }
+        half.settle(levels.len());
+        Ok(touched.unwrap_or(Price(0)))
+    }
+
+    /// Goes on at a level that could not be set.
+    #[cold]
+    fn apply_rest(
+        &mut self,
+        side: Side,
+        levels: &[Level],
+        mut at: usize,
+        mut touched: Option<Price>,
+    ) -> Result<Price, LadderError> {
         let mut rest = levels;
-        let mut touched: Option<Price> = None;
-        while !rest.is_empty() {
-            let (half, mirror, tick) = (&mut self.halves[side as usize], MIRROR[side as usize], self.tick);
-            let (best, done) = set_all(half, &tick, mirror, rest);
+        loop {
+            self.refused(rest[at], side)?;
+            rest = &rest[at..];
+            if rest[0].qty.0 == 0 {
+                rest = &rest[1..]; // nothing rests off the tick: nothing to remove
+            }
+            let (half, mirror) = (&mut self.halves[side as usize], MIRROR[side as usize]);
+            let (best, done) = half.set_all(self.tick, mirror, rest);
             if best != NONE {
-                let price = tick.price(best ^ mirror);
+                let price = self.tick.price(best ^ mirror);
                 touched = Some(match (touched, side) {
                     (None, _) => price,
                     (Some(other), Side::Buy) => price.max(other),
                     (Some(other), Side::Sell) => price.min(other),
                 });
             }
-            let Err(at) = done else { break };
-            self.refused(rest[at], side)?;
-            rest = &rest[at..];
-            if rest[0].qty.0 == 0 {
-                rest = &rest[1..]; // nothing rests off the tick: nothing to remove
+            match done {
+                Err(next) => at = next,
+                Ok(()) => break,
             }
         }
         self.halves[side as usize].settle(levels.len());
@@ -167,7 +191,6 @@ impl Ladder {
     }
 
     /// What to do about a level that could not be set: `Ok` when it can be tried again.
-    #[cold]
     fn refused(&mut self, level: Level, side: Side) -> Result<(), LadderError> {
         let Level { price, qty } = level;
         if price.0 <= 0 {
@@ -200,7 +223,7 @@ impl Ladder {
             let key = |price: Price| finer.index(price.0 as u64).map(|ticks| ticks ^ MIRROR[side as usize]);
             half.restart(best.and_then(key).unwrap_or(0));
             let mirror = MIRROR[side as usize];
-            set_all(half, &finer, mirror, &levels).1.map_err(|_| LadderError::Overflow)?;
+            half.set_all(finer, mirror, &levels).1.map_err(|_| LadderError::Overflow)?;
         }
         Ok(())
     }
@@ -222,7 +245,8 @@ impl Ladder {
     /// The best level of a side.
     #[inline]
     pub fn best_level(&self, side: Side) -> Option<Level> {
-        self.levels(side).next()
+        let (key, qty) = self.halves[side as usize].first()?;
+        Some(Level { price: self.tick.price(key ^ MIRROR[side as usize]), qty: Qty(qty) })
     }
 
     /// A side's levels, best first, the whole book.
@@ -283,24 +307,4 @@ impl Iterator for Levels<'_> {
         let (key, qty) = self.half.step(&mut self.walk)?;
         Some(Level { price: self.tick.price(key ^ self.mirror), qty: Qty(qty) })
     }
-}
-
-/// Sets levels until one is refused: the best key set, and the place of the refused one.
-#[inline]
-fn set_all(half: &mut Half, tick: &Tick, mirror: u64, levels: &[Level]) -> (u64, Result<(), usize>) {
-    let mut best = NONE;
-    for (at, level) in levels.iter().enumerate() {
-        let (price, qty) = (level.price.0, level.qty.0);
-        // One look at the sign for both: a price of zero wraps to negative.
-        if price.wrapping_sub(1) | price | qty < 0 {
-            return (best, Err(at));
-        }
-        let Some(ticks) = tick.index(price as u64) else { return (best, Err(at)) };
-        let key = ticks ^ mirror;
-        if let Err(Full) = half.set(key, qty) {
-            return (best, Err(at));
-        }
-        best = best.min(key);
-    }
-    (best, Ok(()))
 }

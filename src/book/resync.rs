@@ -355,9 +355,15 @@ impl Book {
             trust: self.trust,
             crossed: self.crossed_since.is_some(),
             heard: self.stamp.received,
-            bid: self.levels(Side::Buy).next(),
-            ask: self.levels(Side::Sell).next(),
+            bid: self.best(Side::Buy),
+            ask: self.best(Side::Sell),
         }
+    }
+
+    /// A side's best level, as the ticker stream left it.
+    #[inline]
+    fn best(&self, side: Side) -> Option<Level> {
+        self.overlay.map_or_else(|| self.ladder.best_level(side), |overlay| overlay.best[side as usize])
     }
 
     /// A side's levels, best first, as the ticker stream left them.

@@ -204,11 +204,11 @@ impl<'a> Capture<'a> {
     ///
     /// # Errors
     /// As [`Capture::next`].
-    #[inline]
+    #[inline(always)]
     pub fn advance(&mut self) -> Result<bool, CaptureError> {
         loop {
             let more = self.advance_any()?;
-            if !more || self.is_wanted(self.view().ts) {
+            if !more || self.from.is_none() || self.is_wanted(self.head().0) {
                 return Ok(more);
             }
         }
@@ -220,13 +220,17 @@ impl<'a> Capture<'a> {
         self.from.zip(at).is_none_or(|(from, at)| at >= from)
     }
 
-    #[inline]
+    #[inline(always)]
     fn advance_any(&mut self) -> Result<bool, CaptureError> {
         match &mut self.body {
-            Body::Store(store) => return store.advance(),
-            Body::Merged(merged) => return merged.advance(),
-            _ => {}
+            Body::Store(store) => store.advance(),
+            Body::Merged(merged) => merged.advance(),
+            _ => self.advance_text(),
         }
+    }
+
+    /// A record of a format that is text, with slack behind its message.
+    fn advance_text(&mut self) -> Result<bool, CaptureError> {
         let mut record = std::mem::take(&mut self.current);
         let more = self.next_any(&mut record);
         self.padded.fill(&record.bytes);
@@ -234,18 +238,28 @@ impl<'a> Capture<'a> {
         more
     }
 
-    /// The record that [`Capture::advance`] went to.
+    /// Time and kind of the record that [`Capture::advance`] went to.
     #[inline]
+    pub fn head(&self) -> (Option<Nanos>, RecordKind) {
+        if let Body::Store(store) = &self.body {
+            return store.head();
+        }
+        let view = self.view();
+        (view.ts, view.kind)
+    }
+
+    /// The record that [`Capture::advance`] went to.
+    #[inline(always)]
     pub fn view(&self) -> View<'_> {
         match &self.body {
-            Body::Store(store) => return store.view(),
-            Body::Merged(merged) => {
-                if let Some(view) = merged.view() {
-                    return view;
-                }
-            }
-            _ => {}
+            Body::Store(store) => store.view(),
+            Body::Merged(merged) => merged.view().unwrap_or_else(|| self.view_text()),
+            _ => self.view_text(),
         }
+    }
+
+    /// As [`Capture::advance_text`] left it.
+    fn view_text(&self) -> View<'_> {
         let name = self.connections.get(self.current.conn).map_or("", String::as_str);
         let venue = match &self.body {
             Body::Rows(rows) => rows.venues().get(self.current.conn).copied().unwrap_or_default(),

@@ -450,7 +450,7 @@ impl<O: Observer> Replay<O> {
             books.iter().any(|book| view.url.contains(book.symbol.as_str()))
         };
         match here.iter().find(asked).or(here.first()) {
-            Some(&conn) => self.play(conn, view),
+            Some(&conn) => self.play_apart(conn, view),
             None => early.push((venue.id, view.to_record())),
         }
         Ok(())
@@ -468,12 +468,18 @@ impl<O: Observer> Replay<O> {
     /// Plays a record that was kept.
     fn play_kept(&mut self, at: usize, record: &Record) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        self.play(at, &record.view("", "", buffer.fill(&record.bytes)));
+        self.play_apart(at, &record.view("", "", buffer.fill(&record.bytes)));
         self.buffer = buffer;
     }
 
+    /// Plays a record apart from the many that come one after another.
+    #[cold]
+    fn play_apart(&mut self, at: usize, view: &View<'_>) {
+        self.play(at, view);
+    }
+
     /// Hands one record to its connection's feed, and applies what comes out.
-    #[inline]
+    #[inline(always)]
     fn play(&mut self, at: usize, view: &View<'_>) {
         self.now = view.ts.unwrap_or(self.now);
         let now = self.now;
@@ -483,26 +489,26 @@ impl<O: Observer> Replay<O> {
         let Some(conn) = self.conns.get_mut(at) else { return };
         if view.kind != RecordKind::Closed && !conn.open {
             conn.open = true;
-            self.input(at, FeedInput::Opened, now, view.line);
+            self.event(at, FeedInput::Opened, now, view.line);
         }
         match view.kind {
             RecordKind::Connect | RecordKind::Sent | RecordKind::Private => {}
             RecordKind::Closed => self.closed(at, now, view.line),
-            RecordKind::Tick => self.input(at, FeedInput::Tick, now, view.line),
-            RecordKind::Text => self.message(at, FeedInput::Text(view.message), now, view),
-            RecordKind::Binary | RecordKind::Decoded => {
-                self.message(at, FeedInput::Binary(view.message), now, view)
+            RecordKind::Tick => self.event(at, FeedInput::Tick, now, view.line),
+            RecordKind::Text | RecordKind::Binary | RecordKind::Decoded => {
+                let (text, message) = (view.kind == RecordKind::Text, view.message);
+                let input = if text { FeedInput::Text(message) } else { FeedInput::Binary(message) };
+                self.message(at, input, now, view);
             }
-
             RecordKind::HttpAnswer => {
                 let (url, status, body) = (view.url, view.status, view.message.message());
                 let input = FeedInput::Fetched { book: None, url, status, body };
-                self.input(at, input, now, view.line);
+                self.event(at, input, now, view.line);
             }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn message(&mut self, at: usize, input: FeedInput<'_>, now: Nanos, view: &View<'_>) {
         if let (Some(file), Some(conn)) = (self.files.last_mut(), self.conns.get(at)) {
             file.messages += 1;
@@ -515,10 +521,17 @@ impl<O: Observer> Replay<O> {
     fn closed(&mut self, at: usize, now: Nanos, line: u64) {
         let open = self.conns.get_mut(at).map(|conn| std::mem::take(&mut conn.open));
         if open == Some(true) {
-            self.input(at, FeedInput::Closed, now, line);
+            self.event(at, FeedInput::Closed, now, line);
         }
     }
 
+    /// An input that is no message, as few are.
+    #[inline(never)]
+    fn event(&mut self, at: usize, input: FeedInput<'_>, now: Nanos, line: u64) {
+        self.input(at, input, now, line);
+    }
+
+    #[inline(always)]
     fn input(&mut self, at: usize, input: FeedInput<'_>, now: Nanos, line: u64) {
         let Replay { conns, files, out, observer, .. } = self;
         let Some(conn) = conns.get_mut(at) else { return };
@@ -627,7 +640,7 @@ impl Conn {
             let ladder = state.book.ladder();
             state.crossed += u64::from(ladder.is_crossed());
             if change.kind == ChangeKind::Update {
-                let best: Best = Side::BOTH.map(|side| ladder.best_level(side));
+                let best: Best = [ladder.best_level(Side::Buy), ladder.best_level(Side::Sell)];
                 state.tickers.depth(change.seq, best);
             }
         }

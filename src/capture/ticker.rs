@@ -60,10 +60,18 @@ impl TickerCheck {
     }
 
     /// Judges the depths that no ticker can come for any more, or all of them.
+    #[inline]
     fn settle(&mut self, all: bool) {
-        let newest = self.tickers.back().map_or(0, |ticker| ticker.0);
+        let newest = if all { u64::MAX } else { self.tickers.back().map_or(0, |ticker| ticker.0) };
+        if self.depths.front().is_some_and(|depth| depth.0 < newest) {
+            self.judge(newest);
+        }
+    }
+
+    /// Judges the depths before a sequence number.
+    fn judge(&mut self, newest: u64) {
         while let Some(&(seq, best)) = self.depths.front()
-            && (all || newest > seq)
+            && seq < newest
         {
             self.depths.pop_front();
             while self.tickers.get(1).is_some_and(|ticker| ticker.0 <= seq) {

@@ -106,15 +106,19 @@ impl CapturedStage {
         self.steps = Some(Vec::new());
     }
 
-    /// Hands over what the last turn did to the books, if anything, for another stage of the same plan
-    /// to do at its time. The memory of `into` is used again.
-    pub fn hand(&mut self, into: &mut Handed) -> bool {
-        let Some(steps) = self.steps.as_mut().filter(|steps| !steps.is_empty()) else { return false };
+    /// Whether the last turn did anything to the books that is to be handed over.
+    pub fn has_steps(&self) -> bool {
+        self.steps.as_ref().is_some_and(|steps| !steps.is_empty())
+    }
+
+    /// Hands over what the last turn did to the books, for another stage of the same plan to do at its
+    /// time. The memory of `into` is used again.
+    pub fn hand(&mut self, into: &mut Handed) {
+        let Some(steps) = &mut self.steps else { return };
         into.steps.clear();
         std::mem::swap(steps, &mut into.steps);
         std::mem::swap(&mut self.out, &mut into.out);
         into.decode = self.decode;
-        true
     }
 
     /// Does to these books what a message did to those of the stage before it.

@@ -18,6 +18,8 @@ pub(in super::super) const MAGIC: [u8; 8] = [0x89, b'M', b'C', b'A', b'P', 0x30,
 
 /// Largest chunk, compressed or not: far above what anybody writes.
 const MAX_CHUNK: u64 = 1 << 30;
+/// Memory that a record's head alone is worth.
+const BELIEVED: u64 = 4 << 20;
 /// Bytes of a record's opcode and length, and of a message's head.
 const RECORD_HEAD: usize = 9;
 const MESSAGE_HEAD: usize = 22;
@@ -119,7 +121,7 @@ impl<'a> StoreReader<'a> {
     /// # Errors
     /// [`CaptureError::Line`] for a message that cannot be, [`CaptureError::Read`] where the file is
     /// damaged or torn; the next call goes on behind it, or is the end.
-    #[inline]
+    #[inline(always)]
     pub fn advance(&mut self) -> Result<bool, CaptureError> {
         loop {
             while let Some((op, body)) = self.next_in_chunk() {
@@ -140,8 +142,15 @@ impl<'a> StoreReader<'a> {
         }
     }
 
-    /// The message that [`StoreReader::advance`] went to.
+    /// Time and kind of the message that [`StoreReader::advance`] went to.
     #[inline]
+    pub fn head(&self) -> (Option<Nanos>, RecordKind) {
+        let Current { ts, kind, .. } = self.current;
+        ((ts != 0).then_some(Nanos(ts)), kind)
+    }
+
+    /// The message that [`StoreReader::advance`] went to.
+    #[inline(always)]
     pub fn view(&self) -> View<'_> {
         let current = &self.current;
         let (venue, connection) =
@@ -153,7 +162,7 @@ impl<'a> StoreReader<'a> {
         let url = if current.url.is_empty() { None } else { self.chunk.get(current.url.clone()) };
         let url = url.map_or(Ok(""), std::str::from_utf8).unwrap_or_default();
         View {
-            ts: (current.ts != 0).then_some(Nanos(current.ts)),
+            ts: self.head().0,
             conn: current.conn,
             connection,
             venue,
@@ -166,7 +175,7 @@ impl<'a> StoreReader<'a> {
     }
 
     /// The next record of the chunk at hand. One that the chunk has no room for ends it.
-    #[inline]
+    #[inline(always)]
     fn next_in_chunk(&mut self) -> Option<(u8, Range<usize>)> {
         let head = self.chunk.get(self.rest.clone())?.first_chunk::<RECORD_HEAD>()?;
         let len = u64::from_le_bytes(*head.last_chunk()?);
@@ -189,7 +198,7 @@ impl<'a> StoreReader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn message(&mut self, body: Range<usize>) -> Result<(), CaptureError> {
         let line = self.messages;
         let refuse = |what| Err(CaptureError::Line { line, what });
@@ -329,6 +338,8 @@ impl<'a> StoreReader<'a> {
             self.over = true;
             return Err(self.wrong(start, format!("a record of {len} bytes: the container is damaged")));
         }
+        // All at once, where the length can be believed before its bytes are seen.
+        self.body.reserve(len.min(BELIEVED) as usize + PADDING);
         let have = self.read_up_to(len)? as u64;
         Ok(Some(Found { start, op, len, whole: have == len }))
     }

@@ -2,7 +2,7 @@
 
 use super::{Depth, Message, Ticker};
 use crate::types::Level;
-use crate::wire::json::kernel::{Kernel, window};
+use crate::wire::json::kernel::{Kernel, starts_with, window};
 use crate::wire::json::template::Template;
 
 /// A message in one of the spellings.
@@ -80,11 +80,18 @@ fn symbol<'a, K: Kernel, const N: usize>(
     at: usize,
     next: &[u8; N],
 ) -> Option<(&'a [u8], usize)> {
-    if let Some(found) = template.name(at, next) {
-        return Some(found);
-    }
-    let (symbol, at) = template.name(at, b"\",\"ps\":\"")?;
-    let (_, at) = template.name(at, next)?;
+    const PAIR: &[u8; 8] = b"\",\"ps\":\"";
+    let (symbol, pair) = match template.kernel.name(template.text, at) {
+        Some(name) if starts_with(name.behind, next) => {
+            return Some((name.text, at + name.text.len() + N));
+        }
+        Some(name) if starts_with(name.behind, PAIR) => (name.text, at + name.text.len() + PAIR.len()),
+        _ => match template.name(at, next) {
+            Some(found) => return Some(found),
+            None => template.name(at, PAIR)?,
+        },
+    };
+    let (_, at) = template.name(pair, next)?;
     Some((symbol, at))
 }
 

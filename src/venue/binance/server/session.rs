@@ -58,7 +58,8 @@ impl Session {
         let empty = serde_json::Map::new();
         let sent = request.get("params").and_then(Value::as_object).unwrap_or(&empty);
         let params = Params(sent.iter().map(|(name, value)| (name.clone(), plain(value))).collect());
-        let signed = payload(sent.iter().map(|(name, value)| (name.as_str(), value)));
+        // What a logged-on session sends bears no signature.
+        let signed = || payload(sent.iter().map(|(name, value)| (name.as_str(), value)));
 
         let mut account = None;
         let answer = server
@@ -101,7 +102,7 @@ impl Session {
         server: &mut BinanceServer,
         method: &str,
         params: &Params,
-        signed: &str,
+        signed: &dyn Fn() -> String,
         account: &mut Option<AccountId>,
         now: Nanos,
         exchange: &mut dyn Exchange,
@@ -119,7 +120,7 @@ impl Session {
                     let text = "Only Ed25519 API-keys are supported for this request.";
                     return Err(Failure::bad(-4056, text));
                 }
-                auth::check(&*exchange, name, &self.peer, Needs::Nothing, params, signed, now)?;
+                auth::check(&*exchange, name, &self.peer, Needs::Nothing, params, &signed(), now)?;
                 self.logon = Some((name.to_owned(), now));
                 Ok(self.status(now))
             }
@@ -135,7 +136,7 @@ impl Session {
             }
             "userDataStream.subscribe.signature" => {
                 let name = params.need("apiKey")?;
-                let own = auth::check(&*exchange, name, &self.peer, Needs::Reading, params, signed, now)?;
+                let own = auth::check(&*exchange, name, &self.peer, Needs::Reading, params, &signed(), now)?;
                 self.subscribe(own)
             }
             "userDataStream.unsubscribe" => {
@@ -156,7 +157,7 @@ impl Session {
                     *account = Some(match (params.get("apiKey"), &self.logon) {
                         (Some(own), _) => {
                             name = own.to_owned();
-                            auth::check(&*exchange, own, &self.peer, needs, params, signed, now)?
+                            auth::check(&*exchange, own, &self.peer, needs, params, &signed(), now)?
                         }
                         (None, Some((own, _))) => {
                             name = own.clone();
