@@ -305,28 +305,37 @@ impl Half {
         let mut count = 0;
         let mut walk = self.start();
         if self.far.first() > self.best {
-            // Nothing is better than the window: its words in order, each bit by bit.
-            let (qtys, words) = (&self.qtys[..], &self.words[..]);
-            let mut start = self.best / WORD * WORD;
+            // Nothing is better than the window: its words in order, each bit by bit. The words that are
+            // not empty are read off the summary, which is held while a group of them lasts.
+            let (qtys, words, summary) = (&self.qtys[..], &self.words[..], &self.summary[..]);
+            let (first, end) = (self.best / WORD, self.base / WORD + words.len() as u64);
+            let span = WORD.min(words.len() as u64); // of a group, a power of two as the ring is
+            let mut group = first & !(span - 1);
+            let mut wanted = u64::MAX << (first & (span - 1));
             let mut left = u64::MAX << (self.best % WORD);
-            let end = self.base + qtys.len() as u64;
-            while start < end {
-                let index = (start / WORD) as usize & (words.len() - 1);
-                let mut word = words[index] & left;
-                while word != 0 {
-                    if count == most {
-                        return count;
+            while group < end {
+                let mut alive = summary[(group / WORD) as usize & (summary.len() - 1)] & wanted;
+                while alive != 0 {
+                    let number = group + u64::from(alive.trailing_zeros());
+                    if number >= end {
+                        break; // what is there in the ring was before the window's first word
                     }
-                    let key = start + u64::from(word.trailing_zeros());
-                    take(count, key, qtys[key as usize & (qtys.len() - 1)]);
-                    count += 1;
-                    word &= word - 1;
+                    let mut word = words[number as usize & (words.len() - 1)] & left;
+                    while word != 0 {
+                        if count == most {
+                            return count;
+                        }
+                        let key = number * WORD + u64::from(word.trailing_zeros());
+                        take(count, key, qtys[key as usize & (qtys.len() - 1)]);
+                        count += 1;
+                        word &= word - 1;
+                    }
+                    (alive, left) = (alive & (alive - 1), u64::MAX);
                 }
                 if count == most {
                     return count;
                 }
-                start += self.words_to_next(index) as u64 * WORD;
-                left = u64::MAX;
+                (group, wanted) = (group + span, u64::MAX);
             }
             walk.near = NONE;
         }

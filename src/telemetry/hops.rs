@@ -22,7 +22,8 @@ pub enum Hop {
     Book,
     /// The venue's checksum over the applied book.
     Verify,
-    /// Best levels gathered and stored where others read them.
+    /// Best levels gathered and stored where others read them. A ticker is put before them here: it
+    /// changes no ladder, and has no `Book` hop.
     Publish,
     /// Books to an opportunity, or to none.
     Detect,
