@@ -55,7 +55,7 @@ fn venues() -> impl Strategy<Value = &'static str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
     fn the_gateway_survives_anything(
@@ -143,7 +143,8 @@ proptest! {
     }
 
     /// One message of a live stream is mutated or lost. Either it is applied as what it was (its
-    /// ids, at least), or the book is lost by the next message at the latest.
+    /// ids, at least), or the book is lost by the next message at the latest. One case nothing on the wire
+    /// tells apart: a last id that was changed into that of a later message, for which it then stands.
     #[test]
     fn a_live_book_is_never_silently_wrong(
         at in 1usize..10,
@@ -163,7 +164,7 @@ proptest! {
         let (mut out, mut padded) = (FeedOut::default(), PaddedBuf::default());
         let body = br#"{"lastUpdateId":100,"bids":[],"asks":[]}"#;
         feed.on(FeedInput::Fetched { book: Some(BookId(0)), url: "", status: 200, body }, START, &mut out).unwrap();
-        let (mut broken, mut lost) = (false, false);
+        let (mut broken, mut lost, mut ran_to) = (false, false, None);
         for i in 0..12u64 {
             let (first, last) = (101 + i * 10, 110 + i * 10);
             let mut message = format!(
@@ -191,13 +192,17 @@ proptest! {
             let input = if sbe { FeedInput::Binary(bytes) } else { FeedInput::Text(bytes) };
             let result = feed.on(input, START, &mut out);
             lost |= result.is_err() || out.changes.iter().any(|change| matches!(change.kind, ChangeKind::Lost(_)));
-            let applied = out.changes.iter().any(|c| c.kind == ChangeKind::Update && c.seq == last);
+            let updates = || out.changes.iter().filter(|change| change.kind == ChangeKind::Update);
+            let applied = updates().any(|change| change.seq == last);
             if hit {
                 broken = !applied;
+                ran_to = updates().map(|change| change.seq).next();
             } else if i as usize > at && broken {
                 // An id that ran ahead makes what follows look old: nothing is applied, and the
                 // book's age tells on it until the feed does.
-                prop_assert!(lost || !applied, "message {i} was applied over a hole");
+                let joins = ran_to == Some(first - 1);
+                prop_assert!(lost || joins || !applied, "message {i} was applied over a hole");
+                broken &= !joins;
             } else if !lost {
                 prop_assert!(applied, "message {i}");
             }
