@@ -6,6 +6,8 @@ mod common;
 mod inverse;
 #[path = "backtest/ledger.rs"]
 mod ledger;
+#[path = "backtest/markets.rs"]
+mod markets;
 #[path = "backtest/orders.rs"]
 mod orders;
 #[path = "backtest/reference.rs"]

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use xarb::types::{Level, Scale};
 use xarb::venue::{binance, bybit, coinbase, kraken, okx};
 use xarb::wire::json::kernel::Isa;
-use xarb::wire::json::{Error, Tier, TierUse};
+use xarb::wire::json::{self, Dialect, Error, Tier, TierUse};
 use xarb::wire::{Padded, PaddedBuf};
 
 /// What a message says, levels and all, in words.
@@ -46,49 +46,14 @@ impl Decoder {
     /// By one tier, or by all in turn.
     fn read(&mut self, tier: Option<Tier>, text: Padded<'_>) -> Option<Told> {
         let mut levels = vec![Level::new(1, 2)];
+        let out = &mut levels;
         let told = match self {
-            Decoder::Binance(decoder) => {
-                let read = match tier {
-                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
-                    None => decoder.decode(text, &mut levels),
-                };
-                read.map(|message| binance_told(message, &levels))
-            }
-            Decoder::Kraken(decoder) => {
-                let read = match tier {
-                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
-                    None => decoder.decode(text, &mut levels),
-                };
-                read.map(|message| kraken_told(message, &levels))
-            }
-            Decoder::KrakenFutures(decoder) => {
-                let read = match tier {
-                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
-                    None => decoder.decode(text, &mut levels),
-                };
-                read.map(|message| futures_told(message, &levels))
-            }
-            Decoder::Coinbase(decoder) => {
-                let read = match tier {
-                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
-                    None => decoder.decode(text, &mut levels),
-                };
-                read.map(|message| coinbase_told(message, &levels))
-            }
-            Decoder::Bybit(decoder) => {
-                let read = match tier {
-                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
-                    None => decoder.decode(text, &mut levels),
-                };
-                read.map(|message| bybit_told(message, &levels))
-            }
-            Decoder::Okx(decoder) => {
-                let read = match tier {
-                    Some(tier) => decoder.decode_with(tier, text, &mut levels)?,
-                    None => decoder.decode(text, &mut levels),
-                };
-                read.map(|message| okx_told(message, &levels))
-            }
+            Decoder::Binance(decoder) => read_by(decoder, tier, text, out, binance_told)?,
+            Decoder::Kraken(decoder) => read_by(decoder, tier, text, out, kraken_told)?,
+            Decoder::KrakenFutures(decoder) => read_by(decoder, tier, text, out, futures_told)?,
+            Decoder::Coinbase(decoder) => read_by(decoder, tier, text, out, coinbase_told)?,
+            Decoder::Bybit(decoder) => read_by(decoder, tier, text, out, bybit_told)?,
+            Decoder::Okx(decoder) => read_by(decoder, tier, text, out, okx_told)?,
         };
         if told.is_err() {
             assert_eq!(levels, [Level::new(1, 2)], "levels are left as they were");
@@ -106,6 +71,21 @@ impl Decoder {
             Decoder::Okx(decoder) => decoder.tiers(),
         }
     }
+}
+
+/// `None` when the tier does not take the message.
+fn read_by<D: Dialect>(
+    decoder: &mut json::Decoder<D>,
+    tier: Option<Tier>,
+    text: Padded<'_>,
+    levels: &mut Vec<Level>,
+    told: impl FnOnce(D::Message<'_>, &[Level]) -> String,
+) -> Option<Told> {
+    let read = match tier {
+        Some(tier) => decoder.decode_with(tier, text, levels)?,
+        None => decoder.decode(text, levels),
+    };
+    Some(read.map(|message| told(message, levels)))
 }
 
 fn side(levels: &[Level], range: &std::ops::Range<u32>) -> Vec<(i64, i64)> {

@@ -129,6 +129,13 @@ impl Market {
         Qty(i64::try_from(units).unwrap_or(i64::MAX))
     }
 
+    /// The face of the inverse contracts that quantities are, in units of the scale; zero where they
+    /// count the base asset.
+    #[inline]
+    pub fn face(&self) -> i64 {
+        if self.is_inverse() { self.spec.contract.multiplier } else { 0 }
+    }
+
     /// Quantities are inverse contracts.
     #[inline]
     pub fn is_inverse(&self) -> bool {
@@ -177,6 +184,13 @@ impl Market {
         let fell = cost.abs() - worth;
         let lost = if (side == Side::Buy) != self.is_inverse() { fell } else { -fell };
         room - lost.max(Money::ZERO) - (-fell).max(Money::ZERO)
+    }
+
+    /// How much of [`Market::budget`] an order of this side may spend that is worth so much: at most, the
+    /// fee included.
+    #[inline]
+    pub fn spent(&self, side: Side, qty: Qty, value: Money) -> Money {
+        if self.pays_value(side) { value + self.fee_at_most(value) } else { self.amount(qty) }
     }
 
     /// Whether [`Market::budget`] of this side is in value, rather than in the base asset.

@@ -138,6 +138,19 @@ impl Writer {
         self.worst_bid = bids.get(LEVELS - 1).map_or(Price(0), |level| level.price);
         self.worst_ask = asks.get(LEVELS - 1).map_or(Price(i64::MAX), |level| level.price);
         let counts = (bids.len() as u64) << 8 | (asks.len() as u64) << 16;
+        self.store(top, counts, bids.len().max(asks.len()));
+    }
+
+    /// Publishes a top that differs from the one published last in its best levels alone, of which there
+    /// are as many as there were, and in what is known of the book.
+    #[inline]
+    pub fn publish_best(&mut self, top: &Top) {
+        self.store(top, self.state & !7, 1);
+    }
+
+    /// One publication, of so many ranks.
+    #[inline(always)]
+    fn store(&mut self, top: &Top, counts: u64, ranks: usize) {
         self.state = top.trust as u64 | u64::from(top.crossed) << 2 | counts;
         let version = self.begin();
         let words = &self.cell.words;
@@ -145,7 +158,6 @@ impl Writer {
         words[RECEIVED].store(top.received.0 as u64, Relaxed);
         words[VENUE_TIME].store(top.venue_time.0 as u64, Relaxed);
         words[SEQ].store(top.seq, Relaxed);
-        let ranks = bids.len().max(asks.len());
         let (first, rest) = words[BEST..].split_at(4);
         let rest = rest[REST - BEST - 4..].as_chunks::<4>().0;
         let ranked = std::iter::once(first).chain(rest.iter().map(|rank| rank.as_slice()));
@@ -154,25 +166,6 @@ impl Writer {
             rank[1].store(bid.qty.0 as u64, Relaxed);
             rank[2].store(ask.price.0 as u64, Relaxed);
             rank[3].store(ask.qty.0 as u64, Relaxed);
-        }
-        self.end(version);
-        self.alive(top.received);
-    }
-
-    /// Publishes a top that differs from the one published last in its best levels alone, of which there
-    /// are as many as there were, and in what is known of the book.
-    #[inline]
-    pub fn publish_best(&mut self, top: &Top) {
-        self.state = self.state & !7 | top.trust as u64 | u64::from(top.crossed) << 2;
-        let (bid, ask) = (top.bids[0], top.asks[0]);
-        let version = self.begin();
-        let words = &self.cell.words;
-        words[STATE].store(self.state, Relaxed);
-        words[RECEIVED].store(top.received.0 as u64, Relaxed);
-        words[VENUE_TIME].store(top.venue_time.0 as u64, Relaxed);
-        words[SEQ].store(top.seq, Relaxed);
-        for (word, value) in words[BEST..].iter().zip([bid.price.0, bid.qty.0, ask.price.0, ask.qty.0]) {
-            word.store(value as u64, Relaxed);
         }
         self.end(version);
         self.alive(top.received);

@@ -624,7 +624,7 @@ impl Conn {
             self.feed.distrust(change.book, Lost::Overflow, now, &mut FeedOut::default());
             return;
         }
-        match self.feed.verify(change, state.book.ladder()) {
+        match self.feed.verify(change, &state.book.depth()) {
             Verdict::Absent => state.book.checked(None),
             Verdict::Matches => state.book.checked(Some(true)),
             Verdict::Differs { ours, theirs } => {

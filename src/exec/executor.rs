@@ -132,10 +132,7 @@ impl Executor {
         let instruments = config.markets.iter().map(|row| usize::from(row.1.0) + 1).max().unwrap_or(0);
         let mut ledger = Ledger::new(venues, instruments);
         let markets = Markets::new(venues, &config.markets, &mut ledger)?;
-        let mut orders = Orders::new(config.orders_kept, venues, instruments, config.patience);
-        for market in markets.iter().filter(|market| market.is_inverse()) {
-            orders.count_contracts(market.venue, market.instrument, market.spec.contract.multiplier);
-        }
+        let orders = Orders::new(config.orders_kept, venues, instruments, config.patience);
         let intents = config.limits.open_intents_max as usize + instruments;
         let mut caps = Caps::new(&config.limits, kill);
         let rates = config.rates.as_ref().map(|plan| QuoteRates::new(plan, &markets, &ledger, &mut caps));
@@ -373,11 +370,12 @@ impl Executor {
         ctx: &mut (impl Context + ?Sized),
     ) -> Result<PreparedLeg, Refusal> {
         let draft = admitted.draft();
-        let symbol = self.markets.get(draft.venue, draft.instrument).map(|market| market.spec.symbol);
-        let slot = symbol
+        let market = self.markets.get(draft.venue, draft.instrument);
+        let slot = market
             .ok_or(Detail::NoMarket)
-            .and_then(|symbol| {
-                let entered = self.orders.insert(draft, symbol, intent, admitted.is_hedge(), now);
+            .and_then(|market| {
+                let what = (market.spec.symbol, market.face());
+                let entered = self.orders.insert(draft, what, intent, admitted.is_hedge(), now);
                 entered.ok_or(Detail::TableFull)
             })
             .map_err(|detail| Refusal::at(Refused::Risk, detail, draft.venue));
@@ -409,13 +407,11 @@ impl Executor {
     pub fn abandon(&mut self, prepared: Prepared, now: Nanos, ctx: &mut (impl Context + ?Sized)) {
         let intent = prepared.intent;
         self.give_up(prepared, now, ctx);
-        let instrument = self.intents.get(intent).map(|intent| intent.instrument);
-        if let Some(direction) = self.intents.close(intent).and_then(|intent| intent.direction) {
+        let Some(intent) = self.intents.close(intent) else { return };
+        if let Some(direction) = intent.direction {
             self.gate.close(direction, now);
         }
-        if let Some(instrument) = instrument {
-            self.renew(instrument);
-        }
+        self.renew(intent.instrument);
     }
 
     /// Works out what the next orders of an instrument may be: not while anybody waits.
@@ -457,10 +453,10 @@ impl Executor {
         for (slot, expires, fate) in fates.into_iter().flatten() {
             left += usize::from(self.launched(slot, expires, fate, now, ctx));
         }
-        match self.intents.get(intent).map(|intent| intent.instrument) {
-            _ if left == 0 => self.advance(intent, now, ctx),
-            Some(instrument) => self.renew(instrument),
-            None => {}
+        if left == 0 {
+            self.advance(intent, now, ctx);
+        } else if let Some(intent) = self.intents.get(intent) {
+            self.renew(intent.instrument);
         }
         left
     }

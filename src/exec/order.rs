@@ -134,11 +134,18 @@ pub struct Order {
 
 impl Order {
     /// Makes it the order of a draft, in the memory of the one before.
-    pub(super) fn restart(&mut self, draft: &Draft, symbol: Symbol, intent: u64, hedge: bool, now: Nanos) {
+    pub(super) fn restart(
+        &mut self,
+        draft: &Draft,
+        what: (Symbol, i64),
+        intent: u64,
+        hedge: bool,
+        now: Nanos,
+    ) {
         let Order {
             draft: own_draft,
             symbol: own_symbol,
-            face,
+            face: own_face,
             intent: own_intent,
             hedge: own_hedge,
             sent_at,
@@ -159,8 +166,8 @@ impl Order {
             absent_again,
             used,
         } = self;
-        (*own_draft, *own_symbol, *own_intent, *own_hedge) = (*draft, symbol, intent, hedge);
-        *face = 0;
+        (*own_draft, *own_intent, *own_hedge) = (*draft, intent, hedge);
+        (*own_symbol, *own_face) = what;
         (*sent_at, *expires, *news_at, *used) = (None, Nanos::ZERO, now, true);
         (*accepted, *refused, *ended, *doubt) = (false, false, false, false);
         (*final_total, *told, *filled, *received) = (None, Qty(0), Qty(0), Money::ZERO);

@@ -50,8 +50,6 @@ pub struct Orders {
     open: Vec<Exposure>,
     /// Live orders by venue.
     live_at: Vec<u32>,
-    /// Where quantities are inverse contracts, and of which face.
-    faces: Vec<(VenueId, InstrumentId, i64)>,
     patience: Patience,
     duplicates: u64,
 }
@@ -65,23 +63,9 @@ impl Orders {
             live: Vec::with_capacity(capacity),
             open: vec![Exposure::default(); instruments],
             live_at: vec![0; venues],
-            faces: Vec::new(),
             patience,
             duplicates: 0,
         }
-    }
-
-    /// Orders of an instrument on a venue count inverse contracts of this face, in units of the scale:
-    /// their exposure is what that buys of the base asset at their limit.
-    pub fn count_contracts(&mut self, venue: VenueId, instrument: InstrumentId, face: i64) {
-        self.faces.push((venue, instrument, face));
-    }
-
-    fn face(&self, draft: &Draft) -> i64 {
-        let own = |(venue, instrument, _): &&(VenueId, InstrumentId, i64)| {
-            (*venue, *instrument) == (draft.venue, draft.instrument)
-        };
-        self.faces.iter().find(own).map_or(0, |(.., face)| *face)
     }
 
     /// How many orders it remembers.
@@ -100,11 +84,12 @@ impl Orders {
         !slot.used || slot.is_over() && slot.draft.client.counter() < client.counter()
     }
 
-    /// Enters an order that is about to be sent; returns its slot. `None` when there is no room.
+    /// Enters an order that is about to be sent; returns its slot. `None` when there is no room. `what` is
+    /// its market's symbol, and the face of the inverse contracts that it counts, or zero.
     pub fn insert(
         &mut self,
         draft: &Draft,
-        symbol: Symbol,
+        what: (Symbol, i64),
         intent: u64,
         hedge: bool,
         now: Nanos,
@@ -113,10 +98,8 @@ impl Orders {
             return None;
         }
         let at = self.slot_of(draft.client);
-        let face = if self.faces.is_empty() { 0 } else { self.face(draft) };
         let slot = &mut self.slots[at];
-        slot.restart(draft, symbol, intent, hedge, now);
-        slot.face = face;
+        slot.restart(draft, what, intent, hedge, now);
         self.live.push(at);
         self.live_at[usize::from(draft.venue.0)] += 1;
         let open = &mut self.open[usize::from(draft.instrument.0)];
@@ -423,12 +406,17 @@ mod tests {
         Symbol::new("BTCUSDT").unwrap()
     }
 
+    /// Orders that count the base asset.
+    fn plain() -> (Symbol, i64) {
+        (symbol(), 0)
+    }
+
     /// Ten contracts of 100 at 50,000 are 0.02 of the base asset; what is not whole is rounded up.
     #[test]
     fn contracts_expose_what_they_stand_for() {
         const ONE: i64 = 100_000_000;
         let mut orders = Orders::new(64, 2, 1, patience());
-        orders.count_contracts(VenueId(1), InstrumentId(0), 100 * ONE);
+        let contracts = (symbol(), 100 * ONE);
         let exposed = |orders: &Orders| {
             let Exposure { least, most } = orders.open_exposure(InstrumentId(0));
             (least, most)
@@ -439,11 +427,11 @@ mod tests {
             qty: Qty(10 * ONE),
             ..draft(counter, Side::Sell)
         };
-        let first = orders.insert(&sell(1, 50_000), symbol(), 1, false, Nanos(1)).unwrap();
+        let first = orders.insert(&sell(1, 50_000), contracts, 1, false, Nanos(1)).unwrap();
         assert_eq!(exposed(&orders), (-2_000_000, 0));
-        orders.insert(&draft(2, Side::Buy), symbol(), 1, false, Nanos(1)).unwrap();
+        orders.insert(&draft(2, Side::Buy), plain(), 1, false, Nanos(1)).unwrap();
         assert_eq!(exposed(&orders), (-2_000_000, QTY), "elsewhere it is the quantity");
-        orders.insert(&sell(3, 60_000), symbol(), 1, false, Nanos(1)).unwrap();
+        orders.insert(&sell(3, 60_000), contracts, 1, false, Nanos(1)).unwrap();
         assert_eq!(exposed(&orders), (-2_000_000 - 1_666_667, QTY));
         orders.refused(first, Nanos(2));
         assert_eq!(exposed(&orders), (-1_666_667, QTY));
@@ -465,7 +453,7 @@ mod tests {
 
     fn sent(side: Side) -> (Orders, usize) {
         let mut orders = Orders::new(64, 1, 1, patience());
-        let slot = orders.insert(&draft(5, side), symbol(), 1, false, Nanos(0)).unwrap();
+        let slot = orders.insert(&draft(5, side), plain(), 1, false, Nanos(0)).unwrap();
         orders.sent(slot, Nanos(0), Nanos::from_secs(1));
         (orders, slot)
     }
@@ -686,9 +674,9 @@ mod tests {
         let (mut orders, slot) = sent(Side::Buy);
         let next = draft(5 + 64, Side::Buy);
         assert!(!orders.has_room(next.client));
-        assert_eq!(orders.insert(&next, symbol(), 2, false, Nanos(1)), None);
+        assert_eq!(orders.insert(&next, plain(), 2, false, Nanos(1)), None);
         orders.refused(slot, Nanos(1));
-        assert_eq!(orders.insert(&next, symbol(), 2, false, Nanos(1)), Some(slot));
+        assert_eq!(orders.insert(&next, plain(), 2, false, Nanos(1)), Some(slot));
         assert_eq!(orders.find(client(5)), Lookup::Old);
         assert_eq!(orders.find(client(5 + 64)), Lookup::Here(slot));
         assert_eq!(orders.find(client(5 + 128)), Lookup::Never);

@@ -167,17 +167,13 @@ fn headroom(leg: &Leg, market: &Market, ledger: &Ledger, order_max: Money) -> Al
         own = Allowed { qty, value: market.value(leg.price, qty), cut: Some(Detail::Notional) };
     }
     let budget = market.budget(ledger, leg.side, leg.price);
-    let most_there = if !market.pays_value(leg.side) {
-        let enough = market.amount(own.qty) <= budget;
-        (!enough).then(|| most(budget, market.amount(Qty(1))))
-    } else {
-        let enough = own.value.is_some_and(|value| value + market.fee_at_most(value) <= budget);
-        // One unit's share of the fee, rounded up once more, covers any multiple of it.
-        let each = || Money(unit().0.saturating_add(market.fee_at_most(unit()).0));
-        (!enough).then(|| most(budget, each()))
-    };
-    if let Some(most) = most_there {
-        let qty = Qty(own.qty.min(most).0.max(0));
+    if own.value.is_none_or(|value| market.spent(leg.side, own.qty, value) > budget) {
+        let each = match market.pays_value(leg.side) {
+            // One unit's share of the fee, rounded up once more, covers any multiple of it.
+            true => Money(unit().0.saturating_add(market.fee_at_most(unit()).0)),
+            false => market.amount(Qty(1)),
+        };
+        let qty = Qty(own.qty.min(most(budget, each)).0.max(0));
         own = Allowed { qty, value: market.value(leg.price, qty), cut: Some(Detail::Balance) };
     }
     own
@@ -223,9 +219,9 @@ mod tests {
             ("100000", "1", 8_000, Err(Refused::TooSmall)),
         ] {
             let mut world = world();
-            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
-            world.ledger.hold(VenueId(0), market.quote, money("100000") - money(quote));
-            world.ledger.hold(VenueId(1), market.base, money("1") - money(base));
+            let market = world.seen.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
+            world.seen.ledger.hold(VenueId(0), market.quote, money("100000") - money(quote));
+            world.seen.ledger.hold(VenueId(1), market.base, money("1") - money(base));
             let result = world.admit(&opportunity(wanted)).map_err(|refusal| refusal.reason);
             let sizes = result.map(|intent| {
                 let sizes: Vec<_> = intent.legs.iter().map(|leg| leg.draft().qty.0).collect();
@@ -249,22 +245,22 @@ mod tests {
             ("100000", "3010", -5_000_000, Ok(4_961_000)), // what it is worth more by is gone
         ] {
             let mut world = world_of(ContractKind::Linear);
-            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
-            world.ledger.hold(VenueId(0), market.quote, money("100000") - money(buyer));
+            let market = world.seen.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
+            world.seen.ledger.hold(VenueId(0), market.quote, money("100000") - money(buyer));
             let value = market.value(Price(60_000 * E8), Qty(long)).unwrap();
             let tied_up = value.abs();
             let cost = Position { qty: Qty(long), cost: value };
-            world.ledger.report_contract(VenueId(1), InstrumentId(0), cost, Nanos(0));
-            world.ledger.hold(VenueId(1), market.quote, money("100000") - tied_up - money(seller));
+            world.seen.ledger.report_contract(VenueId(1), InstrumentId(0), cost, Nanos(0));
+            world.seen.ledger.hold(VenueId(1), market.quote, money("100000") - tied_up - money(seller));
             let result = world.admit(&opportunity(10_000_000)).map_err(|refusal| refusal.reason);
             let sizes = result.map(|intent| intent.legs[1].draft().qty.0);
             assert_eq!(sizes, got, "{buyer} {seller} {long}");
         }
         let mut world = world_of(ContractKind::Linear);
         let drifted = Position { qty: Qty(1), cost: Money::ZERO };
-        world.ledger.close_opening(VenueId(0));
-        world.ledger.report_contract(VenueId(0), InstrumentId(0), drifted, Nanos(5));
-        world.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
+        world.seen.ledger.close_opening(VenueId(0));
+        world.seen.ledger.report_contract(VenueId(0), InstrumentId(0), drifted, Nanos(5));
+        world.seen.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
         let refusal = world.admit(&opportunity(1_000_000)).unwrap_err();
         assert_eq!((refusal.reason, refusal.detail), (Refused::Risk, Detail::Drift));
     }
@@ -272,8 +268,8 @@ mod tests {
     #[test]
     fn the_sides_of_many_legs_stay_equal() {
         let mut world = world();
-        let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
-        world.ledger.hold(VenueId(1), market.base, money("0.97")); // 0.03 left to sell
+        let market = world.seen.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
+        world.seen.ledger.hold(VenueId(1), market.base, money("0.97")); // 0.03 left to sell
         let legs = [
             leg(0, Side::Buy, 60_000, 2_000_000),
             leg(1, Side::Buy, 60_210, 3_000_000),
@@ -295,21 +291,21 @@ mod tests {
             let mut spec = test_spec("BTC", "USDT");
             (spec.min_notional, spec.max_qty) = (money(&least.to_string()), Qty(most));
             let row = |venue| (VenueId(venue), InstrumentId(0), spec.clone(), FeeRate(100_000));
-            world.markets = Markets::new(2, &[row(0), row(1)], &mut world.ledger).unwrap();
-            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
-            world.ledger.hold(VenueId(0), market.quote, money(&(100_000 - quote).to_string()));
-            world.ledger.hold(VenueId(1), market.base, Money::ONE - market.amount(Qty(base)));
+            world.seen.markets = Markets::new(2, &[row(0), row(1)], &mut world.seen.ledger).unwrap();
+            let market = world.seen.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
+            world.seen.ledger.hold(VenueId(0), market.quote, money(&(100_000 - quote).to_string()));
+            world.seen.ledger.hold(VenueId(1), market.base, Money::ONE - market.amount(Qty(base)));
             if drifted {
-                world.ledger.report(VenueId(0), market.quote, Money::ONE, Nanos(5));
-                world.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
+                world.seen.ledger.report(VenueId(0), market.quote, Money::ONE, Nanos(5));
+                world.seen.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
             }
             let qty = if odd { qty } else { qty - qty % 1_000 };
             let mut legs = [leg(0, Side::Buy, 60_000, qty), leg(1, Side::Sell, 60_200, qty)];
             legs[0].price.0 += cents.0 * 500_000;
             legs[1].price.0 += cents.1 * 500_000;
             let mut passes = Passes::new(2, 1);
-            passes.renew(InstrumentId(0), &world.markets, &world.ledger, &world.caps);
-            let (view, now) = (world.view(), Nanos::from_secs(100));
+            passes.renew(InstrumentId(0), &world.seen.markets, &world.seen.ledger, &world.caps);
+            let (view, now) = (world.seen.view(), Nanos::from_secs(100));
             let mid = view.mid(InstrumentId(0)).unwrap();
             let (age_max, caps) = (&[Nanos::from_millis(500); 2][..], &world.caps);
             let fitter =
@@ -328,21 +324,23 @@ mod tests {
         type Move = fn(&mut World, &Market);
         let moves: [(Move, bool); 6] = [
             (|_, _| {}, true),
-            (|w, m| w.ledger.hold(VenueId(0), m.quote, Money(1)), false),
-            (|w, m| w.ledger.report(VenueId(0), m.base, Money(1), Nanos(1)), false),
-            (|w, _| w.ledger.compare(VenueId(0), Nanos(1), Money::ZERO, |_| {}), false),
-            (|w, m| w.ledger.hold(VenueId(1), m.quote, Money(1)), true),
+            (|w, m| w.seen.ledger.hold(VenueId(0), m.quote, Money(1)), false),
+            (|w, m| w.seen.ledger.report(VenueId(0), m.base, Money(1), Nanos(1)), false),
+            (|w, _| w.seen.ledger.compare(VenueId(0), Nanos(1), Money::ZERO, |_| {}), false),
+            (|w, m| w.seen.ledger.hold(VenueId(1), m.quote, Money(1)), true),
             (|w, m| w.caps.set_order_max(m.quote, Money(1)), false),
         ];
         for (at, (change, good)) in moves.into_iter().enumerate() {
             let mut world = world();
-            let market = world.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
+            let market = world.seen.markets.get(VenueId(0), InstrumentId(0)).unwrap().clone();
             let mut passes = Passes::new(2, 1);
             let is_good = |passes: &Passes, w: &World| {
-                passes.get(&market, Side::Buy).is_some_and(|pass| pass.is_good(&market, &w.ledger, &w.caps))
+                passes
+                    .get(&market, Side::Buy)
+                    .is_some_and(|pass| pass.is_good(&market, &w.seen.ledger, &w.caps))
             };
             assert!(!is_good(&passes, &world), "none was made yet");
-            passes.renew(InstrumentId(0), &world.markets, &world.ledger, &world.caps);
+            passes.renew(InstrumentId(0), &world.seen.markets, &world.seen.ledger, &world.caps);
             change(&mut world, &market);
             assert_eq!(is_good(&passes, &world), good, "case {at}");
         }

@@ -380,6 +380,14 @@ pub(super) mod tests {
 
     /// A world of two venues in which an opportunity of 0.01 BTC passes; tests spoil one thing.
     pub(in crate::risk) struct World {
+        pub(in crate::risk) seen: Seen,
+        pub(in crate::risk) gate: Gate,
+        pub(in crate::risk) caps: Caps,
+        ids: u128,
+    }
+
+    /// What the gate looks at.
+    pub(in crate::risk) struct Seen {
         pub(in crate::risk) markets: Markets,
         pub(in crate::risk) ledger: Ledger,
         inventory: Option<Inventory>,
@@ -387,9 +395,21 @@ pub(super) mod tests {
         standing: [Standing; 2],
         exposure: Exposure,
         halted: bool,
-        pub(in crate::risk) gate: Gate,
-        pub(in crate::risk) caps: Caps,
-        ids: u128,
+    }
+
+    impl Seen {
+        pub(in crate::risk) fn view(&self) -> GateView<'_> {
+            GateView {
+                markets: &self.markets,
+                ledger: &self.ledger,
+                inventory: self.inventory.as_ref(),
+                quotes: &self.quotes,
+                standing: &self.standing,
+                exposure: self.exposure,
+                halted: self.halted,
+                rates: None,
+            }
+        }
     }
 
     pub(in crate::risk) fn money(text: &str) -> Money {
@@ -416,18 +436,17 @@ pub(super) mod tests {
             ledger.report(venue, market.base, money("1"), Nanos(0));
             ledger.report(venue, market.quote, money("100000"), Nanos(0));
         }
-        World {
+        let seen = Seen {
+            markets,
             ledger,
             inventory: None,
             quotes: [quote(59_990, 60_000), quote(60_200, 60_210)],
             standing: [Standing::Ready; 2],
             exposure: Exposure::default(),
             halted: false,
-            gate: Gate::new(limits(), 2, 1),
-            caps: Caps::new(&limits(), Kill::new()),
-            markets,
-            ids: 0,
-        }
+        };
+        let (gate, caps) = (Gate::new(limits(), 2, 1), Caps::new(&limits(), Kill::new()));
+        World { seen, gate, caps, ids: 0 }
     }
 
     pub(in crate::risk) fn leg(venue: u8, side: Side, price: i64, qty: i64) -> Leg {
@@ -451,19 +470,6 @@ pub(super) mod tests {
     }
 
     impl World {
-        pub(in crate::risk) fn view(&self) -> GateView<'_> {
-            GateView {
-                markets: &self.markets,
-                ledger: &self.ledger,
-                inventory: self.inventory.as_ref(),
-                quotes: &self.quotes,
-                standing: &self.standing,
-                exposure: self.exposure,
-                halted: self.halted,
-                rates: None,
-            }
-        }
-
         pub(in crate::risk) fn admit(
             &mut self,
             opportunity: &Opportunity,
@@ -472,16 +478,7 @@ pub(super) mod tests {
         }
 
         fn admit_at(&mut self, opportunity: &Opportunity, now: Nanos) -> Result<AdmittedIntent, Refusal> {
-            let view = GateView {
-                markets: &self.markets,
-                ledger: &self.ledger,
-                inventory: self.inventory.as_ref(),
-                quotes: &self.quotes,
-                standing: &self.standing,
-                exposure: self.exposure,
-                halted: self.halted,
-                rates: None,
-            };
+            let view = self.seen.view();
             let ids = &mut self.ids;
             self.gate.admit(opportunity, &view, &mut self.caps, now, &mut |_, _| {
                 *ids += 1;
@@ -514,36 +511,40 @@ pub(super) mod tests {
         type Spoil = fn(&mut World);
         let cases: [(Spoil, Refused, Detail); 16] = [
             (|w| w.caps.kill().trip(), Refused::Risk, Detail::Killed),
-            (|w| w.halted = true, Refused::Risk, Detail::InstrumentHalted),
-            (|w| w.quotes[1] = None, Refused::Unsynced, Detail::NoBook),
-            (|w| w.quotes = [None; 2], Refused::Unsynced, Detail::NoBook),
-            (|w| w.quotes[0].as_mut().unwrap().live = false, Refused::Unsynced, Detail::NoBook),
-            (|w| w.quotes[0].as_mut().unwrap().at = Nanos::from_secs(99), Refused::Stale, Detail::BookAge),
-            (|w| w.quotes[0] = quote(60_001, 60_000), Refused::Crossed, Detail::BookCrossed),
-            (|w| w.quotes[0] = quote(60_001, 60_011), Refused::BelowEdge, Detail::Moved),
-            (|w| w.quotes[1] = quote(60_199, 60_211), Refused::BelowEdge, Detail::Moved),
-            (|w| w.quotes[1] = quote(60_200, 75_000), Refused::Risk, Detail::Band),
-            (|w| w.standing[1] = Standing::Down, Refused::NotReady, Detail::Session),
-            (|w| w.standing[0] = Standing::Frozen, Refused::Risk, Detail::Frozen),
+            (|w| w.seen.halted = true, Refused::Risk, Detail::InstrumentHalted),
+            (|w| w.seen.quotes[1] = None, Refused::Unsynced, Detail::NoBook),
+            (|w| w.seen.quotes = [None; 2], Refused::Unsynced, Detail::NoBook),
+            (|w| w.seen.quotes[0].as_mut().unwrap().live = false, Refused::Unsynced, Detail::NoBook),
             (
-                |w| w.standing[0] = Standing::Throttled(Nanos::from_secs(101)),
+                |w| w.seen.quotes[0].as_mut().unwrap().at = Nanos::from_secs(99),
+                Refused::Stale,
+                Detail::BookAge,
+            ),
+            (|w| w.seen.quotes[0] = quote(60_001, 60_000), Refused::Crossed, Detail::BookCrossed),
+            (|w| w.seen.quotes[0] = quote(60_001, 60_011), Refused::BelowEdge, Detail::Moved),
+            (|w| w.seen.quotes[1] = quote(60_199, 60_211), Refused::BelowEdge, Detail::Moved),
+            (|w| w.seen.quotes[1] = quote(60_200, 75_000), Refused::Risk, Detail::Band),
+            (|w| w.seen.standing[1] = Standing::Down, Refused::NotReady, Detail::Session),
+            (|w| w.seen.standing[0] = Standing::Frozen, Refused::Risk, Detail::Frozen),
+            (
+                |w| w.seen.standing[0] = Standing::Throttled(Nanos::from_secs(101)),
                 Refused::NotReady,
                 Detail::Throttled,
             ),
-            (|w| w.exposure.least = -90_000_000, Refused::Risk, Detail::Exposure),
+            (|w| w.seen.exposure.least = -90_000_000, Refused::Risk, Detail::Exposure),
             (
                 |w| {
-                    let btc = w.markets.get(VenueId(1), InstrumentId(0)).unwrap().base;
-                    w.ledger.hold(VenueId(1), btc, Money::ONE);
+                    let btc = w.seen.markets.get(VenueId(1), InstrumentId(0)).unwrap().base;
+                    w.seen.ledger.hold(VenueId(1), btc, Money::ONE);
                 },
                 Refused::NoBalance,
                 Detail::Balance,
             ),
             (
                 |w| {
-                    let usdt = w.markets.get(VenueId(0), InstrumentId(0)).unwrap().quote;
-                    w.ledger.report(VenueId(0), usdt, Money::ONE, Nanos(5));
-                    w.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
+                    let usdt = w.seen.markets.get(VenueId(0), InstrumentId(0)).unwrap().quote;
+                    w.seen.ledger.report(VenueId(0), usdt, Money::ONE, Nanos(5));
+                    w.seen.ledger.compare(VenueId(0), Nanos(5), Money::ZERO, |_| {});
                 },
                 Refused::Risk,
                 Detail::Drift,
@@ -560,7 +561,7 @@ pub(super) mod tests {
         }
         // A throttle that is over is none.
         let mut world = world();
-        world.standing[0] = Standing::Throttled(Nanos::from_secs(100));
+        world.seen.standing[0] = Standing::Throttled(Nanos::from_secs(100));
         assert!(world.admit(&opportunity(1_000_000)).is_ok());
     }
 
@@ -583,26 +584,19 @@ pub(super) mod tests {
         let shares = [0, 1_000_000];
         let floor = crate::types::Bps(0);
         let steep = crate::types::Bps(10_000 * crate::types::Bps::ONE);
-        world.inventory = Some(Inventory::new(2, &shares, steep, floor).unwrap());
+        world.seen.inventory = Some(Inventory::new(2, &shares, steep, floor).unwrap());
         let refusal = world.admit(&opportunity(1_000_000)).unwrap_err();
         assert_eq!((refusal.reason, refusal.detail), (Refused::BelowEdge, Detail::Inventory));
-        world.inventory = Some(Inventory::new(2, &[1_000_000, 0], steep, floor).unwrap());
+        world.seen.inventory = Some(Inventory::new(2, &[1_000_000, 0], steep, floor).unwrap());
         assert!(world.admit(&opportunity(1_000_000)).is_ok());
     }
 
     #[test]
     fn a_hedge_must_reduce() {
         let world = &mut world();
-        let view = GateView {
-            markets: &world.markets,
-            ledger: &world.ledger,
-            inventory: None,
-            quotes: &world.quotes,
-            standing: &world.standing,
-            exposure: Exposure::default(),
-            halted: true,
-            rates: None,
-        };
+        // A halt is no obstacle.
+        world.seen.halted = true;
+        let view = world.seen.view();
         let now = Nanos::from_secs(100);
         for (side, qty, residual, want) in [
             (Side::Sell, 1_000_000, 1_000_000, None),

@@ -52,11 +52,7 @@ impl Pass {
     #[inline]
     pub fn takes(&self, market: &Market, side: Side, price: Price, qty: Qty) -> bool {
         market.check(price, qty).is_ok_and(|value| {
-            let spent = match side {
-                Side::Buy => value + market.fee_at_most(value),
-                Side::Sell => market.amount(qty),
-            };
-            value > Money::ZERO && value <= self.order_max && spent <= self.free
+            value > Money::ZERO && value <= self.order_max && market.spent(side, qty, value) <= self.free
         })
     }
 }

@@ -4,54 +4,31 @@
 //! A contract is 100 USD: 0.001953125 BTC at 51,200, and 0.002 at 50,000. Both venues take 1 bp: COIN-M and
 //! buyers on spot pay it in BTC, sellers on spot in USDT, each order's rounded up to 1e-8.
 
-use super::run::{Ran, backtest};
+use super::markets::{Named, PERP as COINM, Pair, SPOT};
+use super::run::Ran;
 
-const T0_MS: i64 = 1_700_000_000_000;
-
-/// Two markets by hand: a depth update of one of them at a time, with the levels that it sets.
-struct Markets {
-    texts: [String; 2],
-    last: [u64; 2],
-}
-
-const SPOT: usize = 0;
-const COINM: usize = 1;
+/// Spot and COIN-M.
+struct Markets(Pair);
 
 type Levels<'a> = &'a [(&'a str, &'a str)];
 
 impl Markets {
     /// Both books at 0 ms; what they have is seen from the message at 10 ms on.
     fn new(spot: [Levels<'_>; 2], coinm: [Levels<'_>; 2]) -> Markets {
-        let mut own = Markets { texts: Default::default(), last: [100, 500] };
+        let named = Named { stream: "btcusd_perp", symbol: r#""s":"BTCUSD_PERP","ps":"BTCUSD""# };
+        let mut own = Markets(Pair::new(named));
         let sides =
             |[bids, asks]: [Levels<'_>; 2]| format!(r#""bids":[{}],"asks":[{}]"#, list(bids), list(asks));
-        own.line(SPOT, 0, &format!(r#"{{"lastUpdateId":100,{}}}"#, sides(spot)));
+        own.0.line(SPOT, 0, &format!(r#"{{"lastUpdateId":100,{}}}"#, sides(spot)));
         let names = r#""symbol":"BTCUSD_PERP","pair":"BTCUSD""#;
-        own.line(COINM, 0, &format!(r#"{{"lastUpdateId":500,{names},"E":1,"T":1,{}}}"#, sides(coinm)));
+        own.0.line(COINM, 0, &format!(r#"{{"lastUpdateId":500,{names},"E":1,"T":1,{}}}"#, sides(coinm)));
         own.update(SPOT, 5, &[("40000", "1")], &[]);
         own.update(COINM, 10, &[("40000", "1")], &[]);
         own
     }
 
-    fn line(&mut self, market: usize, ms: i64, message: &str) {
-        self.texts[market].push_str(&format!("{} {message}\n", (T0_MS + ms) * 1_000_000));
-    }
-
     fn update(&mut self, market: usize, ms: i64, bids: Levels<'_>, asks: Levels<'_>) {
-        let (prev, last) = (self.last[market], self.last[market] + 1);
-        self.last[market] = last;
-        let (bids, asks) = (list(bids), list(asks));
-        let message = if market == SPOT {
-            format!(
-                r#"{{"stream":"btcusdt@depth","data":{{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":{last},"u":{last},"b":[{bids}],"a":[{asks}]}}}}"#
-            )
-        } else {
-            // The first one must reach back to the snapshot.
-            format!(
-                r#"{{"stream":"btcusd_perp@depth","data":{{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSD_PERP","ps":"BTCUSD","U":{prev},"u":{last},"pu":{prev},"b":[{bids}],"a":[{asks}]}}}}"#
-            )
-        };
-        self.line(market, ms, &message);
+        self.0.update(market, ms, &list(bids), &list(asks));
     }
 
     fn run(&self) -> Ran {
@@ -61,10 +38,7 @@ impl Markets {
     /// Orders meet the books 6 ms after they were decided, and are answered 3 ms later.
     fn run_with(&self, changes: &[&str]) -> Ran {
         let times = ["--set=latency.feed=0", "--set=latency.entry=6000", "--set=latency.response=3000"];
-        let texts = [self.texts[0].as_bytes(), self.texts[1].as_bytes()];
-        let ran = backtest("reference-spot-coinm.toml", &texts, &[&times, changes].concat());
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
-        ran
+        self.0.run("reference-spot-coinm.toml", &[&times, changes].concat())
     }
 }
 

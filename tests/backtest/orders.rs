@@ -1,50 +1,28 @@
 //! Orders against captured books: what they meet, when, and what it costs.
 
+use super::markets::{Named, PERP as USDM, Pair, SPOT};
 use super::run::{Ran, backtest};
 use xarb::backtest::example::{Story, captures};
 
-const T0_MS: i64 = 1_700_000_000_000;
-
-/// Two markets by hand: a depth update of one of them at a time, with the levels that it sets.
-struct Markets {
-    texts: [String; 2],
-    last: [u64; 2],
-}
-
-const SPOT: usize = 0;
-const USDM: usize = 1;
+/// Spot and USD-M.
+struct Markets(Pair);
 
 impl Markets {
     /// Spot asks 0.016 at 60,000, the perpetual bids 1 at 60,100: an opportunity for 0.016, from
     /// the last of the messages at 10 ms on.
     fn new() -> Markets {
-        let mut own = Markets { texts: Default::default(), last: [100, 500] };
+        let mut own = Markets(Pair::new(Named { stream: "btcusdt", symbol: r#""s":"BTCUSDT""# }));
         let spot = r#""bids":[["59000.00","1"]],"asks":[["60000.00","0.016"],["60150.00","1"]]"#;
         let usdm = r#""E":1,"T":1,"bids":[["60100.0","1"]],"asks":[["60110.0","1"]]"#;
-        own.line(SPOT, 0, &format!(r#"{{"lastUpdateId":100,{spot}}}"#));
-        own.line(USDM, 0, &format!(r#"{{"lastUpdateId":500,{usdm}}}"#));
+        own.0.line(SPOT, 0, &format!(r#"{{"lastUpdateId":100,{spot}}}"#));
+        own.0.line(USDM, 0, &format!(r#"{{"lastUpdateId":500,{usdm}}}"#));
         own.update(SPOT, 5, r#"["50000.00","1"]"#, "");
         own.update(USDM, 10, r#"["50000.0","1"]"#, "");
         own
     }
 
-    fn line(&mut self, market: usize, ms: i64, message: &str) {
-        self.texts[market].push_str(&format!("{} {message}\n", (T0_MS + ms) * 1_000_000));
-    }
-
     fn update(&mut self, market: usize, ms: i64, bids: &str, asks: &str) {
-        let (prev, last) = (self.last[market], self.last[market] + 1);
-        self.last[market] = last;
-        let more = if market == USDM { format!(r#""T":1,"pu":{prev},"#) } else { String::new() };
-        // The first one of the perpetual must reach back to its snapshot.
-        let first = if market == USDM { prev } else { last };
-        self.line(
-            market,
-            ms,
-            &format!(
-                r#"{{"stream":"btcusdt@depth","data":{{"e":"depthUpdate","E":1,{more}"s":"BTCUSDT","U":{first},"u":{last},"b":[{bids}],"a":[{asks}]}}}}"#
-            ),
-        );
+        self.0.update(market, ms, bids, asks);
     }
 
     /// A message on each market that changes nothing near the touch.
@@ -54,13 +32,7 @@ impl Markets {
     }
 
     fn run(&self, args: &[&str]) -> Ran {
-        let ran = backtest(
-            "reference-spot-usdm-free.toml",
-            &[self.texts[0].as_bytes(), self.texts[1].as_bytes()],
-            args,
-        );
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
-        ran
+        self.0.run("reference-spot-usdm-free.toml", args)
     }
 }
 

@@ -2,52 +2,20 @@
 //! way to send orders.
 
 use serde_json::Value;
-use xarb::types::{
-    Class, InstrumentId, Kind, Money, Nanos, OrderState, Position, Price, Qty, Report, Side, Tif,
-};
+use xarb::types::{Class, InstrumentId, Kind, Nanos, OrderState, Position, Price, Qty, Report, Side, Tif};
 use xarb::venue::{Command, ConnId, Exchange, Lane, RequestId, ServerInput, ServerOut, Transport, find};
 
 use crate::dialogue::{ED25519, HMAC, spec};
-use crate::trading::{World, limit};
+use crate::futures::{money, told};
+use crate::trading::{World, everywhere, limit};
 
 const ONE: i64 = 100_000_000;
 const COINM: &str = "binance.coinm";
 const INSTRUMENT: InstrumentId = InstrumentId(0);
 
-fn everywhere(test: impl Fn(&mut World)) {
-    for (transport, key) in
-        [(Transport::Rest, HMAC), (Transport::Rest, ED25519), (Transport::Ws, HMAC), (Transport::Ws, ED25519)]
-    {
-        let mut world = World::at(COINM, transport, key);
-        assert!(world.gateway.ready());
-        let reports = world.take();
-        assert_eq!(reports.iter().filter(|r| **r == Report::Ready).count(), 1, "{reports:?}");
-        test(&mut world);
-        assert_eq!(world.closes, 0, "cut off");
-        world.exchange.audit().unwrap();
-    }
-}
-
-fn money(text: &str) -> Money {
-    Money::parse(text).unwrap()
-}
-
-/// The position that was told last, in contracts and at a whole price, and the wallet.
-fn told(reports: &[Report]) -> (Option<(i64, Option<i64>)>, Option<String>) {
-    let position = reports.iter().rev().find_map(|report| match report {
-        Report::Position { qty, entry, .. } => Some((qty.0 / ONE, entry.map(|price| price.0 / ONE))),
-        _ => None,
-    });
-    let wallet = reports.iter().rev().find_map(|report| match report {
-        Report::Balance { free, locked: None, .. } => Some(free.to_string()),
-        _ => None,
-    });
-    (position, wallet)
-}
-
 #[test]
 fn contracts_are_opened_and_closed_in_the_base_asset() {
-    everywhere(|world| {
+    everywhere(COINM, |world| {
         // 25 contracts at 50,000 are 0.05, of which the taker pays 10 bp.
         let maker = world.maker;
         world.exchange.place(maker, &limit(Side::Sell, 50_000 * ONE, 25 * ONE), world.now).unwrap();
@@ -67,7 +35,7 @@ fn contracts_are_opened_and_closed_in_the_base_asset() {
             })
             .collect();
         assert_eq!(fills, [(Qty(25 * ONE), "0.00005".to_owned(), "BTC".to_owned())], "fills are told once");
-        assert_eq!(told(&reports), (Some((25, Some(50_000))), Some("3.99995".to_owned())));
+        assert_eq!(told(&reports), (Some((25 * ONE, Some(50_000))), Some("3.99995".to_owned())));
 
         // 25 * 100 * (1 / 50,000 - 1 / 62,500) is 0.01; 0.04 are worth a fee of 0.00004.
         world.exchange.place(maker, &limit(Side::Buy, 62_500 * ONE, 40 * ONE), world.now).unwrap();
@@ -96,7 +64,7 @@ fn contracts_are_opened_and_closed_in_the_base_asset() {
 
 #[test]
 fn a_resting_order_is_changed_found_and_cancelled() {
-    everywhere(|world| {
+    everywhere(COINM, |world| {
         let resting = world.draft(Tif::Gtc, Side::Buy, 48_000 * ONE, 10 * ONE);
         let client = resting.client;
         world.place(&resting, Nanos::ZERO);

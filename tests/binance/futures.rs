@@ -7,32 +7,18 @@ use xarb::types::{
 use xarb::venue::{Command, Exchange, Lane, Transport};
 
 use crate::dialogue::{ED25519, HMAC};
-use crate::trading::{World, limit};
+use crate::trading::{World, everywhere, limit};
 
 const ONE: i64 = 100_000_000;
 const USDM: &str = "binance.usdm";
 const INSTRUMENT: InstrumentId = InstrumentId(0);
 
-fn everywhere(test: impl Fn(&mut World)) {
-    for (transport, key) in
-        [(Transport::Rest, HMAC), (Transport::Rest, ED25519), (Transport::Ws, HMAC), (Transport::Ws, ED25519)]
-    {
-        let mut world = World::at(USDM, transport, key);
-        assert!(world.gateway.ready());
-        let reports = world.take();
-        assert_eq!(reports.iter().filter(|r| **r == Report::Ready).count(), 1, "{reports:?}");
-        test(&mut world);
-        assert_eq!(world.closes, 0, "cut off");
-        world.exchange.audit().unwrap();
-    }
-}
-
-fn money(text: &str) -> Money {
+pub fn money(text: &str) -> Money {
     Money::parse(text).unwrap()
 }
 
-/// The position that was told last, and the wallet.
-fn told(reports: &[Report]) -> (Option<(i64, Option<i64>)>, Option<String>) {
+/// The position that was told last, at a whole price, and the wallet.
+pub fn told(reports: &[Report]) -> (Option<(i64, Option<i64>)>, Option<String>) {
     let position = reports.iter().rev().find_map(|report| match report {
         Report::Position { qty, entry, .. } => Some((qty.0, entry.map(|price| price.0 / ONE))),
         _ => None,
@@ -46,7 +32,7 @@ fn told(reports: &[Report]) -> (Option<(i64, Option<i64>)>, Option<String>) {
 
 #[test]
 fn an_order_opens_a_position_and_another_closes_it() {
-    everywhere(|world| {
+    everywhere(USDM, |world| {
         let maker = world.maker;
         world.exchange.place(maker, &limit(Side::Sell, 60_000 * ONE, ONE), world.now).unwrap();
         let draft = world.draft(Tif::Ioc, Side::Buy, 60_000 * ONE, 2 * ONE);
@@ -97,7 +83,7 @@ fn an_order_opens_a_position_and_another_closes_it() {
 
 #[test]
 fn a_resting_order_is_changed_found_and_cancelled() {
-    everywhere(|world| {
+    everywhere(USDM, |world| {
         let resting = world.draft(Tif::Gtc, Side::Buy, 58_000 * ONE, ONE / 2);
         let client = resting.client;
         world.place(&resting, Nanos::ZERO);
@@ -144,7 +130,7 @@ fn a_resting_order_is_changed_found_and_cancelled() {
 
 #[test]
 fn margin_filters_times_and_limits_are_the_venues() {
-    everywhere(|world| {
+    everywhere(USDM, |world| {
         // 200,000 at a leverage of 1.
         let dear = world.draft(Tif::Gtc, Side::Sell, 60_000 * ONE, 4 * ONE);
         world.place(&dear, Nanos::ZERO);

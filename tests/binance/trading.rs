@@ -16,6 +16,7 @@ use xarb::wire::PaddedBuf;
 
 use crate::dialogue::{ED25519, HMAC, START, gateway, spec};
 
+const SPOT: &str = "binance.spot";
 const ONE: i64 = 100_000_000;
 
 pub fn exchange(venue: &str) -> (SimExchange, AccountId) {
@@ -74,7 +75,7 @@ pub struct World {
 
 impl World {
     fn new(transport: Transport, key: (&'static str, &str)) -> World {
-        World::at("binance.spot", transport, key)
+        World::at(SPOT, transport, key)
     }
 
     pub fn at(venue: &str, transport: Transport, key: (&'static str, &str)) -> World {
@@ -285,11 +286,12 @@ fn conn(lane: Lane) -> ConnId {
     ConnId(if lane == Lane::Orders { 1 } else { 2 })
 }
 
-fn everywhere(test: impl Fn(&mut World)) {
+/// Plays a test on a market by every way to send orders.
+pub fn everywhere(venue: &str, test: impl Fn(&mut World)) {
     for (transport, key) in
         [(Transport::Rest, HMAC), (Transport::Rest, ED25519), (Transport::Ws, HMAC), (Transport::Ws, ED25519)]
     {
-        let mut world = World::new(transport, key);
+        let mut world = World::at(venue, transport, key);
         assert!(world.gateway.ready());
         let reports = world.take();
         assert_eq!(reports.iter().filter(|r| **r == Report::Ready).count(), 1, "{reports:?}");
@@ -301,7 +303,7 @@ fn everywhere(test: impl Fn(&mut World)) {
 
 #[test]
 fn an_order_lives_and_dies_the_same_by_every_way() {
-    everywhere(|world| {
+    everywhere(SPOT, |world| {
         // Half of an immediate order fills, the rest expires.
         let maker = world.maker;
         world.exchange.place(maker, &limit(Side::Sell, 60_000 * ONE, ONE), world.now).unwrap();
@@ -386,7 +388,7 @@ fn an_order_lives_and_dies_the_same_by_every_way() {
 
 #[test]
 fn refusals_mean_the_same_by_every_way() {
-    everywhere(|world| {
+    everywhere(SPOT, |world| {
         let poor = world.draft(Tif::Ioc, Side::Buy, 60_000 * ONE, 100 * ONE);
         world.place(&poor, Nanos::ZERO);
         world.expect("too dear", |r| {

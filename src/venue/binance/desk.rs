@@ -99,9 +99,7 @@ pub static SPOT: Desk = Desk {
 
 /// USD-M futures. Their WebSocket API knows orders only: everything else goes over REST, and account
 /// events over a stream of their own.
-pub static USDM: Desk = FUTURES;
-
-const FUTURES: Desk = Desk {
+pub static USDM: Desk = Desk {
     market: Market::UsdM,
     venue: "binance.usdm",
     rest: "https://fapi.binance.com/",
@@ -159,5 +157,5 @@ pub static COINM: Desk = Desk {
     orders_per_window: 200,
     api_path: "/ws-dapi/v1",
     stream_paths: ["", ""],
-    ..FUTURES
+    ..USDM
 };
