@@ -1,6 +1,6 @@
 //! Frame bytes in a buffer to the order bytes of both legs in buffers: all hops, one thread; beside
-//! it the usual way to build the same from well-known crates (one order, and no gate, order table or
-//! journal). The table behind each case tells where the time goes.
+//! it the usual way to build the same from well-known crates (two orders, signed, and no gate, order
+//! table or journal). The table behind each case tells where the time goes.
 
 #[path = "common/conventional.rs"]
 mod conventional;
@@ -77,15 +77,9 @@ fn conventional(c: &mut Criterion) {
     ] {
         group.bench_function(case.name(), |b| {
             b.iter_custom(|count| {
-                // The same frames; raw streams for the rival, whose types know no wrapper.
-                let frames = HotPath::new(case, HostClock::new()).frames(FRAMES);
-                let frames: Vec<_> = frames.iter().map(|frame| unwrapped(frame)).collect();
-                let mut rival = Conventional::new(shape, i64::MAX, 4096);
-                let seed: Vec<_> =
-                    (1..=500).map(|i| (6_000_000_000_000 - i * 1_000_000, 100_000_000)).collect();
-                let asks: Vec<_> =
-                    (1..=500).map(|i| (6_200_000_000_000 + i * 1_000_000, 100_000_000)).collect();
-                rival.seed(&seed, &asks);
+                let mut path = HotPath::new(case, HostClock::new());
+                let (frames, books) = (path.frames(FRAMES), path.books());
+                let mut rival = Conventional::new(shape, &books, 4096);
                 let mut spent = Duration::ZERO;
                 for turn in 0..count {
                     let at = turn as usize % FRAMES;
@@ -93,27 +87,15 @@ fn conventional(c: &mut Criterion) {
                         rival.restart();
                     }
                     let began = Instant::now();
-                    let order = black_box(rival.frame_to_order(black_box(&frames[at]), 1_800_000_000_000));
+                    let orders = black_box(rival.frame_to_orders(black_box(&frames[at]), 1_800_000_000_000));
                     spent += began.elapsed();
-                    assert!(order.is_some(), "no order");
+                    assert!(orders.is_some(), "no orders");
                 }
                 spent
             })
         });
     }
     group.finish();
-}
-
-/// The frame of a raw stream: without the wrapper of a combined one.
-fn unwrapped(frame: &[u8]) -> Vec<u8> {
-    let at = frame.iter().position(|byte| *byte == b'{').expect("JSON");
-    let text = std::str::from_utf8(&frame[at..]).expect("UTF-8");
-    match text.split_once("\"data\":{\"") {
-        Some((head, rest)) if head.starts_with("{\"stream\"") => {
-            path::server_frame(format!("{{\"{}", &rest[..rest.len() - 1]).as_bytes())
-        }
-        _ => frame.to_vec(),
-    }
 }
 
 criterion_group! {

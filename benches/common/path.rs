@@ -192,6 +192,14 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         [edge(best[1][0], best[0][1], fee_b, fee_a) as i64, edge(best[0][0], best[1][1], fee_a, fee_b) as i64]
     }
 
+    /// Bids and asks of both venues' books.
+    pub fn books(&self) -> [[Vec<(i64, i64)>; 2]; 2] {
+        std::array::from_fn(|venue| {
+            let book = self.crew.feeds[venue].stage().book(BookId(0)).unwrap();
+            Side::BOTH.map(|side| book.levels(side).map(|level| (level.price.0, level.qty.0)).collect())
+        })
+    }
+
     /// Frames to feed, each a change of the best level's quantity.
     pub fn frames(&mut self, count: usize) -> Vec<Vec<u8>> {
         let stage = self.crew.feeds[self.case.venue()].stage();
