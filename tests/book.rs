@@ -344,8 +344,10 @@ fn a_book_without_depth_is_what_its_ticker_says() {
 /// What happens to one of two books that are published through one cell.
 #[derive(Clone, Debug)]
 enum Happening {
-    Update(Vec<Level>, Vec<Level>),
+    /// How far it trails the ticker, and whether the venue's checksum is compared with it.
+    Update(Vec<Level>, Vec<Level>, u64, bool),
     Ticker(Option<Level>, Option<Level>),
+    Rehearsal,
     Lost,
 }
 
@@ -357,8 +359,10 @@ fn happenings() -> impl Strategy<Value = Vec<(usize, Happening)>> {
         prop::option::weighted(0.9, (prices, 1..9i64).prop_map(|(p, q)| l(p, q)))
     };
     let one = prop_oneof![
-        4 => (side(80..101), side(100..121)).prop_map(|(bids, asks)| Happening::Update(bids, asks)),
+        4 => (side(80..101), side(100..121), 0..4u64, any::<bool>())
+            .prop_map(|(bids, asks, lag, checked)| Happening::Update(bids, asks, lag, checked)),
         12 => (best(92..102), best(99..109)).prop_map(|(bid, ask)| Happening::Ticker(bid, ask)),
+        6 => Just(Happening::Rehearsal),
         1 => Just(Happening::Lost),
     ];
     prop::collection::vec((prop_oneof![5 => Just(0usize), 1 => Just(1usize)], one), 1..60)
@@ -374,11 +378,24 @@ proptest! {
         for book in &mut books {
             book.snapshot(&deep(100, -1), &deep(101, 1), true, 0, stamp(1)).unwrap();
         }
-        for (seq, (at, happening)) in (2..).zip(happenings) {
+        for (seq, (at, happening)) in (2u64..).zip(happenings) {
             let book = &mut books[at];
             let touched = match happening {
-                Happening::Update(bids, asks) => Some(book.update(&bids, &asks, 0, stamp(seq)).unwrap()),
+                Happening::Update(bids, asks, lag, checked) => {
+                    let touched = book.update(&bids, &asks, 0, stamp(seq.saturating_sub(lag))).unwrap();
+                    if checked {
+                        let _ = book.depth();
+                    }
+                    Some(touched)
+                }
                 Happening::Ticker(bid, ask) => book.ticker(bid, ask, stamp(seq)),
+                Happening::Rehearsal => {
+                    let all = |book: &Book| Side::BOTH.map(|side| book.levels(side).collect::<Vec<_>>());
+                    let before = (book.glance(), all(book));
+                    book.rehearse();
+                    prop_assert_eq!((book.glance(), all(book)), before);
+                    None
+                }
                 Happening::Lost => {
                     book.lost(Loss::Gap);
                     writer.withdraw(Trust::Lost);

@@ -82,6 +82,8 @@ struct Near {
     count: usize,
     /// The ladder has not changed among them since.
     fresh: bool,
+    /// Nor since they were last gathered to be published: whoever else asks for them must not hide it.
+    gathered: bool,
 }
 
 /// A book with its trust, overlay and counters.
@@ -189,6 +191,7 @@ impl Book {
                 Side::Sell => touched.ask <= worst,
             };
             near.fresh &= !within;
+            near.gathered &= !within;
         }
         if trust != self.trust {
             touched = Touched::ALL;
@@ -293,8 +296,9 @@ impl Book {
     /// The best levels, as they would be published.
     #[inline]
     pub fn gather(&mut self) -> &Top {
-        let unchanged = self.near.iter().all(|near| near.fresh);
+        let unchanged = self.near.iter().all(|near| near.gathered);
         self.look_near();
+        self.near.iter_mut().for_each(|near| near.gathered = true);
         let top = &mut self.top;
         let [bids, asks] = &self.near;
         let hidden = match self.overlay {
@@ -345,6 +349,20 @@ impl Book {
     pub fn depth(&mut self) -> Depth<'_> {
         self.look_near();
         Depth(self)
+    }
+
+    /// Sets the best levels to what they are: nothing changes, and what sets and gathers levels stays in
+    /// the caches of a thread that waits for the next message.
+    pub fn rehearse(&mut self) {
+        if self.trust != Trust::Live {
+            return;
+        }
+        self.look_near();
+        let [bids, asks] = self.near;
+        let set = self.ladder.apply(&bids.levels[..bids.count], &asks.levels[..asks.count]);
+        debug_assert!(set.is_ok(), "they are there");
+        self.near.iter_mut().for_each(|near| near.fresh = false);
+        self.look_near();
     }
 
     /// State and best levels, for readers on the same thread; the version counts what was applied.
