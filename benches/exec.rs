@@ -84,7 +84,7 @@ fn queue(c: &mut Criterion) {
     let pair = opportunity(QTY, Nanos(1));
     group.bench_function("crossbeam", |b| {
         b.iter(|| {
-            assert!(outbox.send(black_box(pair), Stamps::begin(1, 0)));
+            assert!(outbox.send(black_box(&pair), &Stamps::begin(1, 0)));
             inbox.take(|signal| black_box(signal.opportunity.sums.net()))
         })
     });

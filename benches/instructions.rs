@@ -104,6 +104,7 @@ fn main() {
             for frame in path.frames(count.parse().expect("a count")) {
                 assert!(frame_to_orders(&mut path, &frame) > 0, "no order");
                 path.rest();
+                path.rehearse(&frame);
             }
         }
         [case, way, passes] => {

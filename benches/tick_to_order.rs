@@ -15,7 +15,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use path::{Case, HotPath};
 use xarb::host::HostClock;
 use xarb::telemetry::{Hop, HopRecorder};
-use xarb::types::Stopwatch;
+use xarb::types::{Side, Stopwatch};
 
 /// Distinct frames a run, so that no branch learns one by heart.
 const FRAMES: usize = 512;
@@ -25,10 +25,11 @@ const FRAMES: usize = 512;
 const BURST: usize = 4;
 
 fn tick_to_order(c: &mut Criterion) {
-    for (name, pause) in [
-        ("tick_to_order", Duration::ZERO),
-        ("tick_to_order_50us", Duration::from_micros(50)),
-        ("tick_to_order_500us", Duration::from_micros(500)),
+    for (name, pause, rehearse) in [
+        ("tick_to_order", Duration::ZERO, Duration::MAX),
+        ("tick_to_order_50us", Duration::from_micros(50), Duration::MAX),
+        ("tick_to_order_500us", Duration::from_micros(500), Duration::MAX),
+        ("tick_to_order_500us_rehearsed", Duration::from_micros(500), Duration::from_micros(50)),
     ] {
         let mut group = c.benchmark_group(name);
         for case in Case::ALL {
@@ -51,10 +52,7 @@ fn tick_to_order(c: &mut Criterion) {
                                 journeys.drain(..).for_each(|stamps| hops.record_journey(&stamps, &clock));
                             }
                             if !pause.is_zero() {
-                                let until = Instant::now() + pause;
-                                while Instant::now() < until {
-                                    std::hint::spin_loop();
-                                }
+                                wait(pause, rehearse, || path.rehearse(frame));
                             }
                             left -= 1;
                         }
@@ -68,6 +66,18 @@ fn tick_to_order(c: &mut Criterion) {
     }
 }
 
+/// Spins for so long, as a thread with a core of its own does, and rehearses now and then.
+fn wait(pause: Duration, every: Duration, mut rehearse: impl FnMut()) {
+    let (began, mut due) = (Instant::now(), every);
+    while began.elapsed() < pause {
+        std::hint::spin_loop();
+        if began.elapsed() >= due {
+            rehearse();
+            due += every;
+        }
+    }
+}
+
 fn conventional(c: &mut Criterion) {
     let mut group = c.benchmark_group("rival/conventional");
     for (case, shape) in [
@@ -78,7 +88,12 @@ fn conventional(c: &mut Criterion) {
         group.bench_function(case.name(), |b| {
             b.iter_custom(|count| {
                 let mut path = HotPath::new(case, HostClock::new());
-                let (frames, books) = (path.frames(FRAMES), path.books());
+                let frames = path.frames(FRAMES);
+                let books = [0, 1].map(|venue| {
+                    let levels =
+                        |side| path.book(venue).levels(side).map(|level| (level.price.0, level.qty.0));
+                    Side::BOTH.map(|side| levels(side).collect())
+                });
                 let mut rival = Conventional::new(shape, &books, 4096);
                 let mut spent = Duration::ZERO;
                 for turn in 0..count {

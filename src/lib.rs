@@ -80,7 +80,8 @@
 //!
 //! The same roles run pinned to cores, shared on few threads, or stepped in virtual time; over
 //! TLS to real venues, over loopback to simulated ones, or over a virtual network. Which it is, is
-//! configuration: no stage knows.
+//! configuration: no stage knows. A role that spins on a core of its own [rehearses](engine::Role::rehearse)
+//! while it waits, so that the next message finds its caches warm.
 //!
 //! # Absences that matter
 //!

@@ -374,7 +374,7 @@ fn decisions_follow(environment: Environment) {
         }
         let mut detector = plan.detector(&plan.watches()).unwrap();
         let mut found = Vec::new();
-        detector.evaluate(&mut then, slots[0], decision.at, |opportunity| found.push(opportunity));
+        detector.evaluate(&mut then, slots[0], decision.at, |opportunity| found.push(*opportunity));
         assert!(found.contains(decision), "{decision:?} does not follow: {found:?}");
     }
 }

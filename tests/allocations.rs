@@ -49,6 +49,7 @@ fn no_hop_from_frame_to_order_allocates() {
         for (round, frame) in path.frames(400).into_iter().enumerate() {
             let before = COUNT.with(Cell::get);
             let (size, _) = path.run(&frame);
+            path.rehearse(&frame);
             let allocated = COUNT.with(Cell::get) - before;
             path.rest();
             orders += u64::from(size > 0);

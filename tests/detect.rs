@@ -339,7 +339,7 @@ impl Desk {
     /// What is found through the cells, which must be what is found in the books themselves.
     fn moved(&mut self, slot: u16, now: i64) -> Vec<Opportunity> {
         let mut found = Vec::new();
-        self.detector.evaluate(&mut self.cells, BookSlot(slot), Nanos(now), |one| found.push(one));
+        self.detector.evaluate(&mut self.cells, BookSlot(slot), Nanos(now), |one| found.push(*one));
         found
     }
 
@@ -418,7 +418,7 @@ fn cells_and_books_tell_the_same() {
     desk.set(1, level(102, 500), level(103, 1_000), true, 20);
     let through_cells = desk.moved(0, 30);
     let mut direct = Vec::new();
-    desk.detector.evaluate(&mut Own(&desk.books), BookSlot(0), Nanos(30), |one| direct.push(one));
+    desk.detector.evaluate(&mut Own(&desk.books), BookSlot(0), Nanos(30), |one| direct.push(*one));
     assert_eq!(through_cells, direct);
     assert_eq!(direct.len(), 1);
 }

@@ -20,6 +20,9 @@ const PERP: &str = include_str!("../configs/demo-perp.toml");
 /// Spot against an inverse contract.
 const INVERSE: &str = include_str!("../configs/demo-inverse.toml");
 
+/// Several quote assets.
+const QUOTES: &str = include_str!("../configs/demo-quotes.toml");
+
 /// The two of the demo that most of these tests are about.
 const PAIR: [&str; 2] = ["binance.spot", "kraken.spot"];
 
@@ -137,4 +140,46 @@ fn one_seed_gives_one_journal() {
     };
     assert_eq!(digest(1), digest(1));
     assert_ne!(digest(1).journal_sha256, digest(2).journal_sha256);
+}
+
+#[test]
+fn a_run_that_rehearses_is_the_same_run() {
+    let path =
+        Path { jitter: Nanos::from_millis(2), chop: true, cut_every: Nanos::from_secs(3), ..Path::default() };
+    let faults = ["sim.gap_ppm=10000", "sim.partial_ppm=300000", "sim.reject_ppm=30000"];
+    let quotes = Config::parse("demo-quotes.toml", QUOTES, &seeded(5, &faults)).unwrap();
+    let all = Config::demo(&seeded(4, &faults)).unwrap();
+    let twice = demo(&PAIR, 3, &[&faults[..], &["venue.\"binance.spot\".connections=2"]].concat());
+    let signed = demo(
+        &PAIR,
+        6,
+        &[&faults[..], &["venue.\"binance.spot\".transport=\"rest\"", "exec.presign=8"]].concat(),
+    );
+    let tickers = demo(&PAIR, 7, &[&faults[..], &["venue.\"binance.spot\".top=\"overlay\""]].concat());
+    let pairs = (0..3).map(|seed| spot_or_contract(1, seed, &faults));
+    for config in pairs.chain([twice, all, quotes, signed, tickers]) {
+        let outcome = |rehearses: bool| {
+            let mut run = Run::of(&config, path);
+            let until = run.world.now() + Nanos::from_millis(2_500);
+            let mut walked = 0;
+            while run.world.now() < until {
+                run.world.step(&mut run.crew.roles());
+                if rehearses {
+                    let now = run.world.now();
+                    run.crew.roles().into_iter().for_each(|role| role.rehearse(now));
+                    walked += u32::from(run.crew.exec.stage().rehearse(now));
+                }
+            }
+            (run.report(), run.violations(), walked)
+        };
+        let ((plain, _, _), (rehearsed, violations, walked)) = (outcome(false), outcome(true));
+        let seed = config.run.seed;
+        assert_eq!(plain, rehearsed, "seed {seed}");
+        assert_eq!(violations, [], "seed {seed}");
+        assert!(
+            plain.intents > 0 && walked > 20,
+            "seed {seed}: {} intents, {walked} rehearsals",
+            plain.intents
+        );
+    }
 }

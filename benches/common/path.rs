@@ -9,6 +9,7 @@ mod socket;
 
 use socket::open_socket;
 pub use socket::server_frame;
+use xarb::book::Book;
 use xarb::config::Config;
 use xarb::engine::{Crew, Helm, Identity, Plan, Status};
 use xarb::sim::net::Path as Wire;
@@ -17,6 +18,7 @@ use xarb::sim::world::World;
 use xarb::telemetry::{Hop, Stamps};
 use xarb::types::{BookId, Bps, Fixed, Level, Nanos, Scale, Side, Stopwatch};
 use xarb::venue::FeedInput;
+use xarb::wire::PaddedBuf;
 use xarb::wire::ws::{Message, Ws};
 
 /// Which frames are fed.
@@ -102,6 +104,7 @@ pub struct HotPath<W> {
     watch: W,
     world: World,
     untended: usize,
+    text: PaddedBuf,
     _plan: Plan,
     _helm: Helm,
 }
@@ -123,9 +126,9 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         if !matches!(self.case, Case::CoinbaseLevel2 | Case::BybitOrderbook | Case::OkxBooks) {
             return;
         }
-        let book = self.crew.feeds[self.case.venue()].stage().book(BookId(0)).unwrap();
-        self.seq = book.stamp().seq + 1_000;
+        let book = self.book(self.case.venue());
         let [bids, asks] = Side::BOTH.map(|side| book.levels(side).collect::<Vec<_>>());
+        self.seq = book.stamp().seq + 1_000;
         let text = self.update("snapshot", &bids, &asks);
         self.tell(&server_frame(text.as_bytes()));
         // What the book has to offer as it is, is not part of any measurement.
@@ -181,7 +184,7 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
     fn edges(&mut self) -> [i64; 2] {
         let best: Vec<_> = (0..2)
             .map(|venue| {
-                let book = self.crew.feeds[venue].stage().book(BookId(0)).unwrap();
+                let book = self.book(venue);
                 Side::BOTH.map(|side| book.levels(side).next().unwrap().price.0 as f64)
             })
             .collect();
@@ -192,22 +195,18 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         [edge(best[1][0], best[0][1], fee_b, fee_a) as i64, edge(best[0][0], best[1][1], fee_a, fee_b) as i64]
     }
 
-    /// Bids and asks of both venues' books.
-    pub fn books(&self) -> [[Vec<(i64, i64)>; 2]; 2] {
-        std::array::from_fn(|venue| {
-            let book = self.crew.feeds[venue].stage().book(BookId(0)).unwrap();
-            Side::BOTH.map(|side| book.levels(side).map(|level| (level.price.0, level.qty.0)).collect())
-        })
+    /// A venue's book.
+    pub fn book(&self, venue: usize) -> &Book {
+        self.crew.feeds[venue].stage().book(BookId(0)).expect("a book of each venue")
     }
 
     /// Frames to feed, each a change of the best level's quantity.
     pub fn frames(&mut self, count: usize) -> Vec<Vec<u8>> {
-        let stage = self.crew.feeds[self.case.venue()].stage();
-        let book = stage.book(BookId(0)).unwrap();
+        let book = self.book(self.case.venue());
         let count_of = self.case.levels();
         let levels = Side::BOTH.map(|side| book.levels(side).take(count_of).collect::<Vec<_>>());
-        self.seq = self.seq.max(book.stamp().seq);
         let mut whole: Vec<_> = Side::BOTH.map(|side| book.levels(side).collect::<Vec<_>>()).into();
+        self.seq = self.seq.max(book.stamp().seq);
         (0..count)
             .map(|turn| {
                 self.seq += 1;
@@ -299,6 +298,16 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         while self.crew.detect.stage_mut().turn(now, &self.watch) {}
     }
 
+    /// What threads do that wait for the next frame, this one being the last.
+    pub fn rehearse(&mut self, frame: &[u8]) {
+        let at = frame.iter().position(|byte| *byte == b'{').expect("JSON");
+        let feed = self.crew.feeds[self.case.venue()].stage_mut();
+        feed.keep(FeedInput::Text(self.text.fill(&frame[at..])));
+        feed.rehearse();
+        self.crew.detect.stage_mut().rehearse(self.now, &self.watch);
+        self.crew.exec.stage().rehearse(self.now);
+    }
+
     /// What stands between two frames: histograms, hashing, wiping, new ids. Not part of the path.
     pub fn rest(&mut self) {
         if self.case == Case::CoinbaseLevel2 && self.untended >= FRAMES_A_TICK {
@@ -363,6 +372,7 @@ fn start<W: Stopwatch + Clone + Send + 'static>(case: Case, min_edge: Bps, watch
         watch: watch.clone(),
         world,
         untended: 0,
+        text: PaddedBuf::default(),
         _plan: plan,
         _helm: helm,
     }

@@ -422,13 +422,13 @@ impl Seeker {
             detector.evaluate(&mut books, slot, now, |opportunity| {
                 let mut stamps = stamps;
                 stamps.mark(Hop::Detect, watch.ticks());
-                found.push((opportunity, stamps));
+                found.push((*opportunity, stamps));
             });
             hops.record(Hop::Detect, watch.nanos(began, watch.ticks()));
             looked.push((slot, found.len()));
             // The move of a rate concerns more than one pair.
             while let Some(slot) = detector.due() {
-                detector.resume(&mut books, slot, now, |opportunity| found.push((opportunity, stamps)));
+                detector.resume(&mut books, slot, now, |opportunity| found.push((*opportunity, stamps)));
                 looked.push((slot, found.len()));
             }
         }

@@ -219,7 +219,7 @@ pub fn start(
     };
     let threads = if pin {
         let cores = cores.into_iter().map(Some).chain(std::iter::repeat(None));
-        pinned(roles.into_iter().zip(cores).collect(), clock, stop)
+        pinned(roles.into_iter().zip(cores).collect(), config.roles.rehearse, clock, stop)
     } else {
         let threads = (cores.len() / 2).max(1);
         shared(roles, threads, config.roles.waiting, clock, stop)

@@ -287,6 +287,8 @@ pub struct Roles {
     pub cores: Vec<usize>,
     /// How roles that share a thread wait; a role with a core of its own always spins.
     pub waiting: Waiting,
+    /// A role with a core of its own rehearses each time that it had no work for so long; zero = never.
+    pub rehearse: Nanos,
 }
 
 /// `[sim]`

@@ -485,6 +485,7 @@ fn roles(s: Section<'_>) -> Result<Roles, ConfigError> {
     let roles = Roles {
         cores: s.ints("cores", 0..=1_023)?.into_iter().map(|core| core as usize).collect(),
         waiting: s.choice("waiting", &ways, Some(Waiting::Park))?,
+        rehearse: micros(s.int("rehearse_us", 0..=1_000_000, 50)?),
     };
     let mut sorted = roles.cores.clone();
     sorted.sort_unstable();

@@ -295,7 +295,7 @@ impl Detector {
         books: &mut B,
         moved: BookSlot,
         now: Nanos,
-        out: &mut impl FnMut(Opportunity),
+        out: &mut impl FnMut(&Opportunity),
     ) {
         let at = usize::from(moved.0);
         let Some(slot) = self.crossings.slots.get(at) else { return };
@@ -329,7 +329,7 @@ impl Detector {
         books: &mut B,
         due: BookSlot,
         now: Nanos,
-        mut out: impl FnMut(Opportunity),
+        mut out: impl FnMut(&Opportunity),
     ) {
         let rate = self.crossings.slots.get(usize::from(due.0)).and_then(|slot| slot.rate);
         if let Some(rate) = rate {
@@ -342,7 +342,7 @@ impl Detector {
         books: &mut B,
         rate: usize,
         now: Nanos,
-        out: &mut impl FnMut(Opportunity),
+        out: &mut impl FnMut(&Opportunity),
     ) {
         for _ in 0..LOOKS_MAX {
             let hanging = &mut self.crossings.hanging[rate];
@@ -364,7 +364,7 @@ impl Detector {
         books: &mut B,
         pair: usize,
         now: Nanos,
-        out: &mut impl FnMut(Opportunity),
+        out: &mut impl FnMut(&Opportunity),
     ) {
         let Detector { directions, crossings: Crossings { rates, pairs, .. }, evaluations, .. } = self;
         let (Some(rates), Some(crossing)) = (rates, pairs.get_mut(pair)) else { return };
@@ -407,7 +407,7 @@ impl Detector {
         merge: usize,
         moved: Option<usize>,
         now: Nanos,
-        out: &mut impl FnMut(Opportunity),
+        out: &mut impl FnMut(&Opportunity),
     ) {
         let Detector { directions, crossings: Crossings { rates, merges, .. }, evaluations, .. } = self;
         let (Some(rates), Some(crossed)) = (rates, merges.get_mut(merge)) else { return };
@@ -476,7 +476,7 @@ impl Detector {
             let own = &mut directions[own];
             own.opportunities += 1;
             own.depth_limited += u64::from(found.depth_limited);
-            return out(found);
+            return out(&found);
         }
         let (own, reason, touch) = refused.unwrap_or((other, first.unwrap_or(Refused::Unsynced), None));
         directions[own].refuse(reason, touch);

@@ -271,7 +271,7 @@ impl Pair {
 
     /// As [`Pair::take`], where the best levels alone tell: they pay, and the cap is reached within them.
     /// `None` where it takes more levels.
-    #[inline]
+    #[inline(always)] // on the way of nearly every opportunity
     pub fn take_best(&self, ask: Level, bid: Level) -> Option<Result<Taken, Refused>> {
         let (ask, bid) = (self.offered(ask)?, self.offered(bid)?);
         let (price, most) = (ask.price.0.unsigned_abs(), self.max_raw.unsigned_abs());

@@ -1,5 +1,7 @@
 //! A spread worth taking, with the legs that would take it.
 
+use std::fmt;
+
 use crate::types::{Bps, InstrumentId, Money, Nanos, Price, Qty, Side, VenueId};
 
 /// One order of an opportunity.
@@ -61,7 +63,7 @@ fn share(part: Money, whole: Money) -> Bps {
 
 /// A spread worth taking: one to eight legs on one instrument, buys before sells. It is copied
 /// through a queue, so it holds what was found and not what follows from it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy)]
 pub struct Opportunity {
     /// Of what.
     pub instrument: InstrumentId,
@@ -72,7 +74,29 @@ pub struct Opportunity {
     pub at: Nanos,
     /// Values and fees.
     pub sums: Sums,
+    /// Of which the first `count` are its own.
     legs: [Leg; Opportunity::MAX_LEGS],
+}
+
+impl PartialEq for Opportunity {
+    fn eq(&self, other: &Opportunity) -> bool {
+        let parts = |own: &Opportunity| (own.instrument, own.depth_limited, own.at, own.sums);
+        parts(self) == parts(other) && self.legs() == other.legs()
+    }
+}
+
+impl Eq for Opportunity {}
+
+impl fmt::Debug for Opportunity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opportunity")
+            .field("instrument", &self.instrument)
+            .field("depth_limited", &self.depth_limited)
+            .field("at", &self.at)
+            .field("sums", &self.sums)
+            .field("legs", &self.legs())
+            .finish()
+    }
 }
 
 impl Opportunity {
@@ -109,6 +133,16 @@ impl Opportunity {
             sums,
             legs: own,
         })
+    }
+
+    /// Becomes the other one. No more is copied than the other one has.
+    #[inline]
+    pub fn set(&mut self, other: &Opportunity) {
+        let legs = other.legs();
+        self.legs[..legs.len()].copy_from_slice(legs);
+        (self.instrument, self.depth_limited, self.count) =
+            (other.instrument, other.depth_limited, other.count);
+        (self.at, self.sums) = (other.at, other.sums);
     }
 
     /// The legs, buys before sells.

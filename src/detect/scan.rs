@@ -324,7 +324,7 @@ impl Detector {
         books: &mut B,
         moved: BookSlot,
         now: Nanos,
-        mut out: impl FnMut(Opportunity),
+        mut out: impl FnMut(&Opportunity),
     ) {
         let neighbours = self.neighbours.get(usize::from(moved.0)).map_or(&[][..], Vec::as_slice);
         if neighbours.is_empty() {
@@ -377,7 +377,7 @@ impl Detector {
         at: usize,
         moved: usize,
         now: Nanos,
-        mut out: impl FnMut(Opportunity),
+        mut out: impl FnMut(&Opportunity),
     ) {
         let Detector { directions, merges, evaluations, .. } = self;
         let Merging { merge, seats, directions: table } = &merges[at];
@@ -422,7 +422,7 @@ impl Detector {
             Ok(found) => {
                 own.opportunities += 1;
                 own.depth_limited += u64::from(found.depth_limited);
-                out(found);
+                out(&found);
             }
             Err(reason) => own.refuse(reason, touch),
         }
@@ -614,7 +614,7 @@ impl Direction {
         buy: &Option<Glance>,
         sell: &Option<Glance>,
         now: Nanos,
-        out: &mut impl FnMut(Opportunity),
+        out: &mut impl FnMut(&Opportunity),
     ) -> Option<Result<(), Refused>> {
         let (buy, sell) = (buy.as_ref()?, sell.as_ref()?);
         if !matches!(self.counts, Counts::Base) {
@@ -637,7 +637,7 @@ impl Direction {
         max_age: [Nanos; 2],
         now: Nanos,
         valued: impl FnOnce(Sums) -> Option<Sums>,
-        out: &mut impl FnMut(Opportunity),
+        out: &mut impl FnMut(&Opportunity),
     ) -> Result<(), Refused> {
         let (buy, sell) = (books.load(self.buy, Side::Sell), books.load(self.sell, Side::Buy));
         usable([buy.as_ref(), sell.as_ref()], max_age, now)?;
@@ -665,12 +665,12 @@ impl Direction {
         sums: Sums,
         depth_limited: bool,
         now: Nanos,
-        out: &mut impl FnMut(Opportunity),
+        out: &mut impl FnMut(&Opportunity),
     ) -> Result<(), Refused> {
         let found = Opportunity::new(self.instrument, now, legs, sums, depth_limited).ok_or(Refused::Risk)?;
         self.opportunities += 1;
         self.depth_limited += u64::from(depth_limited);
-        out(found);
+        out(&found);
         Ok(())
     }
 

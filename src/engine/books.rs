@@ -8,8 +8,11 @@ use super::queue::{Inbox, signals};
 use crate::book::{BookConfig, LadderConfig, Reader, cell};
 use crate::detect::{BookSlot, MergeError, Notifier, Taker, ring};
 use crate::sync::Arc;
-use crate::types::{InstrumentId, VenueId};
+use crate::types::{Bps, InstrumentId, VenueId};
 use crate::venue::{BookConfig as FeedBookConfig, FeedConfig};
+
+/// What rehearsals ask for: something is found wherever two books are.
+const ANY_EDGE: Bps = Bps(-5_000 * Bps::ONE);
 
 /// The published books of a run, and what tells that they moved.
 pub struct Books {
@@ -85,7 +88,10 @@ impl Books {
         let taker = self.taker.take().unwrap_or_else(|| ring(0).1);
         let (readers, journeys) = (self.readers.clone(), self.journeys.clone());
         let stage = DetectStage::new(detector, taker, readers, journeys, outbox);
-        Ok((stage.with_bases(plan.bases()), inbox))
+        let mut eager = plan.watches();
+        eager.iter_mut().for_each(|watch| watch.terms.min_edge = ANY_EDGE);
+        let stage = stage.with_bases(plan.bases()).with_rehearsal(plan.detector(&eager)?);
+        Ok((stage, inbox))
     }
 
     /// Where each venue's books of each instrument are published, by venue and instrument.

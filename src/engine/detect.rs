@@ -15,10 +15,25 @@ use crate::types::{Nanos, Stopwatch};
 /// Books looked at in one turn before other roles get theirs.
 const BOOKS_MAX: usize = 64;
 
+/// Why a book is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// It moved.
+    Moved,
+    /// The move of a rate left it over.
+    Rest,
+    /// For nothing.
+    Rehearsal,
+}
+
 /// Looks at every pair of a book that moved.
 pub struct DetectStage {
     taker: Taker,
     detector: Detector,
+    /// Takes any edge, and is only asked in rehearsals.
+    rehearsal: Option<Detector>,
+    /// The book that the next one is of.
+    rehearsed: usize,
     cells: Cells,
     /// What edges are measured against, where not outright.
     bases: Option<Bases>,
@@ -43,6 +58,8 @@ impl DetectStage {
         DetectStage {
             taker,
             detector,
+            rehearsal: None,
+            rehearsed: 0,
             cells: Cells::new(readers),
             bases: None,
             journeys,
@@ -60,6 +77,12 @@ impl DetectStage {
         self
     }
 
+    /// Rehearses with such a detector from here on: one of the same books that takes any edge.
+    pub fn with_rehearsal(mut self, detector: Detector) -> DetectStage {
+        self.rehearsal = Some(detector);
+        self
+    }
+
     /// Takes one book that moved, or, when none did, what the move of a rate left over; false when
     /// there is neither. What is worth taking goes to the queue; a full queue holds older news than
     /// this, so this is dropped and counted.
@@ -72,25 +95,51 @@ impl DetectStage {
                 None => return false,
             },
         };
+        self.look(book, if rest { Look::Rest } else { Look::Moved }, now, watch);
+        true
+    }
+
+    /// Looks at a book for nothing, so that what looks at books stays in the caches of a thread that waits
+    /// for one to move: all in turn. What is found there is written down, and goes nowhere.
+    pub fn rehearse(&mut self, now: Nanos, watch: &impl Stopwatch) {
+        if self.rehearsal.is_some() && !self.journeys.is_empty() {
+            self.rehearsed = (self.rehearsed + 1) % self.journeys.len();
+            self.look(self.rehearsed as u16, Look::Rehearsal, now, watch);
+        }
+    }
+
+    #[inline(never)] // shared with rehearsals, so that these warm what books go through
+    fn look(&mut self, book: u16, what: Look, now: Nanos, watch: &impl Stopwatch) {
         let began = watch.ticks();
         let stamps = self.journeys.get(usize::from(book)).map(|cell| cell.load()).unwrap_or_default();
-        if let Some(bases) = &mut self.bases {
+        let rehearsal = self.rehearsal.as_mut().filter(|_| what == Look::Rehearsal);
+        let meant = rehearsal.is_none();
+        if let Some(bases) = self.bases.as_mut().filter(|_| meant) {
             bases.follow(&mut self.cells, BookSlot(book), now, &mut self.detector);
         }
+        let detector = rehearsal.unwrap_or(&mut self.detector);
         let (queue, opportunities, dropped) = (&mut self.queue, &mut self.opportunities, &mut self.dropped);
         let mut ended = 0;
-        let found = |opportunity: Opportunity| {
+        let found = |opportunity: &Opportunity| {
             let mut stamps = stamps;
             ended = watch.ticks();
             stamps.mark(Hop::Detect, ended);
+            if !meant {
+                return queue.rehearse(opportunity, &stamps);
+            }
             *opportunities += 1;
-            if !queue.send(opportunity, stamps) {
+            if !queue.send(opportunity, &stamps) {
                 dropped.count(Refused::QueueFull, Some(opportunity.sums.net_bps()));
             }
         };
-        match rest {
-            false => self.detector.evaluate(&mut self.cells, BookSlot(book), now, found),
-            true => self.detector.resume(&mut self.cells, BookSlot(book), now, found),
+        match what {
+            Look::Rest => detector.resume(&mut self.cells, BookSlot(book), now, found),
+            Look::Moved | Look::Rehearsal => {
+                detector.evaluate(&mut self.cells, BookSlot(book), now, found);
+            }
+        }
+        if !meant {
+            return;
         }
         if ended == 0 {
             ended = watch.ticks();
@@ -99,7 +148,6 @@ impl DetectStage {
             self.settle(watch);
         }
         self.looks.push((began, ended));
-        true
     }
 
     /// Records the times of the turns since the last call. Not part of a turn, because on one thread
@@ -168,5 +216,11 @@ impl<W: Stopwatch + Send + 'static> Role for DetectRole<W> {
             return false;
         }
         (0..BOOKS_MAX).take_while(|_| self.stage.turn(now, &self.watch)).count() > 0
+    }
+
+    fn rehearse(&mut self, now: Nanos) {
+        if !self.draining {
+            self.stage.rehearse(now, &self.watch);
+        }
     }
 }

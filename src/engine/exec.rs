@@ -153,6 +153,12 @@ impl<W: Stopwatch> ExecStage<W> {
         self.executor.idle(now, &mut self.outside)
     }
 
+    /// Walks the way of an order that is not meant: see [`Executor::rehearse`].
+    pub fn rehearse(&mut self, now: Nanos) -> bool {
+        self.outside.now = now;
+        self.executor.rehearse(now, &mut self.outside)
+    }
+
     /// Opens nothing new from now on.
     pub fn drain(&mut self) {
         self.executor.drain();

@@ -82,4 +82,8 @@ impl<W: Stopwatch + Send + 'static> Role for ExecRole<W> {
         }
         worked
     }
+
+    fn rehearse(&mut self, now: Nanos) {
+        self.stage.rehearse(now);
+    }
 }

@@ -1,5 +1,6 @@
 //! The feed stage: one input of a venue's public connection, from message to published books.
 
+use std::hint::black_box;
 use std::ops::AddAssign;
 
 use super::journey::JourneyCell;
@@ -8,8 +9,9 @@ use crate::book::{Book, BookConfig, Loss, Stamp, Touched, Trust, Writer};
 use crate::detect::Notifier;
 use crate::sync::Arc;
 use crate::telemetry::{Hop, HopRecorder, Stamps};
-use crate::types::{BookId, Nanos, Stopwatch};
+use crate::types::{BookId, Level, Nanos, Stopwatch};
 use crate::venue::{BookChange, ChangeKind, Feed, FeedError, FeedInput, FeedOut, Lost, Verdict};
+use crate::wire::PaddedBuf;
 
 /// How long a book may stay crossed within itself before it is built anew.
 const CROSSED_MAX: Nanos = Nanos::from_millis(100);
@@ -89,6 +91,17 @@ pub struct FeedStage {
     pub(super) counters: FeedCounters,
     /// The other connections for the same stream, if there are any.
     pub(super) lines: Option<Box<Lines>>,
+    /// The last message, for rehearsals.
+    heard: Heard,
+}
+
+/// A message that was taken, kept to be read again in rehearsals.
+#[derive(Default)]
+struct Heard {
+    message: PaddedBuf,
+    binary: bool,
+    /// Room for its levels.
+    levels: Vec<Level>,
 }
 
 impl FeedStage {
@@ -103,6 +116,33 @@ impl FeedStage {
             journeys: Vec::with_capacity(JOURNEYS),
             counters: FeedCounters::default(),
             lines: None,
+            heard: Heard::default(),
+        }
+    }
+
+    /// Keeps a message that was taken for rehearsals.
+    pub fn keep(&mut self, input: FeedInput<'_>) {
+        let (FeedInput::Text(message) | FeedInput::Binary(message)) = input else { return };
+        self.heard.message.fill(message.message());
+        self.heard.binary = matches!(input, FeedInput::Binary(_));
+    }
+
+    /// Reads the kept message again, and sets the best levels of a book to what they are: nothing changes,
+    /// and what does this for a message that counts stays in the caches of a thread that waits for one.
+    pub fn rehearse(&mut self) {
+        let Heard { message, binary, levels } = &mut self.heard;
+        let message = message.message();
+        if !message.message().is_empty() {
+            let input = if *binary { FeedInput::Binary(message) } else { FeedInput::Text(message) };
+            self.feed.rehearse(input, levels);
+        }
+        // Of several connections each has books of its own.
+        let changed = self.out.changes.last().filter(|_| self.lines.is_none());
+        let Some(change) = changed else { return };
+        let Some(own) = self.books.get_mut(usize::from(change.book.0)) else { return };
+        own.book.rehearse();
+        if change.check.is_some() && own.book.trust() == Trust::Live {
+            black_box(self.feed.verify(change, &own.book.depth()));
         }
     }
 

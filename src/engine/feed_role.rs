@@ -57,6 +57,8 @@ pub struct FeedRole<W> {
     tap: Option<Box<dyn Tap>>,
     watch: W,
     alerts: Vec<String>,
+    /// Somebody rehearses: messages are kept for it.
+    rehearses: bool,
 }
 
 /// What a feed role is made from.
@@ -111,6 +113,7 @@ impl<W: Stopwatch> FeedRole<W> {
             tap: parts.tap,
             watch: parts.watch,
             alerts: Vec::new(),
+            rehearses: false,
         }
     }
 
@@ -198,6 +201,9 @@ impl<W: Stopwatch> FeedRole<W> {
             } else {
                 self.stage.turn(input, received, stamps, &self.watch)
             };
+            if self.rehearses && connection == 0 {
+                self.stage.keep(input);
+            }
             self.after(connection, taken, now);
         }
         worked
@@ -340,5 +346,10 @@ impl<W: Stopwatch + Send + 'static> Role for FeedRole<W> {
             }
         }
         worked
+    }
+
+    fn rehearse(&mut self, _: Nanos) {
+        self.rehearses = true;
+        self.stage.rehearse();
     }
 }

@@ -35,15 +35,23 @@ pub struct Outbox {
 impl Outbox {
     /// Sends a signal; false when the queue is full, or nobody takes from it any more.
     #[inline]
-    pub fn send(&mut self, opportunity: Opportunity, stamps: Stamps) -> bool {
+    pub fn send(&mut self, opportunity: &Opportunity, stamps: &Stamps) -> bool {
         let Some(mut signal) = self.free.pop().or_else(|| self.back.try_recv().ok()) else { return false };
-        (signal.opportunity, signal.stamps) = (opportunity, stamps);
+        signal.write(opportunity, stamps);
         match self.queue.try_send(signal) {
             Ok(()) => true,
             Err(refused) => {
                 self.free.push(refused.into_inner());
                 false
             }
+        }
+    }
+
+    /// Writes down a signal that is not sent, in the box of the next one that is.
+    #[inline]
+    pub fn rehearse(&mut self, opportunity: &Opportunity, stamps: &Stamps) {
+        if let Some(signal) = self.free.last_mut() {
+            signal.write(opportunity, stamps);
         }
     }
 
@@ -89,9 +97,9 @@ mod tests {
             let (mut outbox, inbox) = signals(capacity);
             for round in 0..10 {
                 for at in 0..capacity as i64 {
-                    assert!(outbox.send(seen_at(at), Stamps::begin(round, 0)), "{at} of {capacity}");
+                    assert!(outbox.send(&seen_at(at), &Stamps::begin(round, 0)), "{at} of {capacity}");
                 }
-                assert!(!outbox.send(seen_at(99), Stamps::default()), "it holds {capacity}");
+                assert!(!outbox.send(&seen_at(99), &Stamps::default()), "it holds {capacity}");
                 for at in 0..capacity as i64 {
                     let got = inbox.take(|signal| (signal.opportunity, signal.stamps.start()));
                     assert_eq!(got, Some((seen_at(at), round)));
@@ -109,11 +117,11 @@ mod tests {
     #[test]
     fn either_end_may_go_first() {
         let (mut outbox, inbox) = signals(2);
-        assert!(outbox.send(seen_at(1), Stamps::default()));
+        assert!(outbox.send(&seen_at(1), &Stamps::default()));
         drop(inbox);
-        assert!(!outbox.send(seen_at(2), Stamps::default()));
+        assert!(!outbox.send(&seen_at(2), &Stamps::default()));
         let (mut outbox, inbox) = signals(2);
-        assert!(outbox.send(seen_at(1), Stamps::default()));
+        assert!(outbox.send(&seen_at(1), &Stamps::default()));
         drop(outbox);
         assert_eq!(inbox.take(|signal| signal.opportunity.at), Some(Nanos(1)));
         assert_eq!(inbox.take(|_| ()), None);

@@ -12,4 +12,11 @@ pub trait Role: Send + Any {
 
     /// Does a bounded amount of work and never blocks; true when there was any.
     fn turn(&mut self, now: Nanos) -> bool;
+
+    /// Goes through the motions of a turn that has work, with nothing to show for it: called now and then
+    /// on a thread that spins without work, so that its caches hold what the next message needs. What
+    /// follows is the same as if it had not been called.
+    fn rehearse(&mut self, now: Nanos) {
+        let _ = now;
+    }
 }

@@ -12,6 +12,15 @@ pub struct Signal {
     pub stamps: Stamps,
 }
 
+impl Signal {
+    /// Writes another one down in its place.
+    #[inline]
+    pub fn write(&mut self, opportunity: &Opportunity, stamps: &Stamps) {
+        self.opportunity.set(opportunity);
+        self.stamps = *stamps;
+    }
+}
+
 /// A message to a role, taken between turns. The kill flag alone is shared state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Control {

@@ -111,7 +111,9 @@ pub struct Executor {
     /// Room for the next intent's orders: given out with one, and taken back.
     room: Vec<PreparedLeg>,
     encoding: Vec<(Ready, Admitted)>,
-    draining: bool,
+    pub(super) draining: bool,
+    /// Rehearsals so far.
+    pub(super) rehearsed: usize,
 }
 
 /// Reports of misconduct that are kept.
@@ -168,6 +170,7 @@ impl Executor {
             room: Vec::with_capacity(Opportunity::MAX_LEGS),
             encoding: Vec::with_capacity(Opportunity::MAX_LEGS),
             draining: false,
+            rehearsed: 0,
             ledger,
             markets,
             config,
@@ -538,6 +541,7 @@ impl Executor {
     }
 
     /// Reads the instrument's books and the venues' standing.
+    #[inline(never)] // shared with rehearsals, so that these warm what orders go through
     pub(super) fn look(&mut self, instrument: InstrumentId, now: Nanos, ctx: &mut (impl Context + ?Sized)) {
         if let Some(rates) = &mut self.rates {
             rates.look(instrument, now, ctx, self.gate.limits(), &mut self.caps);

@@ -25,6 +25,7 @@ mod orders;
 mod plan;
 mod presign;
 mod rates;
+mod rehearsal;
 mod report;
 mod stats;
 mod upkeep;

@@ -282,6 +282,23 @@ impl Presign {
         if self.keys.is_empty() { None } else { self.signed(draft, now).filter(|id| fits(*id)) }
     }
 
+    /// The order begun that an order like this one would be made of: its id, and the price and size that
+    /// were guessed.
+    pub(super) fn likely(&self, draft: &Draft) -> Option<(ClientId, Price, Qty)> {
+        let Waiting { bytes, guess: (price, qty) } = self.seats[self.seat(draft)?].begun.last()?;
+        Some((bytes.client, *price, *qty))
+    }
+
+    /// Shows what was begun for an order that is not meant to its gateway. It stays where it is.
+    pub(super) fn rehearse(&mut self, gateway: &mut dyn Gateway, draft: &Draft, now: Nanos) {
+        let Some(seat) = self.seat(draft) else { return };
+        if let Some(waiting) = self.seats[seat].begun.last_mut()
+            && waiting.bytes.client == draft.client
+        {
+            gateway.rehearse(draft, now, &mut waiting.bytes);
+        }
+    }
+
     fn signed(&self, draft: &Draft, now: Nanos) -> Option<ClientId> {
         let key = Key::of(draft);
         let at = self.keys.iter().position(|own| *own == key)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::Waiting;
 use crate::engine::Role;
 use crate::sync::{Arc, AtomicBool, Ordering};
-use crate::types::Clock;
+use crate::types::{Clock, Nanos};
 
 use super::HostClock;
 
@@ -76,9 +76,11 @@ pub fn cores() -> Vec<usize> {
     core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect()
 }
 
-/// A thread for each role, on its core where one is given, spinning until `stop`.
+/// A thread for each role, on its core where one is given, spinning until `stop`. Roles rehearse each
+/// time that they had no work for so long; never, when that is zero.
 pub fn pinned(
     roles: Vec<(Box<dyn Role>, Option<usize>)>,
+    rehearse: Nanos,
     clock: &HostClock,
     stop: &Stop,
 ) -> std::io::Result<Threads> {
@@ -89,10 +91,19 @@ pub fn pinned(
             if let Some(id) = core {
                 core_affinity::set_for_current(core_affinity::CoreId { id });
             }
+            let mut due = Nanos::MAX;
             while !stop.is_stopped() {
-                if !role.turn(clock.now()) {
+                let now = clock.now();
+                let worked = role.turn(now);
+                if !worked && now < due {
                     std::hint::spin_loop();
+                    continue;
                 }
+                if !worked {
+                    role.rehearse(now);
+                }
+                due =
+                    if rehearse > Nanos::ZERO { Nanos(now.0.saturating_add(rehearse.0)) } else { Nanos::MAX };
             }
             vec![role]
         })
@@ -159,7 +170,6 @@ impl Drop for AbortOnPanic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Nanos;
 
     struct Counter {
         turns: Arc<AtomicBool>,
@@ -182,6 +192,45 @@ mod tests {
         }
     }
 
+    /// Has work once, and says when it rehearses.
+    struct Idle {
+        worked: bool,
+        rehearsals: Arc<AtomicBool>,
+    }
+
+    impl Role for Idle {
+        fn name(&self) -> &str {
+            "idle"
+        }
+        fn turn(&mut self, _: Nanos) -> bool {
+            !std::mem::replace(&mut self.worked, true)
+        }
+        fn rehearse(&mut self, _: Nanos) {
+            self.rehearsals.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn roles_that_spin_for_nothing_rehearse_where_asked_to() {
+        let clock = HostClock::new();
+        for (every, wanted) in [(Nanos::from_micros(10), true), (Nanos::ZERO, false), (Nanos::MAX, false)] {
+            let (stop, rehearsals) = (Stop::new(), Arc::new(AtomicBool::new(false)));
+            let role = Idle { worked: false, rehearsals: rehearsals.clone() };
+            let threads = pinned(vec![(Box::new(role), None)], every, &clock, &stop).unwrap();
+            // What must happen is waited for; what must not has some time to.
+            let waits = if wanted { 10_000 } else { 20 };
+            for _ in 0..waits {
+                if rehearsals.load(Ordering::Relaxed) {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+            stop.stop();
+            threads.join();
+            assert_eq!(rehearsals.load(Ordering::Relaxed), wanted, "{every:?}");
+        }
+    }
+
     #[test]
     fn roles_are_turned_until_they_are_stopped() {
         let clock = HostClock::new();
@@ -192,7 +241,8 @@ mod tests {
                 Box::new(Counter { turns: done.clone(), last: Nanos::ZERO, left: 1000 })
             });
             let threads = if is_pinned {
-                pinned(roles.take(2).map(|role| (role, cores().first().copied())).collect(), &clock, &stop)
+                let roles = roles.take(2).map(|role| (role, cores().first().copied())).collect();
+                pinned(roles, Nanos::ZERO, &clock, &stop)
             } else {
                 shared(roles.collect(), 2, Waiting::Park, &clock, &stop)
             };

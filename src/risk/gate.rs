@@ -66,6 +66,25 @@ pub struct AdmittedIntent {
     pub legs: Vec<Admitted>,
 }
 
+/// Orders of a rehearsal. They can be looked at, and nobody gets hold of one: sending takes an
+/// [`Admitted`] of its own.
+///
+/// ```compile_fail,E0507
+/// # fn steal(rehearsed: xarb::risk::NotMeant) -> xarb::risk::Admitted {
+/// rehearsed.legs()[0]
+/// # }
+/// ```
+#[must_use]
+#[derive(Debug)]
+pub struct NotMeant(Vec<Admitted>);
+
+impl NotMeant {
+    /// The orders, buys before sells.
+    pub fn legs(&self) -> &[Admitted] {
+        &self.0
+    }
+}
+
 /// An instrument and which venues are bought and sold on: what "the same again" means.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Direction {
@@ -173,6 +192,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`Refusal`], counted with the edge that was given up.
+    #[inline(never)] // shared with rehearsals, so that these warm what orders go through
     pub fn admit(
         &mut self,
         opportunity: &Opportunity,
@@ -187,6 +207,30 @@ impl Gate {
             Err(refusal) => self.refusals.count(refusal.reason, opportunity.sums.net()),
         }
         admitted
+    }
+
+    /// Judges orders that are not meant, see [`Executor::rehearse`](crate::exec::Executor::rehearse):
+    /// nothing is counted or opened, and what passes is lent. [`Gate::end_rehearsal`] takes it back.
+    pub fn rehearse(
+        &mut self,
+        opportunity: &Opportunity,
+        view: &GateView<'_>,
+        caps: &mut Caps,
+        now: Nanos,
+        id: &mut dyn FnMut(&Draft, u8) -> ClientId,
+    ) -> Option<NotMeant> {
+        let refusals = self.refusals;
+        let admitted = self.admit(opportunity, view, caps, now, id);
+        self.refusals = refusals;
+        let intent = admitted.ok()?;
+        let opened = self.open.pop();
+        debug_assert_eq!(opened, Some(intent.direction), "it was the last");
+        Some(NotMeant(intent.legs))
+    }
+
+    /// Takes back what [`Gate::rehearse`] lent.
+    pub fn end_rehearsal(&mut self, NotMeant(legs): NotMeant) {
+        self.reclaim(legs);
     }
 
     fn judge(

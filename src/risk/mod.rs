@@ -17,7 +17,7 @@ mod view;
 mod worth;
 
 pub use caps::{Bucket, Caps, Stopped};
-pub use gate::{Admitted, AdmittedIntent, Direction, Gate, ioc};
+pub use gate::{Admitted, AdmittedIntent, Direction, Gate, NotMeant, ioc};
 pub use kill::Kill;
 pub use limits::{Exposure, LimitError, Limits};
 pub use refusal::{Detail, Refusal, Refusals};

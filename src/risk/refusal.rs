@@ -80,11 +80,13 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal that concerns no single venue.
+    #[cold] // what leads here stands out of the way of orders that pass
     pub const fn new(reason: Refused, detail: Detail) -> Refusal {
         Refusal { reason, detail, venue: None }
     }
 
     /// A refusal because of one venue.
+    #[cold]
     pub const fn at(reason: Refused, detail: Detail, venue: VenueId) -> Refusal {
         Refusal { reason, detail, venue: Some(venue) }
     }

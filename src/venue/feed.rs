@@ -29,6 +29,12 @@ pub trait Feed: Send {
     /// withdraws all its books and reconnects.
     fn on(&mut self, input: FeedInput<'_>, now: Nanos, out: &mut FeedOut) -> Result<(), FeedError>;
 
+    /// Reads a message that it took before once more, for nothing: what reads messages stays in the
+    /// caches of a thread that waits for the next one. Nothing changes; `levels` is left as it was.
+    fn rehearse(&mut self, message: FeedInput<'_>, levels: &mut Vec<Level>) {
+        let _ = (message, levels);
+    }
+
     /// What [`BookChange::seq`] counts; unless it says so, nothing that another connection knows.
     fn sequence(&self) -> Sequence {
         Sequence::Own

@@ -50,6 +50,14 @@ pub trait Gateway: Send {
         self.encode(order, now, out)
     }
 
+    /// Completes what [`Gateway::begin`] wrote, with the price and size that were guessed, for an order that
+    /// is not meant, and asks whether the limits have room for it: what completes orders stays in the
+    /// caches of a thread that waits for the next one. The bytes are as good as before, for any order, and
+    /// the gateway remembers nothing of it.
+    fn rehearse(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) {
+        let _ = (order, now, out);
+    }
+
     /// Counts an order that is about to be sent against the venue's rate limits. Hot. An order that was
     /// encoded ahead is counted when it goes, and each once.
     ///

@@ -161,6 +161,15 @@ impl Budget {
         }
     }
 
+    /// Asks as for an order that is about to be sent, and counts nothing.
+    pub fn rehearse(&mut self, costs: &Costs, instrument: usize, now: Nanos) {
+        let refused = self.refused;
+        if self.spend(costs, Urgency::Order, instrument, now).is_ok() {
+            self.refund(costs, instrument, now);
+        }
+        self.refused = refused;
+    }
+
     /// Counts a request that is sent whatever is left, such as a login.
     #[inline]
     pub fn note(&mut self, costs: &Costs, instrument: usize, now: Nanos) {
@@ -514,6 +523,10 @@ mod tests {
         }
         assert_eq!([budget.used(0, 0, ms(0)), budget.used(0, 1, ms(0)), budget.used(1, 0, ms(0))], [2, 1, 3]);
         budget.refund(&both, 1, ms(0));
+        let before = format!("{budget:?}");
+        budget.rehearse(&both, 0, ms(0)); // has no room
+        budget.rehearse(&both, 1, ms(0)); // has
+        assert_eq!(format!("{budget:?}"), before, "rehearsals count nothing");
         assert_eq!(budget.spend(&both, Urgency::Order, 1, ms(0)), Ok(()));
     }
 

@@ -228,7 +228,7 @@ impl Hall {
 
     fn moved(&mut self, slot: u16, now: i64) -> Vec<Opportunity> {
         let mut found = Vec::new();
-        self.detector.evaluate(&mut self.cells, BookSlot(slot), Nanos(now), |one| found.push(one));
+        self.detector.evaluate(&mut self.cells, BookSlot(slot), Nanos(now), |one| found.push(*one));
         found
     }
 

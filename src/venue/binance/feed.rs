@@ -6,6 +6,8 @@
 //! both ask for a successor in time. It takes five messages a second from us, so subscriptions go
 //! out in large batches, some time apart.
 
+use std::hint::black_box;
+
 use super::decode::{Decoder, Depth, Message, Ticker, snapshot};
 use super::limits;
 use super::sbe;
@@ -140,10 +142,7 @@ impl BinanceFeed {
     }
 
     fn message(&mut self, text: Padded<'_>, now: Nanos, out: &mut FeedOut) -> Result<(), FeedError> {
-        let decoder = match self.decoders.len() {
-            1 => 0,
-            _ => self.decoder_for(text.message()),
-        };
+        let decoder = self.decoder_of(text.message());
         let (_, decoder) = self.decoders.get_mut(decoder).expect("decoders are made with their books");
         let mut opened = None;
         match decoder.decode(text, &mut out.levels)? {
@@ -212,6 +211,15 @@ impl BinanceFeed {
             _ => out.ignored += 1,
         }
         Ok(())
+    }
+
+    /// Which decoder reads a message.
+    #[inline]
+    fn decoder_of(&self, text: &[u8]) -> usize {
+        match self.decoders.len() {
+            1 => 0,
+            _ => self.decoder_for(text),
+        }
     }
 
     /// Books of different scales share the connection: the symbol says which decoder to use.
@@ -507,6 +515,27 @@ impl Feed for BinanceFeed {
             FeedInput::Tick => self.tick(now, out),
         }
         Ok(())
+    }
+
+    fn rehearse(&mut self, message: FeedInput<'_>, levels: &mut Vec<Level>) {
+        match message {
+            FeedInput::Text(text) => {
+                let at = self.decoder_of(text.message());
+                if let Some((_, decoder)) = self.decoders.get_mut(at) {
+                    decoder.rehearse(text, levels);
+                }
+            }
+            FeedInput::Binary(bytes) => {
+                let start = levels.len();
+                // Decoders have the same scale for all books but where they have several.
+                let scale = self.decoders.first().map_or(Scale::DEFAULT, |(scale, _)| *scale);
+                black_box(
+                    sbe::frame(bytes.message()).is_ok_and(|frame| frame.message(scale, levels).is_ok()),
+                );
+                levels.truncate(start);
+            }
+            _ => {}
+        }
     }
 
     /// Update ids number the changes of a symbol's book, whoever listens.

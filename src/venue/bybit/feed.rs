@@ -141,6 +141,12 @@ impl Feed for BybitFeed {
         Ok(())
     }
 
+    fn rehearse(&mut self, message: FeedInput<'_>, levels: &mut Vec<Level>) {
+        if let FeedInput::Text(text) = message {
+            self.decoder.rehearse(text, levels);
+        }
+    }
+
     fn distrust(&mut self, book: BookId, why: Lost, now: Nanos, out: &mut FeedOut) {
         let Some(own) = self.state.books.get_mut(usize::from(book.0)) else { return };
         own.tended.doubt();

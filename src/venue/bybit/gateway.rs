@@ -290,6 +290,14 @@ impl Gateway for BybitGateway {
         self.encoder.complete(order, now, out)
     }
 
+    fn rehearse(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) {
+        if self.over_session() && out.begun.guessed(order).is_some() {
+            // A guess that is there was checked: nothing can fail.
+            let _ = self.encoder.complete(order, now, out);
+        }
+        self.turns.budget.rehearse(&self.order_costs(), 0, now);
+    }
+
     #[inline]
     fn spend(&mut self, _: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
         self.turns.budget.spend(&self.order_costs(), urgency, 0, now)

@@ -323,8 +323,13 @@ mod tests {
             (order.price.0 + 1, order.qty.0, false),
         ] {
             let mut out = OrderBytes::new();
-            encoder.begin(&draft(price, qty), &mut out).unwrap();
+            let guess = draft(price, qty);
+            encoder.begin(&guess, &mut out).unwrap();
             assert_eq!(out.begun.guessed(&order).is_some(), guessed, "{qty} at {price}");
+            // A rehearsal in between leaves no trace.
+            if out.begun.guessed(&guess).is_some() {
+                encoder.complete(&guess, AT - Nanos::from_secs(1), &mut out).unwrap();
+            }
             encoder.complete(&order, AT, &mut out).unwrap();
             assert_eq!(out.unmasked(), want, "{qty} at {price}");
             assert_eq!((out.expires, out.lane), (AT + Nanos::from_millis(999), Lane::Orders));

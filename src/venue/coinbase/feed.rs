@@ -119,11 +119,17 @@ impl CoinbaseFeed {
         feed
     }
 
-    fn text(&mut self, text: Padded<'_>, now: Nanos, out: &mut FeedOut) -> Result<(), FeedError> {
-        let at = match self.decoders.len() {
+    /// Which decoder reads a message.
+    #[inline]
+    fn decoder_of(&self, text: &[u8]) -> usize {
+        match self.decoders.len() {
             1 => 0,
-            _ => decoder_for(&self.decoders, &self.state, text.message()),
-        };
+            _ => decoder_for(&self.decoders, &self.state, text),
+        }
+    }
+
+    fn text(&mut self, text: Padded<'_>, now: Nanos, out: &mut FeedOut) -> Result<(), FeedError> {
+        let at = self.decoder_of(text.message());
         let Some((scale, decoder)) = self.decoders.get_mut(at) else { return Ok(()) };
         let scale = *scale;
         let start = out.levels.len();
@@ -219,6 +225,14 @@ impl Feed for CoinbaseFeed {
             FeedInput::Tick => state.tick(now, out),
         }
         Ok(())
+    }
+
+    fn rehearse(&mut self, message: FeedInput<'_>, levels: &mut Vec<Level>) {
+        let FeedInput::Text(text) = message else { return };
+        let at = self.decoder_of(text.message());
+        if let Some((_, decoder)) = self.decoders.get_mut(at) {
+            decoder.rehearse(text, levels);
+        }
     }
 
     fn distrust(&mut self, book: BookId, _why: Lost, now: Nanos, out: &mut FeedOut) {

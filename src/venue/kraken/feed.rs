@@ -181,6 +181,12 @@ impl Feed for KrakenFeed {
         Ok(())
     }
 
+    fn rehearse(&mut self, message: FeedInput<'_>, levels: &mut Vec<Level>) {
+        if let FeedInput::Text(text) = message {
+            self.decoder.rehearse(text, levels);
+        }
+    }
+
     fn verify(&mut self, change: &BookChange, book: &dyn BookView) -> Verdict {
         let Some(theirs) = change.check else { return Verdict::Absent };
         let Some(own) = self.state.books.get_mut(usize::from(change.book.0)) else { return Verdict::Absent };

@@ -280,6 +280,20 @@ impl Gateway for KrakenGateway {
         Ok(())
     }
 
+    fn rehearse(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) {
+        let begun = out.begun;
+        if begun.session == self.session.tokens
+            && begun.guessed(order).is_some()
+            && let Some(template) = self.place(order.instrument).and_then(|place| self.sockets.get(place))
+        {
+            let deadline = *self.stamp.write(now + Nanos::from_millis(i64::from(self.window_ms)));
+            // A guess that is there was checked: nothing can fail. No request has this number.
+            let _ = template.complete(order, &deadline, 0, out);
+        }
+        let place = self.place(order.instrument).unwrap_or(usize::MAX);
+        self.trading.rehearse(&limits::ORDER, place, now);
+    }
+
     #[inline]
     fn spend(&mut self, order: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
         let place = self.place(order.instrument).unwrap_or(usize::MAX);

@@ -325,6 +325,9 @@ mod tests {
             let mut out = OrderBytes::new();
             template.begin(&guess, true, 1, [1, 2, 3, 4], &mut out).unwrap();
             assert_eq!(out.begun.guessed(&order).is_some(), guessed);
+            // A rehearsal in between leaves no trace.
+            let before = AT - Nanos::from_secs(1);
+            template.complete(&guess, Stamp::new().write(before), 0, &mut out).unwrap();
             template.complete(&order, Stamp::new().write(AT), 7, &mut out).unwrap();
             assert_eq!(out.unmasked(), want.unmasked());
         }

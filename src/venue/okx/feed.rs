@@ -147,6 +147,12 @@ impl Feed for OkxFeed {
         Ok(())
     }
 
+    fn rehearse(&mut self, message: FeedInput<'_>, levels: &mut Vec<Level>) {
+        if let FeedInput::Text(text) = message {
+            self.decoder.rehearse(text, levels);
+        }
+    }
+
     /// Numbers of depth are those of the instrument's book, whoever listens. Whole books are of their
     /// connection: each takes the place of the one before.
     fn sequence(&self) -> Sequence {

@@ -309,6 +309,19 @@ impl Gateway for OkxGateway {
         Ok(())
     }
 
+    fn rehearse(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) {
+        let begun = out.begun;
+        if begun.session == self.numberings
+            && begun.guessed(order).is_some()
+            && let Ok(Traded { socket: Some(template), .. }) = self.traded(order.instrument)
+        {
+            // A guess that is there was checked: nothing can fail.
+            let _ = template.complete(order, self.deadline(now), out);
+        }
+        let place = self.place(order.instrument).unwrap_or(usize::MAX);
+        self.calls.turns.budget.rehearse(&self.costs, place, now);
+    }
+
     #[inline]
     fn spend(&mut self, order: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
         let place = self.place(order.instrument).unwrap_or(usize::MAX);

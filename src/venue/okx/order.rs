@@ -344,6 +344,8 @@ mod tests {
             let mut out = OrderBytes::new();
             template.begin(&guess, true, 1, [1, 2, 3, 4], &mut out).unwrap();
             assert_eq!(out.begun.guessed(&order).is_some(), guessed);
+            // A rehearsal in between leaves no trace.
+            template.complete(&guess, AT - Nanos::from_secs(1), &mut out).unwrap();
             template.complete(&order, AT, &mut out).unwrap();
             assert_eq!(out.unmasked(), want.unmasked());
         }

@@ -146,6 +146,12 @@ impl Feed for FuturesFeed {
         Ok(())
     }
 
+    fn rehearse(&mut self, message: FeedInput<'_>, levels: &mut Vec<Level>) {
+        if let FeedInput::Text(text) = message {
+            self.decoder.rehearse(text, levels);
+        }
+    }
+
     fn distrust(&mut self, book: BookId, _why: Lost, now: Nanos, out: &mut FeedOut) {
         self.state.start_anew(usize::from(book.0), now, out);
     }
