@@ -624,7 +624,12 @@ impl Conn {
             self.feed.distrust(change.book, Lost::Overflow, now, &mut FeedOut::default());
             return;
         }
-        match self.feed.verify(change, &state.book.depth()) {
+        // The best levels are only gathered where there is something to hold them against.
+        let verdict = match change.check {
+            Some(_) => self.feed.verify(change, &state.book.depth()),
+            None => Verdict::Absent,
+        };
+        match verdict {
             Verdict::Absent => state.book.checked(None),
             Verdict::Matches => state.book.checked(Some(true)),
             Verdict::Differs { ours, theirs } => {

@@ -24,8 +24,8 @@ use crate::detect::MergeError;
 use crate::exec::{Absence, Executor, ExecutorConfig, ExecutorError, HedgeRules, Patience, Policy};
 use crate::risk::{Kill, Limits};
 use crate::telemetry::HopRecorder;
-use crate::types::{Bps, Dial, Environment, Money, Nanos, Stopwatch, Symbol};
-use crate::venue::{Credentials, Gateway, GatewayConfig, PreviewError};
+use crate::types::{Bps, Dial, Environment, Money, Nanos, Stopwatch};
+use crate::venue::{Credentials, Gateway, GatewayConfig, NoInverse, PreviewError};
 
 /// Makes a dialler: one for each connection.
 pub type MakeDial<'a> = dyn FnMut() -> Box<dyn Dial> + 'a;
@@ -59,13 +59,8 @@ pub enum CrewError {
     #[error("venue.{0}: takes no orders, only books are supported")]
     NoGateway(String),
     /// Orders there cannot be in inverse contracts.
-    #[error("venue.{venue}: takes no orders in inverse contracts such as `{symbol}`")]
-    Inverse {
-        /// The venue.
-        venue: String,
-        /// What was to be traded.
-        symbol: Symbol,
-    },
+    #[error(transparent)]
+    Inverse(#[from] NoInverse),
     /// There is no key for this venue.
     #[error("venue.{0}: no key to sign orders with")]
     NoKey(String),
@@ -319,11 +314,7 @@ pub(super) fn gateway(
     identity: &Identity,
 ) -> Result<Box<dyn Gateway>, CrewError> {
     let make = venue.row.gateway.ok_or_else(|| CrewError::NoGateway(venue.config.id.clone()))?;
-    let inverse = venue.instruments.iter().find(|book| book.spec.contract.is_inverse());
-    if let Some(book) = inverse.filter(|_| !venue.row.inverse) {
-        let (venue, symbol) = (venue.config.id.clone(), book.spec.symbol);
-        return Err(CrewError::Inverse { venue, symbol });
-    }
+    venue.row.takes(venue.instruments.iter().map(|book| &book.spec))?;
     let made = make(&GatewayConfig {
         venue: venue.id,
         instruments: venue.instruments.iter().map(|b| (b.instrument, b.spec.clone())).collect(),

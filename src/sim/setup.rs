@@ -5,8 +5,8 @@ use super::market::{FairConfig, ListingConfig, MarketConfig};
 use super::venue::{Faults, Sim, TraderSetup, VenueSetup};
 use crate::config::{Config, InstrumentConfig, SimConfig};
 use crate::detect::{BookSlot, RateBook, RatePlan, Rates as AssetRates};
-use crate::types::{Asset, Bps, InstrumentId, InstrumentSpec, Nanos, Price, Symbol};
-use crate::venue::{Credentials, Transport};
+use crate::types::{Asset, Bps, InstrumentId, InstrumentSpec, Nanos, Price};
+use crate::venue::{Credentials, NoInverse, Transport};
 
 /// Why a configuration cannot be simulated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,13 +15,8 @@ pub enum SetupError {
     #[error("venue.{0}: cannot be simulated")]
     NoServer(String),
     /// Its simulated server knows no inverse contracts.
-    #[error("venue.{venue}: takes no orders in inverse contracts such as `{symbol}`")]
-    Inverse {
-        /// The venue.
-        venue: String,
-        /// What was to be traded.
-        symbol: Symbol,
-    },
+    #[error(transparent)]
+    Inverse(#[from] NoInverse),
     /// A simulated venue applies the rules of the file, and there are none.
     #[error("instrument.{instrument}.rules.{venue}: missing; a simulated venue needs tick, lot and minimums")]
     NoRules {
@@ -139,9 +134,7 @@ fn open(config: &Config, assets: Vec<FairConfig>, now: Nanos) -> Result<(Sim, Ve
         let row = crate::venue::find(&venue.id).ok_or_else(|| SetupError::NoServer(venue.id.clone()))?;
         let server = row.server.ok_or_else(|| SetupError::NoServer(venue.id.clone()))?;
         let instruments: Vec<_> = listed(config, index)?.into_iter().map(|(_, spec)| spec).collect();
-        if let Some(spec) = instruments.iter().find(|spec| spec.contract.is_inverse() && !row.inverse) {
-            return Err(SetupError::Inverse { venue: venue.id.clone(), symbol: spec.symbol });
-        }
+        row.takes(&instruments)?;
         let key = match venue.transport {
             Transport::Ws => row.sim.session_key,
             Transport::Rest => row.sim.request_key,

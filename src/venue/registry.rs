@@ -4,7 +4,7 @@ use super::{
     Credentials, Feed, FeedConfig, Gateway, GatewayConfig, OrderText, Preview, PreviewError, ReadTrades,
     Secrets, Server, SignRequest, Signed, binance, bybit, coinbase, kraken, okx,
 };
-use crate::types::InstrumentSpec;
+use crate::types::{InstrumentSpec, Symbol};
 
 /// Makes a gateway.
 pub type MakeGateway = fn(&GatewayConfig) -> Result<Box<dyn Gateway>, PreviewError>;
@@ -45,6 +45,27 @@ pub struct Venue {
     pub instruments_next: fn(&[u8]) -> Option<String>,
     /// The venue's public endpoints: stream, then REST.
     pub endpoints: (&'static str, &'static str),
+}
+
+impl Venue {
+    /// Whether orders may be of these instruments.
+    ///
+    /// # Errors
+    /// [`NoInverse`] names the first that they may not be of.
+    pub fn takes<'a>(&self, specs: impl IntoIterator<Item = &'a InstrumentSpec>) -> Result<(), NoInverse> {
+        let refused = specs.into_iter().find(|spec| spec.contract.is_inverse() && !self.inverse);
+        refused.map_or(Ok(()), |spec| Err(NoInverse { venue: self.id, symbol: spec.symbol }))
+    }
+}
+
+/// Orders on a venue, or on its simulated server, cannot be of inverse contracts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("venue.{venue}: takes no orders in inverse contracts such as `{symbol}`")]
+pub struct NoInverse {
+    /// The venue.
+    pub venue: &'static str,
+    /// What was to be traded.
+    pub symbol: Symbol,
 }
 
 /// How a venue of this kind is simulated, beside its server.
