@@ -52,13 +52,15 @@ impl Window<'_> {
     #[inline(always)]
     fn put(&mut self, key: u64, qty: i64) {
         let slot = key as usize & (self.qtys.len() - 1);
-        let (index, bit) = (slot / 64, slot % 64);
+        let (index, bit) = ((key / WORD) as usize & (self.words.len() - 1), key % WORD);
         let alive = u64::from(qty != 0);
         let word = &mut self.words[index];
         let (before, was) = (*word, *word >> bit & 1);
-        *word ^= (was ^ alive) << bit;
-        if (before == 0) != (*word == 0) {
-            // Rare: the levels of a book stand close together.
+        let after = before ^ (was ^ alive) << bit;
+        *word = after;
+        // Rare: the levels of a book stand close together. One level apart, words that share no bit are
+        // those of which one is empty.
+        if before & after == 0 && before != after {
             self.summary[index / 64] ^= 1 << (index % 64);
         }
         self.qtys[slot] = qty;

@@ -21,11 +21,14 @@ pub(super) struct TickerCheck {
 
 /// Messages kept of a stream while the other one says nothing; the oldest are let go.
 const MOST_WAITING: usize = 4096;
+/// The same of depths before the first ticker: nothing tells that there will be one.
+const MOST_BEFORE: usize = 64;
 
 impl TickerCheck {
     /// The book after the depth update `seq`.
     pub fn depth(&mut self, seq: u64, best: Best) {
-        if self.depths.len() == MOST_WAITING {
+        let most = if self.tickers.is_empty() { MOST_BEFORE } else { MOST_WAITING };
+        if self.depths.len() >= most {
             self.depths.pop_front();
         }
         self.depths.push_back((seq, best));

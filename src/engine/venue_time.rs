@@ -98,6 +98,10 @@ impl Gateway for InVenueTime {
         Ok(())
     }
 
+    fn rehearse(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) {
+        self.gateway.rehearse(order, now + self.applied, out);
+    }
+
     fn spend(&mut self, order: &Draft, urgency: Urgency, now: Nanos) -> Result<(), Limited> {
         self.gateway.spend(order, urgency, now + self.applied)
     }
@@ -152,6 +156,10 @@ mod tests {
             out.set(0, 8)
         }
 
+        fn rehearse(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) {
+            self.encode(order, now, out).unwrap();
+        }
+
         fn command(&mut self, _: &Command, _: Nanos, _: &mut GatewayOut) -> Result<(), Unsupported> {
             Ok(())
         }
@@ -187,6 +195,8 @@ mod tests {
             gateway.encode(&draft, ms(10_000), &mut bytes).unwrap();
             let stamped = i64::from_le_bytes(bytes.as_slice().try_into().unwrap());
             assert_eq!((Nanos(stamped), bytes.expires), (want, ms(10_000) + Nanos(1_000)), "{venue:?}");
+            gateway.rehearse(&draft, ms(10_000), &mut bytes);
+            assert_eq!(bytes.as_slice(), want.0.to_le_bytes(), "{venue:?}: a rehearsal");
         }
     }
 }
