@@ -7,7 +7,8 @@
 //!
 //! Whether a message sets a level, removes one, or removes one that is not there is anybody's guess,
 //! and a wrong guess costs a processor as much as several levels: all three take the same
-//! instructions. So the best key is a lower bound while levels are set, and found once after them.
+//! instructions. So the best key is not followed while levels are set, and found once after them: it
+//! is no smaller than what it was, or than the smallest key that was set.
 
 use super::far::{Cursor, Far, Full, NONE};
 use super::tick::Tick;
@@ -42,8 +43,6 @@ struct Window<'a> {
     qtys: &'a mut [i64],
     words: &'a mut [u64],
     summary: &'a mut [u64],
-    /// No key in the window is smaller.
-    best: u64,
     count: usize,
 }
 
@@ -65,7 +64,6 @@ impl Window<'_> {
         }
         self.qtys[slot] = qty;
         self.count = self.count + alive as usize - was as usize;
-        self.best = self.best.min(if qty != 0 { key } else { NONE });
     }
 }
 
@@ -120,29 +118,28 @@ impl Half {
     /// Sets levels until one is refused: the best key set, and the place of the refused one. Keys are
     /// tick numbers, mirrored.
     pub fn set_all(&mut self, tick: Tick, mirror: u64, levels: &[Level]) -> (u64, Result<(), usize>) {
-        let Half { base, qtys, words, summary, best, count, far, .. } = self;
-        let mut window = Window { qtys, words, summary, best: *best, count: *count };
-        let (mut touched, mut done) = (NONE, Ok(()));
-        for (at, level) in levels.iter().enumerate() {
+        let Half { base, qtys, words, summary, count, far, .. } = self;
+        let mut window = Window { qtys, words, summary, count: *count };
+        let (mut touched, mut refused) = (NONE, false);
+        let mut rest = levels.iter();
+        for level in rest.by_ref() {
             let (price, qty) = (level.price.0, level.qty.0);
-            let ticks = tick.index(price as u64);
-            // One look at the sign for both: a price of zero wraps to negative.
-            let Some(ticks) = ticks.filter(|_| price.wrapping_sub(1) | price | qty >= 0) else {
-                done = Err(at);
+            let Some(ticks) = tick.index(price).filter(|_| qty >= 0) else {
+                refused = true;
                 break;
             };
             let key = ticks ^ mirror;
             if key.wrapping_sub(*base) < window.qtys.len() as u64 {
                 window.put(key, qty);
             } else if far.set(key, qty).is_err() {
-                done = Err(at);
+                refused = true;
                 break;
             }
             touched = touched.min(key);
         }
-        (*best, *count) = (window.best, window.count);
-        self.find_best();
-        (touched, done)
+        *count = window.count;
+        self.find_best(touched);
+        (touched, if refused { Err(levels.len() - rest.len() - 1) } else { Ok(()) })
     }
 
     /// Sets the quantity at a key; zero removes it.
@@ -151,21 +148,26 @@ impl Half {
             return self.far.set(key, qty);
         }
         self.set_near(key, qty);
-        self.find_best();
+        self.find_best(key);
         Ok(())
     }
 
-    /// Leaves a lower bound of the best key.
+    /// Leaves the best key as it was.
     fn set_near(&mut self, key: u64, qty: i64) {
-        let Half { qtys, words, summary, best, count, .. } = self;
-        let mut window = Window { qtys, words, summary, best: *best, count: *count };
+        let Half { qtys, words, summary, count, .. } = self;
+        let mut window = Window { qtys, words, summary, count: *count };
         window.put(key, qty);
-        (*best, *count) = (window.best, window.count);
+        *count = window.count;
     }
 
-    /// The smallest key in the window, where `best` was no larger.
+    /// Finds the best key anew, after keys were set of which `touched` was the smallest, in the window or
+    /// out of it.
     #[inline]
-    fn find_best(&mut self) {
+    fn find_best(&mut self, touched: u64) {
+        let low = touched.max(self.base);
+        if low < self.base + self.qtys.len() as u64 {
+            self.best = self.best.min(low);
+        }
         let slot = self.best as usize & (self.qtys.len() - 1);
         if self.best != NONE && self.words[slot / 64] >> (slot % 64) & 1 == 0 {
             self.best = self.next(self.best + 1);

@@ -113,7 +113,7 @@ impl Ladder {
         for (side, levels) in [(Side::Buy, bids), (Side::Sell, asks)] {
             let live = levels.iter().filter(|level| level.qty.0 > 0).map(|level| level.price);
             let best = if side == Side::Buy { live.max() } else { live.min() };
-            let ticks = best.and_then(|price| self.tick.index(price.0 as u64)).unwrap_or(0);
+            let ticks = best.and_then(|price| self.tick.index(price.0)).unwrap_or(0);
             self.halves[side as usize].restart(ticks ^ MIRROR[side as usize]);
         }
         self.apply(bids, asks).map(|_| ())
@@ -199,7 +199,7 @@ impl Ladder {
         if qty.0 < 0 {
             return Err(LadderError::NegativeQty { price, qty: qty.0 });
         }
-        if self.tick.index(price.0 as u64).is_some() {
+        if self.tick.index(price.0).is_some() {
             return Err(LadderError::Overflow);
         }
         if !self.learns {
@@ -220,7 +220,7 @@ impl Ladder {
         for (side, levels) in Side::BOTH.into_iter().zip(old) {
             let half = &mut self.halves[side as usize];
             let best = levels.first().map(|level| level.price).or((side == new_side).then_some(new));
-            let key = |price: Price| finer.index(price.0 as u64).map(|ticks| ticks ^ MIRROR[side as usize]);
+            let key = |price: Price| finer.index(price.0).map(|ticks| ticks ^ MIRROR[side as usize]);
             half.restart(best.and_then(key).unwrap_or(0));
             let mirror = MIRROR[side as usize];
             half.set_all(finer, mirror, &levels).1.map_err(|_| LadderError::Overflow)?;

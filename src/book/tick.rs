@@ -14,7 +14,7 @@ pub(super) struct Tick {
     inverse: u64,
     /// Power of two in `size`.
     shift: u32,
-    /// The largest quotient there is.
+    /// The largest quotient of a price.
     limit: u64,
 }
 
@@ -32,14 +32,14 @@ impl Tick {
         for _ in 0..5 {
             inverse = inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse)));
         }
-        Some(Tick { size, inverse, shift, limit: u64::MAX / size })
+        Some(Tick { size, inverse, shift, limit: i64::MAX as u64 / size })
     }
 
-    /// The price in ticks; `None` off the tick.
+    /// The price in ticks; `None` off the tick, and for one that is not positive.
     #[inline]
-    pub fn index(&self, price: u64) -> Option<u64> {
-        let ticks = price.wrapping_mul(self.inverse).rotate_right(self.shift);
-        if ticks <= self.limit { Some(ticks) } else { None }
+    pub fn index(&self, price: i64) -> Option<u64> {
+        let ticks = (price as u64).wrapping_mul(self.inverse).rotate_right(self.shift);
+        if ticks.wrapping_sub(1) < self.limit { Some(ticks) } else { None }
     }
 
     /// The price of a tick number that [`Tick::index`] gave.
@@ -74,11 +74,14 @@ mod tests {
             let tick = Tick::new(Price(size)).unwrap();
             for ticks in [1, 2, 3, 61_737, (i64::MAX / size) as u64] {
                 let price = tick.price(ticks.min((i64::MAX / size) as u64));
-                assert_eq!(tick.index(price.0 as u64), Some((price.0 / size) as u64), "{size}");
+                assert_eq!(tick.index(price.0), Some((price.0 / size) as u64), "{size}");
             }
         }
         assert!(Tick::new(Price(0)).is_none() && Tick::new(Price(-1)).is_none());
         assert_eq!(Tick::UNKNOWN.index(1), None);
+        for price in [0, -1, i64::MIN] {
+            assert_eq!(Tick::new(Price(1)).unwrap().index(price), None, "{price}");
+        }
     }
 
     proptest! {
@@ -87,14 +90,15 @@ mod tests {
             for size in [size, small, small * 1_000] {
                 let tick = Tick::new(Price(size)).unwrap();
                 let want = (price % size == 0).then_some((price / size) as u64);
-                prop_assert_eq!(tick.index(price as u64), want);
+                prop_assert_eq!(tick.index(price), want);
+                prop_assert_eq!(tick.index(-price), None);
             }
         }
 
         #[test]
         fn a_finer_price_makes_the_tick_that_holds_both(a in 1..1_000_000i64, b in 1..1_000_000i64) {
             let tick = Tick::UNKNOWN.with(Price(a)).unwrap().with(Price(b)).unwrap();
-            prop_assert!(tick.index(a as u64).is_some() && tick.index(b as u64).is_some());
+            prop_assert!(tick.index(a).is_some() && tick.index(b).is_some());
         }
     }
 }

@@ -642,9 +642,9 @@ impl Conn {
             }
         }
         if state.book.trust() == Trust::Live {
-            let ladder = state.book.ladder();
-            state.crossed += u64::from(ladder.is_crossed());
+            state.crossed += u64::from(state.book.crossed_since().is_some());
             if change.kind == ChangeKind::Update {
+                let ladder = state.book.ladder();
                 let best: Best = [ladder.best_level(Side::Buy), ladder.best_level(Side::Sell)];
                 state.tickers.depth(change.seq, best);
             }

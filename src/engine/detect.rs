@@ -102,9 +102,9 @@ impl DetectStage {
     /// Looks at a book for nothing, so that what looks at books stays in the caches of a thread that waits
     /// for one to move: all in turn. What is found there is written down, and goes nowhere.
     pub fn rehearse(&mut self, now: Nanos, watch: &impl Stopwatch) {
-        if self.rehearsal.is_some() && !self.journeys.is_empty() {
-            self.rehearsed = (self.rehearsed + 1) % self.journeys.len();
-            self.look(self.rehearsed as u16, Look::Rehearsal, now, watch);
+        if let Some(next) = (self.rehearsed + 1).checked_rem(self.journeys.len()) {
+            self.rehearsed = next;
+            self.look(next as u16, Look::Rehearsal, now, watch);
         }
     }
 
@@ -112,12 +112,15 @@ impl DetectStage {
     fn look(&mut self, book: u16, what: Look, now: Nanos, watch: &impl Stopwatch) {
         let began = watch.ticks();
         let stamps = self.journeys.get(usize::from(book)).map(|cell| cell.load()).unwrap_or_default();
-        let rehearsal = self.rehearsal.as_mut().filter(|_| what == Look::Rehearsal);
-        let meant = rehearsal.is_none();
+        let meant = what != Look::Rehearsal;
+        let detector = match &mut self.rehearsal {
+            _ if meant => &mut self.detector,
+            Some(detector) => detector,
+            None => return,
+        };
         if let Some(bases) = self.bases.as_mut().filter(|_| meant) {
-            bases.follow(&mut self.cells, BookSlot(book), now, &mut self.detector);
+            bases.follow(&mut self.cells, BookSlot(book), now, detector);
         }
-        let detector = rehearsal.unwrap_or(&mut self.detector);
         let (queue, opportunities, dropped) = (&mut self.queue, &mut self.opportunities, &mut self.dropped);
         let mut ended = 0;
         let found = |opportunity: &Opportunity| {
