@@ -57,9 +57,9 @@ impl Window<'_> {
         let (before, was) = (*word, *word >> bit & 1);
         let after = before ^ (was ^ alive) << bit;
         *word = after;
-        // Rare: the levels of a book stand close together. One level apart, words that share no bit are
-        // those of which one is empty.
-        if before & after == 0 && before != after {
+        // Rare: the levels of a book stand close together. One question, not two: removals of what is not
+        // there, from words that are empty, are as common as not.
+        if (before == 0) != (after == 0) {
             self.summary[index / 64] ^= 1 << (index % 64);
         }
         self.qtys[slot] = qty;
