@@ -74,6 +74,16 @@ impl Prepared {
     }
 }
 
+/// What it takes to pass an order through the gate.
+pub(super) struct AtGate<'a> {
+    pub(super) gate: &'a mut Gate,
+    pub(super) view: GateView<'a>,
+    pub(super) caps: &'a mut Caps,
+    pub(super) ids: &'a mut Ids,
+    pub(super) presign: &'a mut Presign,
+    pub(super) orders: &'a Orders,
+}
+
 /// See the module documentation.
 pub struct Executor {
     pub(super) config: ExecutorConfig,
@@ -209,19 +219,7 @@ impl Executor {
             return Err(refusal);
         }
         self.look(opportunity.instrument, now, ctx);
-        let exposure = self.exposure(opportunity.instrument);
-        let Executor { gate, caps, ids, presign, orders, rates, .. } = self;
-        let view = view(
-            &self.markets,
-            &self.ledger,
-            &self.config,
-            &self.quotes,
-            &self.standing,
-            exposure,
-            &self.halted,
-            rates.as_ref().and_then(|rates| rates.view(opportunity.instrument)),
-            opportunity.instrument,
-        );
+        let AtGate { gate, view, caps, ids, presign, orders } = self.at_gate(opportunity.instrument);
         gate.admit(opportunity, &view, caps, now, &mut |draft, leg| {
             let begun = presign.find(draft, now, |id| orders.has_room(id));
             begun.unwrap_or_else(|| next_id(ids, orders, leg))
@@ -564,6 +562,25 @@ impl Executor {
         }
     }
 
+    /// The gate and what comes before it, after [`Executor::look`], borrowed apart.
+    #[inline(always)] // on every order's way
+    pub(super) fn at_gate(&mut self, instrument: InstrumentId) -> AtGate<'_> {
+        let exposure = self.exposure(instrument);
+        let Executor { gate, caps, ids, presign, orders, rates, .. } = self;
+        let view = view(
+            &self.markets,
+            &self.ledger,
+            &self.config,
+            &self.quotes,
+            &self.standing,
+            exposure,
+            &self.halted,
+            rates.as_ref().and_then(|rates| rates.view(instrument)),
+            instrument,
+        );
+        AtGate { gate, view, caps, ids, presign, orders }
+    }
+
     /// The gate's view after [`Executor::look`].
     pub(super) fn view(&self, instrument: InstrumentId) -> GateView<'_> {
         view(
@@ -752,7 +769,7 @@ pub(super) fn settled(markets: &Markets, ledger: &Ledger, instrument: Instrument
 }
 
 #[allow(clippy::too_many_arguments)] // fields of one struct, borrowed apart
-pub(super) fn view<'a>(
+fn view<'a>(
     markets: &'a Markets,
     ledger: &'a Ledger,
     config: &'a ExecutorConfig,

@@ -10,7 +10,7 @@
 
 use super::Executor;
 use super::context::Context;
-use super::executor::view;
+use super::executor::AtGate;
 use crate::account::Market;
 use crate::detect::{Leg, Opportunity, Sums};
 use crate::risk::{Admitted, ioc};
@@ -26,19 +26,7 @@ impl Executor {
         }
         self.look(instrument, now, ctx);
         let Some(opportunity) = self.not_meant(instrument, venues, now) else { return false };
-        let exposure = self.exposure(instrument);
-        let Executor { gate, caps, presign, rates, .. } = self;
-        let view = view(
-            &self.markets,
-            &self.ledger,
-            &self.config,
-            &self.quotes,
-            &self.standing,
-            exposure,
-            &self.halted,
-            rates.as_ref().and_then(|rates| rates.view(instrument)),
-            instrument,
-        );
+        let AtGate { gate, view, caps, presign, .. } = self.at_gate(instrument);
         let admitted = gate.rehearse(&opportunity, &view, caps, now, &mut |draft, _| {
             presign.likely(draft).map_or_else(ClientId::default, |(client, ..)| client)
         });

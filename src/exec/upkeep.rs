@@ -1,6 +1,6 @@
 //! What follows from time alone: questions, hedges, ends; and, in idle time, orders signed ahead.
 
-use super::executor::{next_id, view};
+use super::executor::{AtGate, next_id};
 use super::hedge::{Decision, Residual, decide, is_dust};
 use super::journal::{Entry, Kind};
 use super::plan::{Intent, Outcome};
@@ -227,19 +227,8 @@ impl Executor {
         gateway.refund(&draft, now);
         let leg = 8 + intent.attempts.min(7);
         let draft = Draft { client: next_id(&mut self.ids, &self.orders, leg), ..draft };
-        let exposure = self.exposure(draft.instrument);
-        let view = view(
-            &self.markets,
-            &self.ledger,
-            &self.config,
-            &self.quotes,
-            &self.standing,
-            exposure,
-            &self.halted,
-            self.rates.as_ref().and_then(|rates| rates.view(draft.instrument)),
-            draft.instrument,
-        );
-        let admitted = self.gate.admit_hedge(draft, residual, &view, &mut self.caps, now);
+        let AtGate { gate, view, caps, .. } = self.at_gate(draft.instrument);
+        let admitted = gate.admit_hedge(draft, residual, &view, caps, now);
         let Ok(admitted) = admitted else {
             self.pause(number, now);
             return;

@@ -91,6 +91,7 @@ pub fn pinned(
             if let Some(id) = core {
                 core_affinity::set_for_current(core_affinity::CoreId { id });
             }
+            let idle = if rehearse > Nanos::ZERO { rehearse } else { Nanos::MAX };
             let mut due = Nanos::MAX;
             while !stop.is_stopped() {
                 let now = clock.now();
@@ -102,8 +103,7 @@ pub fn pinned(
                 if !worked {
                     role.rehearse(now);
                 }
-                due =
-                    if rehearse > Nanos::ZERO { Nanos(now.0.saturating_add(rehearse.0)) } else { Nanos::MAX };
+                due = Nanos(now.0.saturating_add(idle.0));
             }
             vec![role]
         })
