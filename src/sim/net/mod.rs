@@ -6,14 +6,15 @@
 //! the same bytes at the same times.
 
 mod pipe;
+mod rows;
 mod served;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use oorandom::Rand64;
 
 use self::pipe::Pipe;
+use self::rows::Rows;
 use self::served::{Heard, Served};
 use super::delay::Delay;
 use super::venue::Backend;
@@ -49,7 +50,7 @@ pub struct Host {
 /// The network, and the venues' ends of its connections.
 pub struct Net {
     wires: Arc<Mutex<Wires>>,
-    served: BTreeMap<u64, (usize, Served)>,
+    served: Rows<(usize, Served)>,
     requests: u64,
     out: Vec<ServerOut>,
     /// Connections that may have something for their servers now.
@@ -65,7 +66,7 @@ struct Wires {
     refused: Vec<bool>,
     /// Of hosts whose two ways differ: to the host and back, in place of its path's latency.
     delays: Vec<Option<[Delay; 2]>>,
-    conns: BTreeMap<u64, Conn>,
+    conns: Rows<Conn>,
     next: u64,
     rng: Rand64,
 }
@@ -91,13 +92,13 @@ impl Net {
             refused: vec![false; hosts.len()],
             delays: vec![None; hosts.len()],
             hosts,
-            conns: BTreeMap::new(),
+            conns: Rows::new(),
             next: 0,
             rng: Rand64::new((u128::from(seed) << 64) | 0x006e_6574),
         };
         Net {
             wires: Arc::new(Mutex::new(wires)),
-            served: BTreeMap::new(),
+            served: Rows::new(),
             requests: 0,
             out: Vec::new(),
             ready: Vec::new(),
@@ -123,7 +124,7 @@ impl Net {
         let next = |conn: &Conn| {
             conn.up.next(after).min(conn.down.next(after)).min(later(conn.open_at)).min(later(conn.cut_at))
         };
-        wires.conns.values().map(next).min().unwrap_or(Nanos::MAX)
+        wires.conns.iter().map(|(_, conn)| next(conn)).min().unwrap_or(Nanos::MAX)
     }
 
     /// Brings the network to `now`, which must not fall: what has arrived at the venues is handed to
@@ -158,44 +159,55 @@ impl Net {
 
     /// Breaks all connections of a host, each at some byte of what is under way. Returns how many.
     pub fn cut(&mut self, host: usize) -> usize {
-        let wires = &mut *lock(&self.wires);
-        let own = wires.conns.values_mut().filter(|conn| conn.host == host && !conn.is_broken());
-        own.map(|conn| conn.cut(wires.now, &mut wires.rng)).count()
+        self.cut_those(|conn| conn.host == host)
     }
 
     /// Nothing gets through to or from a host before `until`; [`Nanos::MAX`] = never.
     pub fn stall(&mut self, host: usize, until: Nanos) {
-        let wires = &mut *lock(&self.wires);
-        if let Some(stalled) = wires.stalled.get_mut(host) {
+        if let Some(stalled) = lock(&self.wires).stalled.get_mut(host) {
             *stalled = until;
         }
-        for conn in wires.conns.values_mut().filter(|conn| conn.host == host) {
-            conn.up.stall(until);
-            conn.down.stall(until);
-        }
+        self.stall_those(until, |conn| conn.host == host);
     }
 
     /// Breaks all connections of a tag, each at some byte of what is under way. Returns how many.
     pub fn cut_tagged(&mut self, tag: u32) -> usize {
-        let wires = &mut *lock(&self.wires);
-        let own = wires.conns.values_mut().filter(|conn| conn.tag == tag && !conn.is_broken());
-        own.map(|conn| conn.cut(wires.now, &mut wires.rng)).count()
+        self.cut_those(|conn| conn.tag == tag)
+    }
+
+    fn cut_those(&mut self, own: impl Fn(&Conn) -> bool) -> usize {
+        let Wires { conns, now, rng, .. } = &mut *lock(&self.wires);
+        let mut count = 0;
+        conns.each(|_, conn| {
+            if own(conn) && !conn.is_broken() {
+                conn.cut(*now, rng);
+                count += 1;
+            }
+        });
+        count
     }
 
     /// Nothing gets through on the connections that a tag has now before `until`.
     pub fn stall_tagged(&mut self, tag: u32, until: Nanos) {
-        for conn in lock(&self.wires).conns.values_mut().filter(|conn| conn.tag == tag) {
-            conn.up.stall(until);
-            conn.down.stall(until);
-        }
+        self.stall_those(until, |conn| conn.tag == tag);
+    }
+
+    fn stall_those(&mut self, until: Nanos, own: impl Fn(&Conn) -> bool) {
+        lock(&self.wires).conns.each(|_, conn| {
+            if own(conn) {
+                conn.up.stall(until);
+                conn.down.stall(until);
+            }
+        });
     }
 
     /// Makes zero of one byte of what is under way to the engine on the connections of a tag. Returns
     /// how many had anything under way.
     pub fn spoil_tagged(&mut self, tag: u32) -> usize {
-        let wires = &mut *lock(&self.wires);
-        let own = wires.conns.values_mut().filter(|conn| conn.tag == tag);
-        own.map(|conn| usize::from(conn.down.spoil(&mut wires.rng))).sum()
+        let Wires { conns, rng, .. } = &mut *lock(&self.wires);
+        let mut count = 0;
+        conns.each(|_, conn| count += usize::from(conn.tag == tag && conn.down.spoil(rng)));
+        count
     }
 
     /// Whether a host turns away new connections.
@@ -208,31 +220,33 @@ impl Net {
     /// Moves the clock, gives new connections their server's end, and notes which have anything to read.
     fn arrive(&mut self, now: Nanos) {
         let wires = &mut *lock(&self.wires);
-        self.ready.clear();
         wires.now = wires.now.max(now);
-        for (id, conn) in &mut wires.conns {
+        let Wires { conns, hosts, rng, .. } = wires;
+        let Net { served, ready, .. } = self;
+        ready.clear();
+        conns.each(|id, conn| {
             if conn.cut_at <= now {
                 conn.cut_at = Nanos::MAX;
-                conn.cut(now, &mut wires.rng);
+                conn.cut(now, rng);
             }
-            if conn.open_at <= now {
-                let venue = wires.hosts[conn.host].venue;
-                self.served.entry(*id).or_insert_with(|| (venue, Served::new(ConnId(*id))));
+            let host = &hosts[conn.host];
+            if conn.open_at <= now && !served.contains(id) {
+                served.insert(id, (host.venue, Served::new(ConnId(id))));
             }
             // Chopped bytes draw where they are chopped at each look, whether any are there or not.
-            if wires.hosts[conn.host].path.chop || conn.up.has_arrived(now) {
-                self.ready.push(*id);
+            if host.path.chop || conn.up.has_arrived(now) {
+                ready.push(id);
             }
-        }
+        });
     }
 
     /// Reads what has arrived at one server's end, and says it to its venue.
     fn read(&mut self, id: u64, now: Nanos, venues: &mut dyn Backend) {
         loop {
-            let Some((_, served)) = self.served.get_mut(&id) else { return };
+            let Some((_, served)) = self.served.get_mut(id) else { return };
             let taken = {
                 let wires = &mut *lock(&self.wires);
-                let Some(conn) = wires.conns.get_mut(&id) else { return };
+                let Some(conn) = wires.conns.get_mut(id) else { return };
                 let chop = wires.hosts[conn.host].path.chop;
                 let space = served.space();
                 let room = piece(&mut wires.rng, chop, space.len());
@@ -250,7 +264,7 @@ impl Net {
     /// Hands on all whole inputs of a connection; false when it is over.
     fn hear(&mut self, id: u64, now: Nanos, venues: &mut dyn Backend) -> bool {
         loop {
-            let Some((venue, served)) = self.served.get_mut(&id) else { return true };
+            let Some((venue, served)) = self.served.get_mut(id) else { return true };
             let venue = *venue;
             let out = &mut self.out;
             let heard = served
@@ -274,7 +288,7 @@ impl Net {
         for sent in out.drain(..) {
             match sent {
                 ServerOut::Binary(ConnId(id), bytes) => {
-                    if let Some((own, served)) = self.served.get_mut(&id)
+                    if let Some((own, served)) = self.served.get_mut(id)
                         && *own == venue
                     {
                         served.send_binary(&bytes);
@@ -282,7 +296,7 @@ impl Net {
                     }
                 }
                 ServerOut::Text(ConnId(id), text) => {
-                    if let Some((own, served)) = self.served.get_mut(&id)
+                    if let Some((own, served)) = self.served.get_mut(id)
                         && *own == venue
                     {
                         served.send(&text);
@@ -290,14 +304,15 @@ impl Net {
                     }
                 }
                 ServerOut::Response { id, status, headers, body } => {
-                    let waiting = self.served.iter_mut().find(|(_, (_, served))| served.awaits(id));
-                    if let Some((conn, (_, served))) = waiting {
+                    let waiting = self.served.iter().find(|(_, (_, served))| served.awaits(id));
+                    let waiting = waiting.map(|(conn, _)| conn);
+                    if let Some((_, served)) = waiting.and_then(|conn| self.served.get_mut(conn)) {
                         served.respond(id, status, &headers, &body);
-                        again.push(*conn);
+                        again.extend(waiting);
                     }
                 }
                 ServerOut::Close(ConnId(id)) => {
-                    if let Some((_, served)) = self.served.get_mut(&id) {
+                    if let Some((_, served)) = self.served.get_mut(id) {
                         served.close();
                         again.retain(|other| *other != id);
                         self.hang_up(id, now, venues);
@@ -318,7 +333,7 @@ impl Net {
     }
 
     fn flush(&mut self, id: u64) {
-        let Some((_, served)) = self.served.get_mut(&id) else { return };
+        let Some((_, served)) = self.served.get_mut(id) else { return };
         let wires = &mut *lock(&self.wires);
         served.flush(&mut |bytes| wires.send(id, false, bytes));
     }
@@ -326,11 +341,11 @@ impl Net {
     /// Sends what is left, then closes the server's end.
     fn hang_up(&mut self, id: u64, now: Nanos, venues: &mut dyn Backend) {
         self.flush(id);
-        let Some((venue, mut served)) = self.served.remove(&id) else { return };
+        let Some((venue, mut served)) = self.served.remove(id) else { return };
         {
             let wires = &mut *lock(&self.wires);
-            let due = wires.due(wires.conns.get(&id).map_or(0, |conn| conn.host), false);
-            if let Some(conn) = wires.conns.get_mut(&id) {
+            let due = wires.due(wires.conns.get(id).map_or(0, |conn| conn.host), false);
+            if let Some(conn) = wires.conns.get_mut(id) {
                 // No new server's end for it.
                 conn.open_at = Nanos::MAX;
                 conn.down.finish(due);
@@ -346,16 +361,15 @@ impl Net {
     fn sweep(&mut self, now: Nanos, venues: &mut dyn Backend) {
         let over: Vec<u64> = {
             let wires = lock(&self.wires);
-            let own = self.served.keys().copied();
-            own.filter(|id| wires.conns.get(id).is_none_or(|conn| conn.up.is_over(now))).collect()
+            let own = self.served.numbers().iter().copied();
+            own.filter(|id| wires.conns.get(*id).is_none_or(|conn| conn.up.is_over(now))).collect()
         };
         for id in over {
             self.hang_up(id, now, venues);
         }
         let served = &self.served;
-        lock(&self.wires)
-            .conns
-            .retain(|id, conn| !conn.dropped || served.contains_key(id) || conn.open_at <= now);
+        let conns = &mut lock(&self.wires).conns;
+        conns.retain(|id, conn| !conn.dropped || served.contains(id) || conn.open_at <= now);
     }
 }
 
@@ -376,9 +390,9 @@ impl Wires {
         if bytes.is_empty() {
             return;
         }
-        let Some(host) = self.conns.get(&id).map(|conn| conn.host) else { return };
+        let Some(host) = self.conns.get(id).map(|conn| conn.host) else { return };
         let due = self.due(host, up);
-        if let Some(conn) = self.conns.get_mut(&id) {
+        if let Some(conn) = self.conns.get_mut(id) {
             if up { &mut conn.up } else { &mut conn.down }.put(due, bytes);
         }
     }
@@ -460,7 +474,7 @@ impl Link for NetLink {
             return Err(LinkError::Connect(why.to_owned()));
         }
         let wires = lock(&self.wires);
-        let conn = wires.conns.get(&self.id).ok_or_else(closed)?;
+        let conn = wires.conns.get(self.id).ok_or_else(closed)?;
         self.opened |= conn.open_at <= wires.now;
         if !self.opened && conn.down.is_over(wires.now) {
             return Err(LinkError::Connect("connection reset".to_owned()));
@@ -470,7 +484,7 @@ impl Link for NetLink {
 
     fn recv(&mut self, into: &mut [u8]) -> Result<Option<Received>, LinkError> {
         let wires = &mut *lock(&self.wires);
-        let conn = wires.conns.get_mut(&self.id).ok_or_else(closed)?;
+        let conn = wires.conns.get_mut(self.id).ok_or_else(closed)?;
         let chop = wires.hosts[conn.host].path.chop;
         let room = piece(&mut wires.rng, chop, into.len());
         match conn.down.take(wires.now, &mut into[..room]) {
@@ -486,7 +500,7 @@ impl Link for NetLink {
     /// As a kernel does, takes bytes for a connection that broke until the break is known.
     fn send(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
         let wires = &mut *lock(&self.wires);
-        let conn = wires.conns.get(&self.id).ok_or_else(closed)?;
+        let conn = wires.conns.get(self.id).ok_or_else(closed)?;
         if conn.down.is_over(wires.now) {
             return Err(closed());
         }
@@ -506,9 +520,9 @@ impl Link for NetLink {
 impl Drop for NetLink {
     fn drop(&mut self) {
         let wires = &mut *lock(&self.wires);
-        let Some(host) = wires.conns.get(&self.id).map(|conn| conn.host) else { return };
+        let Some(host) = wires.conns.get(self.id).map(|conn| conn.host) else { return };
         let due = wires.due(host, true);
-        if let Some(conn) = wires.conns.get_mut(&self.id) {
+        if let Some(conn) = wires.conns.get_mut(self.id) {
             conn.dropped = true;
             conn.up.finish(due);
         }
