@@ -400,7 +400,7 @@ balances = {{ BTC = "1", USDT = "100000" }}
     std::fs::write(&file, text).unwrap();
     let path = file.to_str().unwrap();
     let recorded = record::Temporary::new("paper.mcap");
-    let (code, report, talk) = xarb(&["run", "-c", path, "--seconds", "8", "--record", recorded.text()]);
+    let (code, report, talk) = xarb(&["run", "-c", path, "--seconds", "5", "--record", recorded.text()]);
     let _ = std::fs::remove_file(&file);
     check_shape(&report);
     assert_eq!(code, 0, "{report} {talk}");

@@ -2,7 +2,7 @@
 
 use xarb::book::Trust;
 use xarb::config::Config;
-use xarb::engine::{Control, Crew, Helm, Identity, Plan, RunReport};
+use xarb::engine::{Control, Crew, Helm, Identity, Plan, RunReport, Status};
 use xarb::sim::audit::engine_view;
 use xarb::sim::checks::{OrderCaps, Violation, check};
 use xarb::sim::net::Path;
@@ -31,6 +31,10 @@ pub const START: Nanos = Nanos::from_secs(1_800_000_000);
 
 /// Below every venue's minimum: what may be left over. A few of them may add up.
 const DUST: &str = "0.0002";
+
+/// Seconds until books that were lost are there again, and until nothing is in flight any more.
+const HEALED_WITHIN: u64 = 5;
+const DRAINED_WITHIN: u64 = 60;
 
 /// An engine and the venues that it trades on.
 pub struct Run {
@@ -91,7 +95,15 @@ impl Run {
     pub fn must_settle(&mut self) -> RunReport {
         let seed = self.seed;
         self.helm.tell(Control::Drain);
-        self.on(Nanos::from_secs(60));
+        let mut drained = false;
+        for second in 0.. {
+            self.on(Nanos::from_secs(1));
+            drained |= std::iter::from_fn(|| self.helm.status()).any(|said| said == Status::Drained);
+            if drained && second >= HEALED_WITHIN {
+                break;
+            }
+            assert!(second < DRAINED_WITHIN, "seed {seed}: it does not come to rest: {:#?}", self.report());
+        }
         self.world.sim_mut().market_mut().freeze();
         self.on(Nanos::from_secs(2));
         for (venue, feed) in self.crew.feeds.iter().enumerate() {
