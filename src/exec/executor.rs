@@ -41,7 +41,6 @@ pub(super) struct VenueState {
 struct PreparedLeg {
     slot: usize,
     ready: Ready,
-    admitted: Admitted,
     recorded: Recorded,
 }
 
@@ -52,7 +51,7 @@ pub struct Encoded {
     direction: Direction,
     mid: Price,
     net_quote: Money,
-    legs: Vec<(Ready, Admitted)>,
+    legs: Vec<Ready>,
 }
 
 /// Orders that are ready and recorded. Nothing has left yet.
@@ -120,7 +119,7 @@ pub struct Executor {
     pub(super) killed: bool,
     /// Room for the next intent's orders: given out with one, and taken back.
     room: Vec<PreparedLeg>,
-    encoding: Vec<(Ready, Admitted)>,
+    encoding: Vec<Ready>,
     pub(super) draining: bool,
     /// Rehearsals so far.
     pub(super) rehearsed: usize,
@@ -256,8 +255,8 @@ impl Executor {
             Encoded { instrument, direction, mid, net_quote, legs: std::mem::take(&mut self.encoding) };
         let mut refused = None;
         for admitted in legs.drain(..) {
-            match self.ready(&admitted, now, ctx) {
-                Ok(ready) => encoded.legs.push((ready, admitted)),
+            match self.ready(admitted, now, ctx) {
+                Ok(ready) => encoded.legs.push(ready),
                 Err(refusal) => {
                     refused = Some(refusal);
                     break;
@@ -300,16 +299,13 @@ impl Executor {
         );
         let mut prepared = Prepared { intent, legs: std::mem::take(&mut self.room) };
         let mut refused = None;
-        for (ready, admitted) in encoded.legs.drain(..) {
+        for ready in encoded.legs.drain(..) {
             match refused {
-                None => match self.enter_leg(ready, admitted, intent, now, ctx) {
+                None => match self.enter_leg(ready, intent, now, ctx) {
                     Ok(leg) => prepared.legs.push(leg),
                     Err(refusal) => refused = Some(refusal),
                 },
-                Some(_) => {
-                    ctx.gateway(admitted.draft().venue).refund(admitted.draft(), now);
-                    self.presign.recycle(ready.give_up());
-                }
+                Some(_) => self.drop_ready(ready, now, ctx),
             }
         }
         self.encoding = encoded.legs;
@@ -332,19 +328,24 @@ impl Executor {
         now: Nanos,
         ctx: &mut (impl Context + ?Sized),
     ) {
-        for (ready, admitted) in encoded.legs.drain(..) {
-            ctx.gateway(admitted.draft().venue).refund(admitted.draft(), now);
-            self.presign.recycle(ready.give_up());
+        for ready in encoded.legs.drain(..) {
+            self.drop_ready(ready, now, ctx);
         }
         self.encoding = encoded.legs;
         self.gate.count(refusal, encoded.net_quote);
         self.gate.close(encoded.direction, now);
     }
 
+    /// Lets go of an order that was made ready and will not leave.
+    fn drop_ready(&mut self, ready: Ready, now: Nanos, ctx: &mut (impl Context + ?Sized)) {
+        ctx.gateway(ready.draft().venue).refund(ready.draft(), now);
+        self.presign.recycle(ready.give_up());
+    }
+
     #[inline]
     fn ready(
         &mut self,
-        admitted: &Admitted,
+        admitted: Admitted,
         now: Nanos,
         ctx: &mut (impl Context + ?Sized),
     ) -> Result<Ready, Refusal> {
@@ -356,7 +357,7 @@ impl Executor {
         }
         let signs_each = gateway.form() == Form::Signed;
         let ready = self.presign.prepare(gateway, signs_each, admitted, now);
-        ready.map_err(|_| {
+        ready.map_err(|admitted| {
             gateway.refund(admitted.draft(), now);
             Refusal::at(Refused::NotReady, Detail::Encode, venue)
         })
@@ -365,31 +366,28 @@ impl Executor {
     fn enter_leg(
         &mut self,
         ready: Ready,
-        admitted: Admitted,
         intent: u64,
         now: Nanos,
         ctx: &mut (impl Context + ?Sized),
     ) -> Result<PreparedLeg, Refusal> {
-        let draft = admitted.draft();
+        let draft = ready.draft();
         let market = self.markets.get(draft.venue, draft.instrument);
         let slot = market
             .ok_or(Detail::NoMarket)
             .and_then(|market| {
                 let what = (market.spec.symbol, market.face());
-                let entered = self.orders.insert(draft, what, intent, admitted.is_hedge(), now);
+                let entered = self.orders.insert(draft, what, intent, ready.admitted().is_hedge(), now);
                 entered.ok_or(Detail::TableFull)
             })
             .map_err(|detail| Refusal::at(Refused::Risk, detail, draft.venue));
         let slot = match slot {
             Ok(slot) => slot,
             Err(refusal) => {
-                ctx.gateway(draft.venue).refund(draft, now);
-                self.presign.recycle(ready.give_up());
+                self.drop_ready(ready, now, ctx);
                 return Err(refusal);
             }
         };
-        let recorded =
-            self.journal.append_order(&admitted, intent, ready.generation(), ready.is_ahead(), now);
+        let recorded = self.journal.append_order(&ready, intent, now);
         self.ledger.close_opening(draft.venue);
         self.rehold(slot);
         if let Some(intent) = self.intents.get_mut(intent) {
@@ -400,7 +398,7 @@ impl Executor {
         {
             *recent = [draft.qty, recent[0]];
         }
-        Ok(PreparedLeg { slot, ready, admitted, recorded })
+        Ok(PreparedLeg { slot, ready, recorded })
     }
 
     /// Lets go of prepared orders: nothing of them has left, and nothing will. Their direction is
@@ -424,10 +422,9 @@ impl Executor {
     fn give_up(&mut self, prepared: Prepared, now: Nanos, ctx: &mut (impl Context + ?Sized)) {
         let Prepared { intent, mut legs } = prepared;
         for leg in legs.drain(..) {
-            let Draft { client, venue, .. } = *leg.admitted.draft();
-            ctx.gateway(venue).refund(leg.admitted.draft(), now);
+            let client = leg.ready.draft().client;
             self.journal.append(&Entry::new(Kind::Sent, now).client(client).intent(intent).code(1));
-            self.presign.recycle(leg.ready.give_up());
+            self.drop_ready(leg.ready, now, ctx);
             self.orders.refused(leg.slot, now);
             self.rehold(leg.slot);
         }
@@ -440,8 +437,8 @@ impl Executor {
         let Prepared { intent, mut legs } = prepared;
         let mut fates = [const { None }; Opportunity::MAX_LEGS];
         for (fate, leg) in fates.iter_mut().zip(legs.drain(..)) {
-            let PreparedLeg { slot, ready, admitted, recorded } = leg;
-            *fate = match send(ready, admitted, recorded) {
+            let PreparedLeg { slot, ready, recorded } = leg;
+            *fate = match send(ready, recorded) {
                 Ok(outgoing) => Some((slot, outgoing.expires(), self.release(outgoing, now, ctx))),
                 Err(spent) => {
                     self.presign.recycle(spent);
@@ -609,10 +606,10 @@ impl Executor {
         now: Nanos,
         ctx: &mut dyn Context,
     ) -> bool {
-        let Ok(ready) = self.ready(&admitted, now, ctx) else { return false };
-        let Ok(leg) = self.enter_leg(ready, admitted, intent, now, ctx) else { return false };
-        let PreparedLeg { slot, ready, admitted, recorded } = leg;
-        let (expires, fate) = match send(ready, admitted, recorded) {
+        let Ok(ready) = self.ready(admitted, now, ctx) else { return false };
+        let Ok(leg) = self.enter_leg(ready, intent, now, ctx) else { return false };
+        let PreparedLeg { slot, ready, recorded } = leg;
+        let (expires, fate) = match send(ready, recorded) {
             Ok(outgoing) => (outgoing.expires(), self.release(outgoing, now, ctx)),
             Err(spent) => {
                 self.presign.recycle(spent);

@@ -31,7 +31,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::risk::Admitted;
+use super::presign::Ready;
 use crate::types::{Asset, ClientId, InstrumentId, Money, Nanos, Price, Qty, Side, Text, VenueId, VenueRef};
 
 /// Bytes of a record.
@@ -296,17 +296,10 @@ impl Journal {
     }
 
     /// Appends the record of an order that is about to leave.
-    pub fn append_order(
-        &mut self,
-        admitted: &Admitted,
-        intent: u64,
-        generation: u32,
-        signed_ahead: bool,
-        now: Nanos,
-    ) -> Recorded {
-        let draft = admitted.draft();
+    pub fn append_order(&mut self, ready: &Ready, intent: u64, now: Nanos) -> Recorded {
+        let (draft, admitted) = (ready.draft(), ready.admitted());
         let hedge = if admitted.is_hedge() { Entry::HEDGE } else { 0 };
-        let ahead = if signed_ahead { Entry::SIGNED_AHEAD } else { 0 };
+        let ahead = if ready.is_ahead() { Entry::SIGNED_AHEAD } else { 0 };
         let reduce_only = if draft.reduce_only { Entry::REDUCE_ONLY } else { 0 };
         let entry = Entry::new(Kind::Order, now)
             .venue(draft.venue)
@@ -315,7 +308,7 @@ impl Journal {
             .intent(intent)
             .order(draft.side, draft.price, draft.qty)
             .total(admitted.mid().0)
-            .extra(i64::from(generation))
+            .extra(i64::from(ready.generation()))
             .flags(hedge | ahead | reduce_only);
         Recorded { client: draft.client, number: self.append(&entry) }
     }

@@ -2,9 +2,9 @@
 //! when they fire.
 //!
 //! A signed order is as good as money until it lapses, so its bytes move and are never copied:
-//! [`Ready`] is consumed by [`send`] together with the gate's [`Admitted`] and the journal's
-//! [`Recorded`], and [`Outgoing`] shows its bytes once, behind the caps and the kill flag. What is
-//! left is [`Spent`]: a buffer to be wiped and used again.
+//! [`Ready`] joins them to the gate's [`Admitted`] and is consumed by [`send`] together with the
+//! journal's [`Recorded`], and [`Outgoing`] shows its bytes once, behind the caps and the kill flag.
+//! What is left is [`Spent`]: a buffer to be wiped and used again.
 //!
 //! The pool holds whole orders for the likeliest prices and sizes, signed in idle time. One that is
 //! taken is gone; one that nears its end is wiped and signed anew; a miss costs what signing costs.
@@ -20,19 +20,19 @@ use crate::risk::{Admitted, Caps, Stopped};
 use crate::types::{ClientId, Draft, Kind, Nanos, Price, Qty, Side, Tif, VenueId};
 use crate::venue::{EncodeError, Gateway, Lane, OrderBytes};
 
-/// One order's bytes, ready to go. Used once:
+/// An admitted order's bytes, ready to go. Used once:
 ///
 /// ```compile_fail,E0382
-/// # use xarb::{exec::{Ready, Recorded, send}, risk::Admitted};
-/// # fn twice(ready: Ready, admitted: Admitted, recorded: Recorded, other: Admitted, third: Recorded) {
-/// let first = send(ready, admitted, recorded);
-/// let again = send(ready, other, third); // `ready` has moved
+/// # use xarb::exec::{Ready, Recorded, send};
+/// # fn twice(ready: Ready, recorded: Recorded, other: Recorded) {
+/// let first = send(ready, recorded);
+/// let again = send(ready, other); // `ready` has moved
 /// # }
 /// ```
 /// ```compile_fail,E0061
-/// # use xarb::{exec::{Ready, Recorded, send}, risk::Admitted};
-/// # fn unproven(ready: Ready, admitted: Admitted) {
-/// let outgoing = send(ready, admitted); // no record, no order
+/// # use xarb::exec::{Ready, send};
+/// # fn unproven(ready: Ready) {
+/// let outgoing = send(ready); // no record, no order
 /// # }
 /// ```
 /// ```compile_fail,E0599
@@ -43,11 +43,21 @@ use crate::venue::{EncodeError, Gateway, Lane, OrderBytes};
 #[must_use]
 pub struct Ready {
     bytes: OrderBytes,
-    draft: Draft,
+    admitted: Admitted,
     ahead: bool,
 }
 
 impl Ready {
+    /// The order as the gate let it pass.
+    pub fn admitted(&self) -> &Admitted {
+        &self.admitted
+    }
+
+    /// The order.
+    pub fn draft(&self) -> &Draft {
+        self.admitted.draft()
+    }
+
     /// The key generation that signed it.
     pub fn generation(&self) -> u32 {
         self.bytes.generation
@@ -88,31 +98,27 @@ pub struct Spent(OrderBytes);
 /// # }
 /// ```
 #[must_use]
-pub struct Outgoing {
-    ready: Ready,
-    admitted: Admitted,
-}
+pub struct Outgoing(Ready);
 
-/// Joins an order's bytes with the proofs that it may go: admitted by the gate, and recorded.
+/// Joins an admitted order's bytes with the proof that it was recorded.
 ///
 /// # Errors
-/// Gives the buffer back when the three are not of one order.
-pub fn send(ready: Ready, admitted: Admitted, recorded: Recorded) -> Result<Outgoing, Spent> {
-    let same = ready.draft == *admitted.draft()
-        && recorded.client() == ready.draft.client
-        && ready.bytes.client == ready.draft.client;
-    if same { Ok(Outgoing { ready, admitted }) } else { Err(ready.give_up()) }
+/// Gives the buffer back when the two are not of one order.
+pub fn send(ready: Ready, recorded: Recorded) -> Result<Outgoing, Spent> {
+    let client = ready.draft().client;
+    let same = recorded.client() == client && ready.bytes.client == client;
+    if same { Ok(Outgoing(ready)) } else { Err(ready.give_up()) }
 }
 
 impl Outgoing {
     /// The order.
     pub fn draft(&self) -> &Draft {
-        &self.ready.draft
+        self.0.draft()
     }
 
     /// It must not be sent after this time.
     pub fn expires(&self) -> Nanos {
-        self.ready.expires()
+        self.0.expires()
     }
 
     /// Shows the bytes to `hand_over`, once, if they are still good and the caps let them pass. The
@@ -124,11 +130,11 @@ impl Outgoing {
         now: Nanos,
         hand_over: impl FnOnce(Lane, &[u8]) -> R,
     ) -> (Result<R, Stopped>, Spent) {
-        let Ready { bytes, draft, .. } = self.ready;
+        let Ready { bytes, admitted, .. } = self.0;
         if now > bytes.expires {
             return (Err(Stopped::Lapsed), Spent(bytes));
         }
-        match caps.pass(&draft, market, self.admitted.mid(), now) {
+        match caps.pass(admitted.draft(), market, admitted.mid(), now) {
             Ok(()) => (Ok(hand_over(bytes.lane, bytes.as_slice())), Spent(bytes)),
             Err(stopped) => (Err(stopped), Spent(bytes)),
         }
@@ -148,6 +154,12 @@ pub struct PoolCounts {
     pub signed: u64,
     /// Orders begun ahead whose price and size were guessed right.
     pub guessed: u64,
+}
+
+/// A whole order that was signed ahead: nobody asked for it yet.
+struct Signed {
+    bytes: OrderBytes,
+    draft: Draft,
 }
 
 /// What an order signed ahead is good for.
@@ -216,7 +228,7 @@ pub struct Presign {
     dirty: Vec<OrderBytes>,
     /// Beside `pool`, so that a search reads little memory.
     keys: Vec<Key>,
-    pool: Vec<Ready>,
+    pool: Vec<Signed>,
     capacity: usize,
     /// An order signed ahead is renewed when it has less than this left.
     renew_before: Nanos,
@@ -302,11 +314,11 @@ impl Presign {
     fn signed(&self, draft: &Draft, now: Nanos) -> Option<ClientId> {
         let key = Key::of(draft);
         let at = self.keys.iter().position(|own| *own == key)?;
-        let ready = &self.pool[at];
-        (now < ready.bytes.expires).then_some(ready.draft.client)
+        let Signed { bytes, draft } = &self.pool[at];
+        (now < bytes.expires).then_some(draft.client)
     }
 
-    fn remove(&mut self, at: usize) -> Ready {
+    fn remove(&mut self, at: usize) -> Signed {
         self.keys.swap_remove(at);
         self.pool.swap_remove(at)
     }
@@ -316,40 +328,44 @@ impl Presign {
         self.free.pop().or_else(|| self.dirty.pop()).unwrap_or_default()
     }
 
-    /// The bytes of an admitted order: from the pool, or from what was begun, when its id was given there;
-    /// else encoded now.
+    /// Makes an admitted order ready: with bytes from the pool, or from what was begun, when its id was
+    /// given there; else encoded now.
     ///
     /// # Errors
-    /// The gateway's, when the order cannot be written down.
+    /// Gives the order back when the gateway cannot write it down.
     #[inline]
     pub fn prepare(
         &mut self,
         gateway: &mut dyn Gateway,
         signs_each: bool,
-        admitted: &Admitted,
+        admitted: Admitted,
         now: Nanos,
-    ) -> Result<Ready, EncodeError> {
+    ) -> Result<Ready, Admitted> {
         let draft = admitted.draft();
         if signs_each {
             let key = Key::of(draft);
             let at = self.keys.iter().position(|own| *own == key);
             if let Some(at) = at.filter(|at| self.pool[*at].draft == *draft) {
                 self.counts.hits += 1;
-                return Ok(self.remove(at));
+                let Signed { bytes, .. } = self.remove(at);
+                return Ok(Ready { bytes, admitted, ahead: true });
             }
             self.counts.misses += 1;
         }
         let begun = self.seat(draft).map(|seat| &mut self.seats[seat].begun);
         let own = |waiting: &mut Waiting| waiting.bytes.client == draft.client;
         let Some(Waiting { mut bytes, guess }) = begun.and_then(|begun| begun.pop_if(own)) else {
-            return self.encode(gateway, draft, false, now);
+            return match self.encode(gateway, draft, now) {
+                Ok(bytes) => Ok(Ready { bytes, admitted, ahead: false }),
+                Err(_) => Err(admitted),
+            };
         };
         self.counts.guessed += u64::from(guess == (draft.price, draft.qty));
         match gateway.complete(draft, now, &mut bytes) {
-            Ok(()) => Ok(Ready { bytes, draft: *draft, ahead: false }),
-            Err(error) => {
+            Ok(()) => Ok(Ready { bytes, admitted, ahead: false }),
+            Err(_) => {
                 self.recycle(Spent(bytes));
-                Err(error)
+                Err(admitted)
             }
         }
     }
@@ -400,14 +416,13 @@ impl Presign {
         &mut self,
         gateway: &mut dyn Gateway,
         draft: &Draft,
-        ahead: bool,
         now: Nanos,
-    ) -> Result<Ready, EncodeError> {
+    ) -> Result<OrderBytes, EncodeError> {
         let mut bytes = self.buffer();
         match gateway.encode(draft, now, &mut bytes) {
             Ok(()) => {
                 bytes.client = draft.client;
-                Ok(Ready { bytes, draft: *draft, ahead })
+                Ok(bytes)
             }
             Err(error) => {
                 self.recycle(Spent(bytes));
@@ -440,9 +455,9 @@ impl Presign {
             }
             let draft = Draft { client: ids.take(draft.side as u8), ..*draft };
             // A gateway that is not ready, or an order that it would refuse: nothing to sign.
-            let Ok(ready) = self.encode(gateway, &draft, true, now) else { break };
+            let Ok(bytes) = self.encode(gateway, &draft, now) else { break };
             self.keys.push(Key::of(&draft));
-            self.pool.push(ready);
+            self.pool.push(Signed { bytes, draft });
             self.counts.signed += 1;
             signed += 1;
         }
@@ -450,12 +465,12 @@ impl Presign {
     }
 
     fn make_room(&mut self, wanted: &[Draft]) -> bool {
-        let stale = self.pool.iter().position(|ready| {
+        let stale = self.pool.iter().position(|signed| {
             let same = |draft: &&Draft| {
-                (draft.venue, draft.instrument) == (ready.draft.venue, ready.draft.instrument)
+                (draft.venue, draft.instrument) == (signed.draft.venue, signed.draft.instrument)
             };
             wanted.iter().any(|draft| same(&draft))
-                && !wanted.iter().any(|draft| Key::of(draft) == Key::of(&ready.draft))
+                && !wanted.iter().any(|draft| Key::of(draft) == Key::of(&signed.draft))
         });
         stale.is_some_and(|at| {
             self.lapse(at);
@@ -464,8 +479,8 @@ impl Presign {
     }
 
     fn lapse(&mut self, at: usize) {
-        let ready = self.remove(at);
-        self.recycle(ready.give_up());
+        let Signed { bytes, .. } = self.remove(at);
+        self.recycle(Spent(bytes));
         self.counts.lapses += 1;
     }
 
