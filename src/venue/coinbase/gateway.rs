@@ -85,6 +85,28 @@ impl CoinbaseGateway {
         self.config.instruments.iter().position(|(id, _)| *id == instrument)
     }
 
+    /// Where an order's product is, when the venue has such orders at all.
+    fn takes(&self, order: &Draft) -> Result<usize, EncodeError> {
+        if order.reduce_only {
+            return Err(EncodeError::Unsupported);
+        }
+        self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)
+    }
+
+    /// The venue's filters.
+    fn check(&self, place: usize, order: &Draft) -> Result<(), EncodeError> {
+        let (_, spec) = self.config.instruments.get(place).ok_or(EncodeError::UnknownInstrument)?;
+        spec.check(order.price, order.qty)?;
+        Ok(())
+    }
+
+    /// Says whose and where bytes are.
+    fn mark(&self, order: &Draft, out: &mut OrderBytes) {
+        out.lane = Lane::Orders;
+        out.client = order.client;
+        out.generation = self.config.credentials.generation;
+    }
+
     /// Sends a call, or says that it cannot be sent.
     pub(super) fn call(&mut self, call: Call, next: Option<&str>, now: Nanos, out: &mut GatewayOut) -> bool {
         self.calls.send(call, next, self.memory.specs(), now, &mut out.wants)
@@ -187,36 +209,71 @@ impl Gateway for CoinbaseGateway {
     }
 
     fn encode(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if self.product == Product::Advanced {
+            self.begin(order, out)?;
+            return self.complete(order, now, out);
+        }
         if !self.ready() {
             return Err(EncodeError::NotReady);
         }
-        let place = self.place(order.instrument).ok_or(EncodeError::UnknownInstrument)?;
-        let (_, spec) = self.config.instruments.get(place).ok_or(EncodeError::UnknownInstrument)?;
-        if order.reduce_only {
-            return Err(EncodeError::Unsupported);
-        }
-        spec.check(order.price, order.qty)?;
-        match (&mut self.encoder, &self.calls.signer) {
-            (Encoder::Advanced { templates, tokens }, _) => {
-                let template = templates.get(place).ok_or(EncodeError::UnknownInstrument)?;
-                if order::advanced_terms(order.kind, order.tif).is_err() {
-                    return Err(EncodeError::Unsupported);
-                }
-                let (token, expires) = tokens.take(now).ok_or(EncodeError::NotReady)?;
-                template.encode(order, token, out)?;
-                out.expires = expires;
-            }
-            (Encoder::Exchange { templates }, Signer::Exchange(signer)) => {
-                let template = templates.get_mut(place).ok_or(EncodeError::UnknownInstrument)?;
-                template.encode(order, now, signer, out)?;
-                out.expires = Nanos::from_secs(sign::second(now)) + sign::WINDOW - SPARE;
-            }
-            (Encoder::Exchange { .. }, Signer::Advanced(_)) => return Err(EncodeError::NotReady),
-        }
-        out.lane = Lane::Orders;
-        out.client = order.client;
-        out.generation = self.config.credentials.generation;
+        let place = self.takes(order)?;
+        self.check(place, order)?;
+        let (Encoder::Exchange { templates }, Signer::Exchange(signer)) =
+            (&mut self.encoder, &self.calls.signer)
+        else {
+            return Err(EncodeError::NotReady);
+        };
+        let template = templates.get_mut(place).ok_or(EncodeError::UnknownInstrument)?;
+        template.encode(order, now, signer, out)?;
+        out.expires = Nanos::from_secs(sign::second(now)) + sign::WINDOW - SPARE;
+        self.mark(order, out);
         Ok(())
+    }
+
+    fn begin(&mut self, order: &Draft, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        let Encoder::Advanced { templates, .. } = &self.encoder else {
+            return Err(EncodeError::Unsupported);
+        };
+        let place = self.takes(order)?;
+        let template = templates.get(place).ok_or(EncodeError::UnknownInstrument)?;
+        template.begin(order, self.check(place, order).is_ok(), out)?;
+        self.mark(order, out);
+        Ok(())
+    }
+
+    fn complete(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        if self.product != Product::Advanced {
+            return self.encode(order, now, out);
+        }
+        if !self.ready() {
+            return Err(EncodeError::NotReady);
+        }
+        let place = self.takes(order)?;
+        // A guess was checked when it was written.
+        if out.begun.guessed(order).is_none() {
+            self.check(place, order)?;
+        }
+        let Encoder::Advanced { templates, tokens } = &mut self.encoder else {
+            return Err(EncodeError::NotReady);
+        };
+        let template = templates.get(place).ok_or(EncodeError::UnknownInstrument)?;
+        let (token, expires) = tokens.take(now).ok_or(EncodeError::NotReady)?;
+        template.complete(order, token, out)?;
+        out.expires = expires;
+        Ok(())
+    }
+
+    fn rehearse(&mut self, order: &Draft, now: Nanos, out: &mut OrderBytes) {
+        let place = self.place(order.instrument);
+        if let Encoder::Advanced { templates, tokens } = &self.encoder
+            && out.begun.guessed(order).is_some()
+            && let Some(template) = place.and_then(|place| templates.get(place))
+            && let Some(token) = tokens.next(now)
+        {
+            // A guess that is there was checked: nothing can fail.
+            let _ = template.complete(order, token, out);
+        }
+        self.calls.turns.budget.rehearse(&limits::REQUEST, 0, now);
     }
 
     #[inline]

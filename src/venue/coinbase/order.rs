@@ -2,13 +2,14 @@
 //! id, the numbers and what proves the sender are written.
 //!
 //! Both APIs take orders over REST alone. Advanced Trade's carry a token that was made ahead and
-//! does not cover the body, so nothing is signed when they fire. Exchange's are signed over the
-//! body, with a time to the second. Nothing here allocates once a template stands.
+//! does not cover the body, so nothing is signed when they fire, and a body can be written before:
+//! it stands at a fixed place, and the head is put before it with the token. Exchange's are signed
+//! over the body, with a time to the second. Nothing here allocates once a template stands.
 
 use super::sign::{SIGNATURE, Signer, second};
 use crate::types::{ClientId, Draft, Endpoint, InstrumentSpec, Kind, Nanos, Side, Tif};
 use crate::venue::kraken::json::quoted;
-use crate::venue::{EncodeError, OrderBytes};
+use crate::venue::{Begun, EncodeError, Guess, OrderBytes};
 use crate::wire::pen::{Decimals, Pen};
 
 /// Where Advanced Trade's requests start.
@@ -31,12 +32,6 @@ impl Numbers {
             qty: Decimals::of_step(spec.lot.0, spec.scale),
         }
     }
-
-    fn put(pen: &mut Pen<'_>, decimals: Decimals, value: i64) {
-        let mut text = [0; Decimals::MAX_TEXT];
-        let len = decimals.write(value, &mut text);
-        pen.put(&text[..len]);
-    }
 }
 
 /// Three digits of a length, into the place that was left for them.
@@ -50,6 +45,14 @@ fn put_length(buffer: &mut [u8], at: usize, length: usize) -> Result<(), EncodeE
     }
     Ok(())
 }
+
+/// Where the bodies of Advanced Trade's orders stand. The head before them ends there; a token is some
+/// 600 bytes, and a body less than 400.
+const BODY: usize = 1536;
+
+/// What ends the head, and how far before the body its digits start.
+const LENGTH: &[u8; 25] = b"\r\nContent-Length: 000\r\n\r\n";
+const LENGTH_BEHIND: usize = 7;
 
 /// An order of one product on Advanced Trade.
 pub struct Advanced {
@@ -80,16 +83,15 @@ impl Advanced {
         }
     }
 
-    /// Writes the complete request, with a token for it.
-    pub fn encode(&self, order: &Draft, token: &str, out: &mut OrderBytes) -> Result<(), EncodeError> {
+    /// Writes the body of an order; its price and size only where they are `likely` to be those.
+    ///
+    /// # Errors
+    /// For orders that the venue does not have, and bodies that are too long.
+    pub fn begin(&self, order: &Draft, likely: bool, out: &mut OrderBytes) -> Result<(), EncodeError> {
         let (name, rest) = advanced_terms(order.kind, order.tif)?;
-        let mut pen = Pen::new(&mut out.buffer()[..]);
-        pen.put(&self.head);
-        pen.put(token.as_bytes());
-        pen.put(b"\r\nContent-Length: 000\r\n\r\n");
-        let body = self.head.len() + token.len() + 25;
+        let mut pen = Pen::at(&mut out.buffer()[..], BODY);
         pen.put(b"{\"client_order_id\":\"");
-        pen.put_const(&order.client.uuid());
+        pen.put_uuid(order.client);
         pen.put(&self.product);
         pen.put(match order.side {
             Side::Buy => b"BUY\",\"order_configuration\":{\"",
@@ -97,14 +99,48 @@ impl Advanced {
         });
         pen.put(name.as_bytes());
         pen.put(b"\":{\"base_size\":\"");
-        Numbers::put(&mut pen, self.numbers.qty, order.qty.0);
+        let at = pen.here();
+        let guess = match likely {
+            true => {
+                Some(Guess { price: order.price, qty: order.qty, end: self.write_numbers(order, rest, pen)? })
+            }
+            false => None,
+        };
+        out.begun = Begun { at, guess, ..Begun::default() };
+        Ok(())
+    }
+
+    /// Price and size of a body and all behind them; where it ends.
+    fn write_numbers(&self, order: &Draft, rest: &str, mut pen: Pen<'_>) -> Result<usize, EncodeError> {
+        pen.put_decimal(order.qty.0, &self.numbers.qty);
         pen.put(b"\",\"limit_price\":\"");
-        Numbers::put(&mut pen, self.numbers.price, order.price.0);
+        pen.put_decimal(order.price.0, &self.numbers.price);
         pen.put(rest.as_bytes());
         pen.put(&self.tail);
-        let end = pen.end().ok_or(EncodeError::TooLong)?;
-        put_length(&mut out.buffer()[..], body - 7, end - body)?;
-        out.set(0, end)
+        pen.end().ok_or(EncodeError::TooLong)
+    }
+
+    /// Makes the complete request of a body, with a token for it.
+    ///
+    /// # Errors
+    /// Where head or body are too long.
+    pub fn complete(&self, order: &Draft, token: &str, out: &mut OrderBytes) -> Result<(), EncodeError> {
+        let begun = out.begun;
+        let end = match begun.guessed(order) {
+            Some(end) => end,
+            None => {
+                let (_, rest) = advanced_terms(order.kind, order.tif)?;
+                self.write_numbers(order, rest, Pen::at(&mut out.buffer()[..], begun.at))?
+            }
+        };
+        let head = self.head.len() + token.len() + LENGTH.len();
+        let start = BODY.checked_sub(head).ok_or(EncodeError::TooLong)?;
+        let mut pen = Pen::at(&mut out.buffer()[..], start);
+        pen.put(&self.head);
+        pen.put(token.as_bytes());
+        pen.put_const(LENGTH);
+        put_length(&mut out.buffer()[..], BODY - LENGTH_BEHIND, end.saturating_sub(BODY))?;
+        out.set(start, end)
     }
 }
 
@@ -172,15 +208,15 @@ impl Exchange {
         pen.put(EXCHANGE_ORDERS.as_bytes());
         let body = time + 4 + EXCHANGE_ORDERS.len();
         pen.put(b"{\"client_oid\":\"");
-        pen.put_const(&order.client.uuid());
+        pen.put_uuid(order.client);
         pen.put(&self.product);
         pen.put(match order.side {
             Side::Buy => b"buy\",\"type\":\"limit\",\"price\":\"",
             Side::Sell => b"sell\",\"type\":\"limit\",\"price\":\"",
         });
-        Numbers::put(&mut pen, self.numbers.price, order.price.0);
+        pen.put_decimal(order.price.0, &self.numbers.price);
         pen.put(b"\",\"size\":\"");
-        Numbers::put(&mut pen, self.numbers.qty, order.qty.0);
+        pen.put_decimal(order.qty.0, &self.numbers.qty);
         pen.put(terms.as_bytes());
         let end = pen.end().ok_or(EncodeError::TooLong)?;
         let signature = signer.sign_in_place(&mut self.scratch[..], end).ok_or(EncodeError::TooLong)?;
@@ -196,7 +232,7 @@ impl Exchange {
         pen.put(signed.get(body..).unwrap_or_default());
         let whole = pen.end().ok_or(EncodeError::TooLong)?;
         let length = end - body;
-        put_length(&mut out.buffer()[..], whole - length - 7, length)?;
+        put_length(&mut out.buffer()[..], whole - length - LENGTH_BEHIND, length)?;
         out.set(0, whole)
     }
 }
@@ -294,8 +330,8 @@ mod tests {
                 r#""side":"SELL","order_configuration":{"limit_limit_gtc":{"base_size":"0.01000001","limit_price":"30000.10","post_only":true}}"#,
             ),
         ] {
-            let mut out = OrderBytes::new();
-            template.encode(&draft(side, kind, tif), "a.b.c", &mut out).unwrap();
+            let order = draft(side, kind, tif);
+            let out = written(&template, &order, &order, "a.b.c").unwrap();
             let (head, body) = parts(&out);
             assert!(head.starts_with("POST /api/v3/brokerage/orders HTTP/1.1\r\nHost: api.coinbase.com\r\n"));
             assert!(head.contains("\r\nAuthorization: Bearer a.b.c\r\n"), "{head}");
@@ -304,12 +340,50 @@ mod tests {
             );
             assert_eq!(body, want);
         }
-        let refused = template.encode(&draft(Side::Buy, Kind::Market, Tif::Ioc), "t", &mut OrderBytes::new());
-        assert_eq!(refused, Err(EncodeError::Unsupported));
-        let long = "x".repeat(OrderBytes::CAPACITY);
-        let refused =
-            template.encode(&draft(Side::Buy, Kind::Limit, Tif::Ioc), &long, &mut OrderBytes::new());
-        assert_eq!(refused, Err(EncodeError::TooLong));
+        let refused = |kind, tif, token: &str| {
+            let order = draft(Side::Buy, kind, tif);
+            written(&template, &order, &order, token).err()
+        };
+        assert_eq!(refused(Kind::Market, Tif::Ioc, "t"), Some(EncodeError::Unsupported));
+        let long = "x".repeat(BODY);
+        assert_eq!(refused(Kind::Limit, Tif::Ioc, &long), Some(EncodeError::TooLong));
+    }
+
+    /// An order that was begun as `guess`, or, where that has no price, without any.
+    fn written(
+        template: &Advanced,
+        order: &Draft,
+        guess: &Draft,
+        token: &str,
+    ) -> Result<OrderBytes, EncodeError> {
+        let mut out = OrderBytes::new();
+        template.begin(guess, guess.price.0 > 0, &mut out)?;
+        template.complete(order, token, &mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn a_guess_is_used_or_written_over() {
+        let host = Endpoint::parse("https://api.coinbase.com").unwrap();
+        let template = Advanced::new(&spec(), &host, "g");
+        let order = draft(Side::Sell, Kind::Limit, Tif::Ioc);
+        let want = parts(&written(&template, &order, &order, "a.b.c").unwrap());
+        for (price, qty) in [
+            (0, 0),
+            (3_000_010_000_000, 1_000_002),
+            (100_000_000, 1_000_001),
+            (9_999_999_990_000_000, 9_999_999_999_999_999),
+        ] {
+            let guess = Draft { price: Price(price), qty: Qty(qty), ..order };
+            let got = parts(&written(&template, &order, &guess, "a.b.c").unwrap());
+            assert_eq!(got, want, "{price} {qty}");
+        }
+        // Completed for nothing before, with another token.
+        let mut out = OrderBytes::new();
+        template.begin(&order, true, &mut out).unwrap();
+        template.complete(&order, "a much longer token", &mut out).unwrap();
+        template.complete(&order, "a.b.c", &mut out).unwrap();
+        assert_eq!(parts(&out), want);
     }
 
     #[test]

@@ -50,6 +50,11 @@ impl Tokens {
         Some((slot.text.as_str(), slot.expires))
     }
 
+    /// The next token, which stays where it is.
+    pub fn next(&self, now: Nanos) -> Option<&str> {
+        self.slots.iter().find(|slot| slot.is_good(now)).map(|slot| slot.text.as_str())
+    }
+
     /// Replaces some of those that are used or past the half of their life.
     pub fn refill(&mut self, signer: &mut Signer, now: Nanos) {
         let half = Nanos::from_secs(self.life / 2);
