@@ -2,7 +2,7 @@
 
 use xarb::book::Trust;
 use xarb::config::Config;
-use xarb::engine::{Control, Crew, Helm, Identity, Plan, RunReport, Status};
+use xarb::engine::{Control, Crew, FeedRole, Helm, Identity, Plan, RunReport, Status};
 use xarb::sim::audit::engine_view;
 use xarb::sim::checks::{OrderCaps, Violation, check};
 use xarb::sim::net::Path;
@@ -32,9 +32,10 @@ pub const START: Nanos = Nanos::from_secs(1_800_000_000);
 /// Below every venue's minimum: what may be left over. A few of them may add up.
 const DUST: &str = "0.0002";
 
-/// Seconds until books that were lost are there again, and until nothing is in flight any more.
-const HEALED_WITHIN: u64 = 5;
-const DRAINED_WITHIN: u64 = 60;
+/// Seconds within which books that were lost are there again and nothing is in flight any more, and how
+/// many pass at least: connections of before still break when their time is up, twice their mean life.
+const SETTLED_WITHIN: u64 = 60;
+const AT_LEAST: u64 = 7;
 
 /// An engine and the venues that it trades on.
 pub struct Run {
@@ -99,10 +100,12 @@ impl Run {
         for second in 0.. {
             self.on(Nanos::from_secs(1));
             drained |= std::iter::from_fn(|| self.helm.status()).any(|said| said == Status::Drained);
-            if drained && second >= HEALED_WITHIN {
+            let trust = |feed: &FeedRole<Still>| feed.stage().book(BookId(0)).map(|book| book.trust());
+            let healed = self.crew.feeds.iter().all(|feed| trust(feed) == Some(Trust::Live));
+            if drained && healed && second >= AT_LEAST {
                 break;
             }
-            assert!(second < DRAINED_WITHIN, "seed {seed}: it does not come to rest: {:#?}", self.report());
+            assert!(second < SETTLED_WITHIN, "seed {seed}: it does not come to rest: {:#?}", self.report());
         }
         self.world.sim_mut().market_mut().freeze();
         self.on(Nanos::from_secs(2));
