@@ -244,6 +244,15 @@ fn no_order_leaves_after_a_kill() {
     world.assert_ledgers_agree("killed");
     assert_eq!(world.exec.counts().venues[0].stopped, 1);
 
+    // What was handed over and still waits for its turn on a connection is taken back.
+    let mut world = world_of(config());
+    world.fire(QTY).unwrap();
+    world.exec.kill().clone().trip();
+    let now = world.now;
+    world.exec.tick(now, &mut world.desk);
+    let sent: Vec<_> = world.desk.sent.iter().map(|(venue, draft)| (*venue, draft.client)).collect();
+    assert_eq!(world.desk.withdrawn, sent);
+
     // Hedges do not leave either: the difference is told instead.
     let mut world = world_of(config());
     world.desk.venues[1].fates = vec![Fate::Nothing];
@@ -373,6 +382,61 @@ fn a_venue_that_misbehaves_is_frozen_and_the_evidence_kept() {
     let client = world.desk.sent[0].1.client;
     world.exec.on_report(VenueId(1), &accepted(client), now, &mut world.desk);
     assert_eq!(world.exec.evidence()[1].1, Misconduct::WrongVenue);
+}
+
+/// What a venue says of an order of another venue's changes nothing there, and neither does an amendment
+/// that nobody asked for, or a sum that no account has.
+#[test]
+fn what_a_venue_has_no_say_in_stays_as_it_is() {
+    let forged = |world: &World, what: usize| {
+        let [buy, sell] = [0, 1].map(|at| world.desk.sent[at].1);
+        let (client, code) = (buy.client, VenueRef::new("-2010").unwrap());
+        let amended = |price: i64, qty: i64| Report::Amended {
+            client: sell.client,
+            price: Price(sell.price.0 + price),
+            qty: Qty(sell.qty.0 + qty),
+        };
+        let asset = Asset::new("BTC").unwrap();
+        match what {
+            0 => (
+                Report::OrderError { client, class: Class::Refused, code, retry_at: None },
+                Misconduct::WrongVenue,
+            ),
+            1 => (Report::NotFound { client }, Misconduct::WrongVenue),
+            2 => (amended(0, 1), Misconduct::Amended),
+            3 => (amended(-1, 0), Misconduct::Amended),
+            4 => (Report::Balance { asset, free: Money(i128::MAX / 2), locked: None }, Misconduct::Absurd),
+            _ => (Report::Funding { asset, amount: Money(-i128::MAX), at: world.now }, Misconduct::Absurd),
+        }
+    };
+    for what in 0..6 {
+        let mut world = world();
+        world.fire(QTY).unwrap();
+        let (report, why) = forged(&world, what);
+        let now = world.now;
+        world.exec.on_report(VenueId(1), &report, now, &mut world.desk);
+        assert_eq!(world.exec.evidence().len(), 1, "{report:?}");
+        assert_eq!((world.exec.evidence()[0].0, world.exec.evidence()[0].1), (VenueId(1), why), "{report:?}");
+        for at in 0..2 {
+            let sent = world.desk.sent[at].1;
+            let order = world.exec.orders().order(sent.client).unwrap();
+            assert_eq!((order.draft, order.state()), (sent, OrderState::Sent), "{report:?}");
+        }
+        world.step(31_000);
+        world.assert_ledgers_agree(why.to_string().as_str());
+    }
+    // Of an order that is over nothing is taken at all.
+    let mut world = world();
+    world.fire(QTY).unwrap();
+    world.step(50);
+    let (sent, now) = (world.desk.sent[0].1, world.now);
+    let report = Report::Amended { client: sent.client, price: sent.price, qty: Qty(2 * sent.qty.0) };
+    world.exec.on_report(VenueId(0), &report, now, &mut world.desk);
+    let order = world.exec.orders().order(sent.client).unwrap();
+    assert_eq!(
+        (order.draft.qty, order.state(), world.exec.evidence().len()),
+        (sent.qty, OrderState::Filled, 0)
+    );
 }
 
 #[test]

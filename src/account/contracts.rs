@@ -89,6 +89,11 @@ impl Row {
         self.reported.is_some_and(|(theirs, when)| when >= since && theirs != self.position.qty)
     }
 
+    /// The venue has told a figure.
+    pub fn is_told(&self) -> bool {
+        self.reported.is_some()
+    }
+
     /// The venue's figure, when it came at or after `since`.
     pub fn reported(&self, since: Nanos) -> Option<Qty> {
         self.reported.filter(|(_, when)| *when >= since).map(|(theirs, _)| theirs)

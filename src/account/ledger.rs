@@ -314,6 +314,11 @@ impl Ledger {
         self.contracts.get(venue, instrument).is_some_and(|row| row.confirmed(since))
     }
 
+    /// The venue has told what is held of a contract.
+    pub fn contract_told(&self, venue: VenueId, instrument: InstrumentId) -> bool {
+        self.contracts.get(venue, instrument).is_some_and(Row::is_told)
+    }
+
     /// The venue's position differed from ours when last compared.
     pub fn contract_drifted(&self, venue: VenueId, instrument: InstrumentId) -> bool {
         self.contracts.get(venue, instrument).is_some_and(|row| row.drifted)
@@ -382,6 +387,12 @@ impl Ledger {
     pub fn tolerance(&self, venue: VenueId, asset: AssetId, plain: Money) -> Money {
         let contracts = self.contracts.of(venue).filter(|row| row.settle == asset);
         plain + contracts.map(Row::rounding).sum()
+    }
+
+    /// A venue has told any balance at or after `since`.
+    pub fn told_since(&self, venue: VenueId, since: Nanos) -> bool {
+        let told = |asset| self.at(venue, AssetId(asset)).reported.is_some_and(|(_, when)| when >= since);
+        (0..self.assets.len()).any(|asset| told(asset as u8))
     }
 
     /// Whether any of a venue's balances or positions, as last reported at or after `since`, differs

@@ -26,7 +26,8 @@ pub struct ExecStage<W> {
     outside: Outside<W>,
     reports: Vec<Report>,
     hops: HopRecorder,
-    next_dead_man: Nanos,
+    /// By venue.
+    next_dead_man: Vec<Nanos>,
 }
 
 /// What the executor sees of the world.
@@ -61,11 +62,11 @@ impl<W: Stopwatch> ExecStage<W> {
     ) -> ExecStage<W> {
         let left = Vec::with_capacity(TIMED);
         ExecStage {
+            next_dead_man: vec![Nanos::ZERO; lanes.len()],
             executor,
             outside: Outside { lanes, books, alerts: Vec::new(), left, watch, now: Nanos::ZERO },
             reports: Vec::new(),
             hops: HopRecorder::new(),
-            next_dead_man: Nanos::ZERO,
         }
     }
 
@@ -138,13 +139,24 @@ impl<W: Stopwatch> ExecStage<W> {
             }
         }
         self.executor.tick(now, &mut self.outside);
-        if now >= self.next_dead_man && self.outside.lanes.iter_mut().all(|lanes| lanes.gateway().ready()) {
-            self.next_dead_man = now + DEAD_MAN_EVERY;
-            for lanes in &mut self.outside.lanes {
+        // Each venue by itself: one that is down must not let the switches of the others fire.
+        for (lanes, next) in self.outside.lanes.iter_mut().zip(&mut self.next_dead_man) {
+            if now >= *next && lanes.gateway().ready() {
+                *next = now + DEAD_MAN_EVERY;
                 lanes.command(&Command::DeadMan { timeout: DEAD_MAN }, now);
             }
         }
         worked
+    }
+
+    /// Nothing of ours is at the venues any more: their switches must not fire on what others have there
+    /// once nobody renews them.
+    pub fn stand_down(&mut self, now: Nanos) {
+        for (lanes, next) in self.outside.lanes.iter_mut().zip(&mut self.next_dead_man) {
+            if std::mem::replace(next, Nanos(i64::MAX)) > Nanos::ZERO {
+                lanes.command(&Command::DeadMan { timeout: Nanos::ZERO }, now);
+            }
+        }
     }
 
     /// Does what the hot path is to be spared; true when there was any.
@@ -236,17 +248,31 @@ impl<W: Stopwatch> Context for Outside<W> {
             at: glance.heard,
             version: glance.version,
             live: glance.trust == Trust::Live && !glance.crossed,
+            old: false,
         })
     }
 
-    fn send(&mut self, venue: VenueId, lane: Lane, client: ClientId, bytes: &[u8]) -> SendOutcome {
+    fn send(
+        &mut self,
+        venue: VenueId,
+        lane: Lane,
+        client: ClientId,
+        bytes: &[u8],
+        expires: Nanos,
+    ) -> SendOutcome {
         let Some(lanes) = self.lanes.get_mut(usize::from(venue.0)) else { return SendOutcome::NotSent };
-        let outcome = lanes.send(lane, client, bytes, self.now + SEND_WITHIN);
+        let outcome = lanes.send(lane, client, bytes, expires.min(self.now + SEND_WITHIN));
         if self.left.len() == TIMED {
             self.left.remove(0);
         }
         self.left.push(Left { client, at: self.watch.ticks(), acked: false, filled: false });
         outcome
+    }
+
+    fn withdraw(&mut self, venue: VenueId, client: ClientId) {
+        if let Some(lanes) = self.lanes.get_mut(usize::from(venue.0)) {
+            lanes.withdraw(client, self.now);
+        }
     }
 
     fn command(&mut self, venue: VenueId, command: Command) {

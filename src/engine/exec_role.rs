@@ -78,6 +78,7 @@ impl<W: Stopwatch + Send + 'static> Role for ExecRole<W> {
         }
         if self.draining && !self.drained && self.stage.is_drained(now) {
             self.drained = true;
+            self.stage.stand_down(now);
             let _ = self.status.try_send(Status::Drained);
         }
         worked

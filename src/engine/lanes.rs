@@ -268,6 +268,21 @@ impl Lanes {
         if sent { SendOutcome::Unclear } else { SendOutcome::NotSent }
     }
 
+    /// Takes back the bytes of an order that wait for their turn: for the gateway they failed before any
+    /// of them left.
+    pub fn withdraw(&mut self, client: ClientId, now: Nanos) {
+        let token = client.bits();
+        if self.https.iter_mut().any(|(.., http)| http.withdraw(token)) {
+            let input = GatewayInput::Failed { token, sent: false };
+            if let Some(tap) = &mut self.tap {
+                tap.gateway(self.venue, now, &input);
+            }
+            self.out.clear();
+            self.gateway.on(input, now, &mut self.out);
+            self.after(now);
+        }
+    }
+
     /// A gateway without connections trades on paper: its orders come back to it. Or what came of them
     /// is known already.
     fn keep(&mut self, lane: Lane, client: ClientId, bytes: &[u8]) -> SendOutcome {

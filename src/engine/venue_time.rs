@@ -35,12 +35,19 @@ impl InVenueTime {
         InVenueTime { gateway, samples: [None; SAMPLES], next: 0, applied: Nanos::ZERO }
     }
 
-    /// Takes the answers among the reports, and puts their times into ours.
+    /// Takes the answers among the reports, and puts into our time what the gateway reckoned in its own.
     fn learn(&mut self, out: &mut GatewayOut, before: usize, now: Nanos) {
+        let applied = self.applied;
         for report in out.reports.iter_mut().skip(before) {
-            if let Report::ServerTime { venue, asked } = report {
-                *asked = *asked - self.applied;
-                self.answer(*venue, *asked, now);
+            match report {
+                Report::ServerTime { venue, asked } => {
+                    *asked = *asked - applied;
+                    self.answer(*venue, *asked, now);
+                }
+                Report::OrderError { retry_at: Some(at), .. } | Report::DeadMan { until: at } => {
+                    *at = *at - applied;
+                }
+                _ => {}
             }
         }
     }
@@ -125,7 +132,10 @@ impl Gateway for InVenueTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{ClientId, InstrumentId, Kind, Price, Qty, Side, Tif, VenueId};
+    use crate::types::{Class, ClientId, InstrumentId, Kind, Price, Qty, Side, Tif, VenueId, VenueRef};
+
+    /// A time that the gateway reckoned, in the clock that it is given.
+    const LATER: Nanos = Nanos::from_millis(20_000);
 
     /// Answers every tick with the venue's time, and stamps orders with the time that it is told.
     struct Asked {
@@ -148,6 +158,10 @@ mod tests {
 
         fn on(&mut self, _: GatewayInput<'_>, _: Nanos, out: &mut GatewayOut) {
             out.reports.push(Report::ServerTime { venue: self.venue, asked: self.asked });
+            out.reports.push(Report::DeadMan { until: LATER });
+            let (client, code) = (ClientId::default(), VenueRef::default());
+            let (class, retry_at) = (Class::Throttled, Some(LATER));
+            out.reports.push(Report::OrderError { client, class, code, retry_at });
         }
 
         fn encode(&mut self, _: &Draft, now: Nanos, out: &mut OrderBytes) -> Result<(), EncodeError> {
@@ -191,7 +205,14 @@ mod tests {
             let mut gateway = InVenueTime::new(Box::new(Asked { venue, asked }));
             let (mut out, mut bytes) = (GatewayOut::default(), OrderBytes::new());
             gateway.on(GatewayInput::Tick, now, &mut out);
-            assert_eq!(out.reports, [Report::ServerTime { venue, asked }]);
+            assert_eq!(out.reports[0], Report::ServerTime { venue, asked });
+            out.clear();
+            gateway.on(GatewayInput::Tick, now, &mut out);
+            let shift = want - ms(10_000);
+            assert!(matches!(out.reports[1], Report::DeadMan { until } if until == LATER - shift));
+            assert!(
+                matches!(out.reports[2], Report::OrderError { retry_at: Some(at), .. } if at == LATER - shift)
+            );
             gateway.encode(&draft, ms(10_000), &mut bytes).unwrap();
             let stamped = i64::from_le_bytes(bytes.as_slice().try_into().unwrap());
             assert_eq!((Nanos(stamped), bytes.expires), (want, ms(10_000) + Nanos(1_000)), "{venue:?}");

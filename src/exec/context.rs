@@ -18,8 +18,20 @@ pub trait Context {
     fn quote(&mut self, venue: VenueId, instrument: InstrumentId) -> Option<Quote>;
 
     /// Hands the complete bytes of one order to the venue's connection, now. They must not be kept,
-    /// and never be sent again. For HTTP lanes `client`'s bits are the token of the answer.
-    fn send(&mut self, venue: VenueId, lane: Lane, client: ClientId, bytes: &[u8]) -> SendOutcome;
+    /// never be sent again, and not begin to leave after `expires`. For HTTP lanes `client`'s bits are
+    /// the token of the answer.
+    fn send(
+        &mut self,
+        venue: VenueId,
+        lane: Lane,
+        client: ClientId,
+        bytes: &[u8],
+        expires: Nanos,
+    ) -> SendOutcome;
+
+    /// Takes back the bytes of an order that still wait for their turn on a connection, if they do. What
+    /// became of it comes as news.
+    fn withdraw(&mut self, venue: VenueId, client: ClientId);
 
     /// Starts something that is not a new order. What follows from it (reports) comes back later,
     /// never from within this call.

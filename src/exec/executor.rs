@@ -469,8 +469,9 @@ impl Executor {
         let Some(market) = self.markets.get(draft.venue, draft.instrument) else {
             return Ok(SendOutcome::NotSent);
         };
+        let expires = outgoing.expires();
         let (result, spent) = outgoing.release(&mut self.caps, market, now, |lane, bytes| {
-            ctx.send(draft.venue, lane, draft.client, bytes)
+            ctx.send(draft.venue, lane, draft.client, bytes, expires)
         });
         self.presign.recycle(spent);
         result
@@ -547,6 +548,10 @@ impl Executor {
             let at = usize::from(market.venue.0);
             let venue = &self.venues[at];
             self.quotes[at] = ctx.quote(market.venue, instrument);
+            if let (Some(quote), Some(most)) = (&mut self.quotes[at], self.gate.limits().book_age_max.get(at))
+            {
+                quote.old = now - quote.at > *most;
+            }
             self.standing[at] = if venue.frozen {
                 Standing::Frozen
             } else if let Some(until) = venue.throttled_until.filter(|until| *until > now) {

@@ -9,6 +9,10 @@ use crate::types::{
 };
 use crate::venue::Command;
 
+/// What a venue tells is below this: sums of many such amounts are far from what [`Money`] holds.
+const AMOUNT_MOST: Money = Money(Money::ONE.0 * 1_000_000_000_000);
+const POSITION_MOST: i64 = i64::MAX / 4;
+
 /// How long a throttled venue rests when it does not say.
 const THROTTLED: Nanos = Nanos::from_secs(1);
 
@@ -17,6 +21,9 @@ impl Executor {
     pub fn on_report(&mut self, venue: VenueId, report: &Report, now: Nanos, ctx: &mut dyn Context) {
         if usize::from(venue.0) >= self.venues.len() {
             return;
+        }
+        if is_absurd(report) {
+            return self.freeze(venue, Misconduct::Absurd, None, report, now, ctx);
         }
         let entry = |kind| Entry::new(kind, now).venue(venue);
         match report {
@@ -75,13 +82,12 @@ impl Executor {
                 let side = self.orders.get(slot).draft.side;
                 self.journal.append(&entry(Kind::Amended).client(*client).order(side, *price, *qty));
                 self.on_order(venue, slot, report, now, ctx, |own, slot| {
-                    own.orders.amended(slot, *price, *qty, now);
-                    Ok(())
+                    own.orders.amended(slot, *price, *qty, now)
                 });
             }
             Report::Status(status) => self.on_status(venue, status, report, now, ctx),
             Report::NotFound { client } => {
-                let Lookup::Here(slot) = self.orders.find(*client) else { return };
+                let Some(slot) = self.answered(venue, *client, report, now, ctx) else { return };
                 self.journal.append(&entry(Kind::Answered).client(*client).code(u8::MAX));
                 let clock = self.venues[usize::from(venue.0)].clock;
                 self.orders.absent(slot, &clock, now);
@@ -89,6 +95,10 @@ impl Executor {
             Report::Foreign { venue_ref } => self.foreign(venue, *venue_ref, now, ctx),
             Report::Balance { asset, free, locked } => {
                 let total = free.checked_add(locked.unwrap_or_default());
+                // Accounts list what they could hold too: nothing of it takes up a row.
+                if total == Some(Money::ZERO) && self.ledger.find(*asset).is_none() {
+                    return;
+                }
                 let Some((total, id)) = total.zip(self.ledger.asset(*asset).ok()) else {
                     self.malformed(venue, ctx);
                     return;
@@ -147,6 +157,26 @@ impl Executor {
         None
     }
 
+    /// The slot of an order that a venue's answer is about, if the table has it; one that was sent
+    /// elsewhere freezes the venue, and stays as it is.
+    fn answered(
+        &mut self,
+        venue: VenueId,
+        client: ClientId,
+        report: &Report,
+        now: Nanos,
+        ctx: &mut dyn Context,
+    ) -> Option<usize> {
+        match self.orders.find(client) {
+            Lookup::Here(slot) if self.orders.get(slot).draft.venue == venue => Some(slot),
+            Lookup::Here(_) => {
+                self.freeze(venue, Misconduct::WrongVenue, Some(client), report, now, ctx);
+                None
+            }
+            Lookup::Old | Lookup::Never => None,
+        }
+    }
+
     /// Lets `change` act on an order and draws the conclusions: holds, counts, the intent.
     fn on_order(
         &mut self,
@@ -191,14 +221,15 @@ impl Executor {
         (fee, fee_asset): (Money, Asset),
         now: Nanos,
     ) -> Result<(), Misconduct> {
+        let draft = self.orders.get(slot).draft;
+        let Some(market) = self.markets.get(venue, draft.instrument) else { return Ok(()) };
+        // What is sold may bring more than its limit says, but not anything.
+        let value = market.value(news.price, news.qty).filter(|value| value.abs() < AMOUNT_MOST);
+        let value = value.ok_or(Misconduct::Absurd)?;
         if !self.orders.filled(slot, news, now)? {
             return Ok(());
         }
-        let draft = self.orders.get(slot).draft;
         let intent = self.orders.get(slot).intent;
-        let Some(market) = self.markets.get(venue, draft.instrument) else { return Ok(()) };
-        // A fill within the order's limits is worth no more than the order, which had a value.
-        let value = market.value(news.price, news.qty).unwrap_or_default();
         let amount = market.amount_at(news.price, news.qty);
         let (base, quote) = (market.base, market.quote);
         self.journal.append(
@@ -213,9 +244,10 @@ impl Executor {
                 .amount(fee, fee_asset)
                 .text(news.trade),
         );
-        // Without a row for its asset the fee cannot be booked, and the balance will tell as drift.
+        // Without a row for its asset the fee is booked as what it would have been in the quote asset: it
+        // counts as a loss, and the balance tells as drift.
         let fee_row = self.ledger.asset(fee_asset);
-        let (fee, fee_row) = fee_row.map_or((Money::ZERO, quote), |row| (fee, row));
+        let (fee, fee_row) = fee_row.map_or_else(|_| (market.fee_at_most(value), quote), |row| (fee, row));
         self.ledger.book(&Fill {
             venue,
             instrument: draft.instrument,
@@ -295,7 +327,7 @@ impl Executor {
             }
             _ => {}
         }
-        let Lookup::Here(slot) = self.orders.find(client) else { return };
+        let Some(slot) = self.answered(venue, client, report, now, ctx) else { return };
         let intent = self.orders.get(slot).intent;
         let entry = Entry::new(Kind::Refused, now).venue(venue).client(client).intent(intent);
         self.journal.append(&entry.code(class as u8).text(code));
@@ -405,5 +437,16 @@ impl Executor {
             self.presign.retire(venue);
             ctx.alert(Alert::Frozen { venue, why, client });
         }
+    }
+}
+
+/// An amount that no account has: whoever tells it is not believed anything.
+fn is_absurd(report: &Report) -> bool {
+    let too_much = |amount: &Money| amount.0.unsigned_abs() >= AMOUNT_MOST.0.unsigned_abs();
+    match report {
+        Report::Balance { free, locked, .. } => too_much(free) || locked.as_ref().is_some_and(too_much),
+        Report::Funding { amount, .. } | Report::Filled { fee: amount, .. } => too_much(amount),
+        Report::Position { qty, .. } => qty.0.unsigned_abs() >= POSITION_MOST.unsigned_abs(),
+        _ => false,
     }
 }

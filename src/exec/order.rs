@@ -43,6 +43,12 @@ pub enum Misconduct {
     /// One trade id with two prices or sizes.
     #[error("told one trade in two ways")]
     TradeChanged,
+    /// An order became larger, or its limit worse, and nobody had asked for it.
+    #[error("amended an order against us, unasked")]
+    Amended,
+    /// A sum or position that no account has.
+    #[error("told an amount beyond all sense")]
+    Absurd,
 }
 
 /// One fill as it came.

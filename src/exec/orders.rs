@@ -267,12 +267,32 @@ impl Orders {
         self.change(slot, |order| order.end(state, total, now))
     }
 
-    /// It was amended.
-    pub fn amended(&mut self, slot: usize, price: Price, qty: Qty, now: Nanos) {
+    /// It was amended. We never ask for that: what makes an order smaller or its limit better is taken
+    /// as it is, and one that is over stays as it ended.
+    ///
+    /// # Errors
+    /// [`Misconduct`] where it would risk more than was admitted, or lives on though it was refused;
+    /// nothing is changed then.
+    pub fn amended(&mut self, slot: usize, price: Price, qty: Qty, now: Nanos) -> Result<(), Misconduct> {
         self.change(slot, |order| {
+            if order.refused {
+                return Err(Misconduct::AfterRefusal);
+            }
+            if order.is_over() {
+                return Ok(());
+            }
+            let sign = order.draft.side.sign();
+            let worse = sign * price.0 > sign * order.draft.price.0 || price.0 <= 0;
+            if worse || qty > order.draft.qty {
+                return Err(Misconduct::Amended);
+            }
+            if qty < order.filled() {
+                return Err(Misconduct::Totals);
+            }
             order.accept(now);
             (order.draft.price, order.draft.qty) = (price, qty);
-        });
+            Ok(())
+        })
     }
 
     /// The venue's answer to a question.

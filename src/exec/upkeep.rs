@@ -19,13 +19,13 @@ impl Executor {
     /// Time passed: call it at least every few milliseconds, and whenever there is nothing else to
     /// do. Cheap when nothing is due.
     pub fn tick(&mut self, now: Nanos, ctx: &mut dyn Context) {
+        if self.caps.kill().is_tripped() && !self.killed {
+            self.on_killed(now, ctx);
+        }
         if now < self.timers_at {
             return;
         }
         self.timers_at = now + TIMERS_EVERY;
-        if self.caps.kill().is_tripped() && !self.killed {
-            self.on_killed(now, ctx);
-        }
         self.ask(now, ctx);
         self.age_intents(now, ctx);
         if now >= self.slow_timers_at {
@@ -90,6 +90,9 @@ impl Executor {
     fn on_killed(&mut self, now: Nanos, ctx: &mut dyn Context) {
         self.killed = true;
         self.journal.append(&Entry::new(Kind::Killed, now));
+        for order in self.orders.live() {
+            ctx.withdraw(order.draft.venue, order.draft.client);
+        }
         for market in self.markets.iter() {
             if self.orders.live_at(market.venue) > 0 {
                 ctx.command(market.venue, Command::CancelAll { instrument: market.instrument });
@@ -333,7 +336,8 @@ impl Executor {
     }
 
     /// Where a venue has been quiet for a while its balances must be ours. What differs is asked
-    /// for once more, since a figure may have been on its way when the last fill came.
+    /// for once more, since a figure may have been on its way when the last fill came; and so is what
+    /// a venue does not tell by itself.
     fn compare_balances(&mut self, now: Nanos, ctx: &mut dyn Context) {
         for at in 0..self.venues.len() {
             let venue = VenueId(at as u8);
@@ -341,8 +345,9 @@ impl Executor {
             if self.orders.live_at(venue) > 0 || now - active_at < self.config.settle {
                 continue;
             }
+            let silent = active_at > Nanos::ZERO && !self.ledger.told_since(venue, active_at);
             match asked {
-                None if self.ledger.differs(venue, active_at, self.config.drift_max) => {
+                None if silent || self.ledger.differs(venue, active_at, self.config.drift_max) => {
                     self.venues[at].balances_asked = Some(now);
                     ctx.command(venue, Command::Balances);
                 }

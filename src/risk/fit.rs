@@ -250,6 +250,9 @@ mod tests {
             let value = market.value(Price(60_000 * E8), Qty(long)).unwrap();
             let tied_up = value.abs();
             let cost = Position { qty: Qty(long), cost: value };
+            let refusal = world.admit(&opportunity(10_000_000)).unwrap_err();
+            assert_eq!(refusal.detail, Detail::Position, "before the venues told what is held");
+            world.seen.ledger.report_contract(VenueId(0), InstrumentId(0), Position::FLAT, Nanos(0));
             world.seen.ledger.report_contract(VenueId(1), InstrumentId(0), cost, Nanos(0));
             world.seen.ledger.hold(VenueId(1), market.quote, money("100000") - tied_up - money(seller));
             let result = world.admit(&opportunity(10_000_000)).map_err(|refusal| refusal.reason);

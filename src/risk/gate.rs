@@ -270,11 +270,11 @@ impl Gate {
         if let Some(rates) = &view.rates {
             rates.admit(opportunity, view.markets, self.limits.min_edge)?;
         }
+        let legs = opportunity.legs();
         let Some(mid) = view.mid(instrument) else {
-            return refuse(Refused::Unsynced, Detail::NoBook);
+            return Err(view.without_mid(legs, &self.limits.book_age_max, now));
         };
 
-        let legs = opportunity.legs();
         let (age_max, passes) = (&self.limits.book_age_max[..], &self.passes);
         let fit = Fitter { age_max, passes, view, caps, instrument, mid, now }.fit(legs)?;
         let worst = view.exposure.worst().saturating_add(fit.total);
@@ -462,7 +462,7 @@ pub(super) mod tests {
 
     fn quote(bid: i64, ask: i64) -> Option<Quote> {
         let (bid, ask) = (Level::new(bid * E8, E8), Level::new(ask * E8, E8));
-        Some(Quote { bid, ask, at: Nanos::from_secs(100), version: 1, live: true })
+        Some(Quote { bid, ask, at: Nanos::from_secs(100), version: 1, live: true, old: false })
     }
 
     pub(in crate::risk) fn world() -> World {
@@ -553,7 +553,7 @@ pub(super) mod tests {
     #[test]
     fn each_thing_that_is_wrong_is_refused_by_name() {
         type Spoil = fn(&mut World);
-        let cases: [(Spoil, Refused, Detail); 16] = [
+        let cases: [(Spoil, Refused, Detail); 17] = [
             (|w| w.caps.kill().trip(), Refused::Risk, Detail::Killed),
             (|w| w.seen.halted = true, Refused::Risk, Detail::InstrumentHalted),
             (|w| w.seen.quotes[1] = None, Refused::Unsynced, Detail::NoBook),
@@ -561,6 +561,17 @@ pub(super) mod tests {
             (|w| w.seen.quotes[0].as_mut().unwrap().live = false, Refused::Unsynced, Detail::NoBook),
             (
                 |w| w.seen.quotes[0].as_mut().unwrap().at = Nanos::from_secs(99),
+                Refused::Stale,
+                Detail::BookAge,
+            ),
+            (
+                |w| {
+                    w.seen
+                        .quotes
+                        .iter_mut()
+                        .flatten()
+                        .for_each(|quote| (quote.at, quote.old) = (Nanos(0), true))
+                },
                 Refused::Stale,
                 Detail::BookAge,
             ),

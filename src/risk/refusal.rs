@@ -28,6 +28,8 @@ pub enum Detail {
     Frozen,
     /// The venue's balance is not ours.
     Drift,
+    /// What is held of the contract is not known yet: an order could close what it should open.
+    Position,
     /// There is no live book.
     NoBook,
     /// The book is older than its bound.

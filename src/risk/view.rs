@@ -2,7 +2,7 @@
 
 use super::{Detail, Exposure, RateView, Refusal};
 use crate::account::{Inventory, Ledger, Market, Markets};
-use crate::detect::Refused;
+use crate::detect::{Leg, Refused};
 use crate::types::{InstrumentId, Level, Money, Nanos, Price, VenueId};
 
 /// A venue's best prices as last published.
@@ -18,6 +18,16 @@ pub struct Quote {
     pub version: u64,
     /// The book may be traded on.
     pub live: bool,
+    /// When it was looked at, its last message was older than the venue's bound.
+    pub old: bool,
+}
+
+impl Quote {
+    /// It has a say in what the instrument is worth now.
+    #[inline]
+    pub fn counts(&self) -> bool {
+        self.live && !self.old
+    }
 }
 
 /// Whether a venue may be sent orders.
@@ -83,6 +93,9 @@ impl<'a> GateView<'a> {
             Standing::Down => return refuse(Refused::NotReady, Detail::Session),
             Standing::Frozen => return refuse(Refused::Risk, Detail::Frozen),
         }
+        if market.is_contract() && !self.ledger.contract_told(venue, instrument) {
+            return refuse(Refused::NotReady, Detail::Position);
+        }
         let base = match market.is_contract() {
             true => self.ledger.contract_drifted(venue, instrument),
             false => self.ledger.drifted(venue, market.base),
@@ -112,6 +125,13 @@ impl<'a> GateView<'a> {
             return refuse(Refused::Stale, Detail::BookAge);
         }
         Ok(quote)
+    }
+
+    /// Why there is no mid, as far as legs are concerned.
+    #[cold]
+    pub(super) fn without_mid(&self, legs: &[Leg], age_max: &[Nanos], now: Nanos) -> Refusal {
+        let none = Refusal::new(Refused::Unsynced, Detail::NoBook);
+        legs.iter().find_map(|leg| self.fresh(leg.venue, age_max, now).err()).unwrap_or(none)
     }
 
     /// The consolidated mid of an instrument: of its own quote asset, or in the common one.
@@ -147,10 +167,11 @@ impl<'a> GateView<'a> {
     }
 }
 
-/// The middle of all live books of an instrument, each venue counting the same; `None` without any.
+/// The middle of all books of an instrument that are live and not too old, each venue counting the same;
+/// `None` without any.
 pub fn consolidated_mid(quotes: &[Option<Quote>]) -> Option<Price> {
     let (mut sum, mut count) = (0i128, 0i128);
-    for quote in quotes.iter().flatten().filter(|quote| quote.live) {
+    for quote in quotes.iter().flatten().filter(|quote| quote.counts()) {
         sum += i128::from(quote.bid.price.0) + i128::from(quote.ask.price.0);
         count += 2;
     }

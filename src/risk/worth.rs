@@ -56,7 +56,7 @@ impl RateView<'_> {
         self.worth.of(market.quote)?.price(price)
     }
 
-    /// The middle of all live books of an instrument in the common asset.
+    /// The middle of all books of an instrument that are live and not too old, in the common asset.
     pub fn mid(
         &self,
         markets: &Markets,
@@ -66,7 +66,7 @@ impl RateView<'_> {
         let (mut sum, mut count) = (0i128, 0i128);
         for market in markets.of(instrument) {
             let quote = quotes.get(usize::from(market.venue.0)).copied().flatten();
-            let Some(quote) = quote.filter(|quote| quote.live) else { continue };
+            let Some(quote) = quote.filter(Quote::counts) else { continue };
             let prices = [quote.bid.price, quote.ask.price].map(|price| self.in_common(market, price));
             if let [Some(bid), Some(ask)] = prices {
                 sum += i128::from(bid.0) + i128::from(ask.0);

@@ -46,7 +46,7 @@ fn dollars() -> World {
 
 fn tell(world: &mut World, bid: i64, ask: i64) {
     let level = |price| Level::new(price, E8);
-    let quote = Quote { bid: level(bid), ask: level(ask), at: world.now, version: 1, live: true };
+    let quote = Quote { bid: level(bid), ask: level(ask), at: world.now, version: 1, live: true, old: false };
     world.desk.venues[RATE].quote = Some(quote);
 }
 

@@ -237,6 +237,7 @@ impl Gateway for FakeVenue {
 pub struct Desk {
     pub venues: Vec<FakeVenue>,
     pub sent: Vec<(VenueId, Draft)>,
+    pub withdrawn: Vec<(VenueId, ClientId)>,
     pub commands: Vec<(VenueId, Command)>,
     pub alerts: Vec<Alert>,
 }
@@ -248,7 +249,7 @@ impl Context for Desk {
     fn quote(&mut self, venue: VenueId, _: InstrumentId) -> Option<Quote> {
         self.venues[usize::from(venue.0)].quote
     }
-    fn send(&mut self, venue: VenueId, lane: Lane, client: ClientId, bytes: &[u8]) -> SendOutcome {
+    fn send(&mut self, venue: VenueId, lane: Lane, client: ClientId, bytes: &[u8], _: Nanos) -> SendOutcome {
         assert_eq!((lane, bytes), (Lane::Orders, &client.hex()[..]));
         let own = &mut self.venues[usize::from(venue.0)];
         if own.outcome != SendOutcome::NotSent {
@@ -256,6 +257,9 @@ impl Context for Desk {
             own.place(client);
         }
         own.outcome
+    }
+    fn withdraw(&mut self, venue: VenueId, client: ClientId) {
+        self.withdrawn.push((venue, client));
     }
     fn command(&mut self, venue: VenueId, command: Command) {
         self.commands.push((venue, command));
@@ -347,7 +351,7 @@ pub fn config_of(venues: usize) -> ExecutorConfig {
 
 pub fn quote(bid: i64, ask: i64, at: Nanos) -> Option<Quote> {
     let (bid, ask) = (Level::new(bid * E8, E8), Level::new(ask * E8, E8));
-    Some(Quote { bid, ask, at, version: 1, live: true })
+    Some(Quote { bid, ask, at, version: 1, live: true, old: false })
 }
 
 pub fn world() -> World {
@@ -380,9 +384,16 @@ pub fn world_of(config: ExecutorConfig) -> World {
     };
     let quotes = [(59_990, 60_000), (60_200, 60_210), (59_995, 60_005), (60_195, 60_205)];
     let venues = (0..).zip(quotes).take(config.venues).map(|(id, (bid, ask))| venue(id, bid, ask)).collect();
-    let desk = Desk { venues, sent: vec![], commands: vec![], alerts: vec![] };
+    let desk = Desk { venues, sent: vec![], withdrawn: vec![], commands: vec![], alerts: vec![] };
+    let contracts = config.markets.iter().filter(|row| row.2.contract.kind != ContractKind::Spot);
+    let flat = |symbol| Report::Position { symbol, qty: Qty::ZERO, entry: None };
+    let contracts: Vec<_> = contracts.map(|row| (row.0, flat(row.2.symbol))).collect();
     let mut world = World { exec: Executor::new(config, Kill::new()).unwrap(), desk, now: start };
     world.step(2);
+    for (venue, position) in contracts {
+        let now = world.now;
+        world.exec.on_report(venue, &position, now, &mut world.desk);
+    }
     world
 }
 

@@ -259,6 +259,17 @@ fn a_full_link_takes_nothing() {
     assert!(!refused.unwrap().may_have_left());
 }
 
+/// What let an order pass is of now: it does not wait behind anything.
+#[test]
+fn an_order_waits_for_no_other_bytes() {
+    let (net, mut connection) = websocket(ConnectionConfig::DEFAULT);
+    open(&net, &mut connection, Nanos::ZERO);
+    net.last(|pipe| pipe.stuck = true);
+    connection.send_text("a question").unwrap();
+    let refused = connection.send_framed(&[0; 20]).unwrap_err();
+    assert!(matches!(refused, SendError::Backlog(1..)) && !refused.may_have_left());
+}
+
 #[test]
 fn pauses_grow_to_their_bound_and_are_spread() {
     let (net, mut connection) = websocket(ConnectionConfig::DEFAULT);

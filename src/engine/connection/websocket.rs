@@ -112,8 +112,9 @@ impl WsConnection {
         self.push_out()
     }
 
-    /// Sends bytes that are a whole masked frame already
-    /// ([`frame_client_text`](crate::wire::ws::frame_client_text)), after all that was queued.
+    /// Sends an order: bytes that are a whole masked frame already
+    /// ([`frame_client_text`](crate::wire::ws::frame_client_text)). Where they would have to wait behind
+    /// others that the kernel does not take, they are not sent: what let them pass is of now.
     ///
     /// # Errors
     /// Tells whether any of it may have left.
@@ -121,6 +122,9 @@ impl WsConnection {
         self.check_room()?;
         // What is queued is ours (pongs, pings): if it does not go, this did not go either.
         self.push_out().map_err(|_| SendError::NotOpen)?;
+        if let waiting @ 1.. = self.redial.backlog() {
+            return Err(SendError::Backlog(waiting));
+        }
         let sent = self.redial.send(frame);
         self.note(sent)
     }

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::json::Number;
 use super::symbol::{Names, balance_asset};
 use crate::types::{
-    Asset, ClientId, InstrumentSpec, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale, Side,
-    Symbol, VenueRef,
+    Asset, Class, ClientId, InstrumentSpec, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale,
+    Side, Symbol, VenueRef,
 };
 
 /// Orders remembered for the sparse messages that follow; the oldest go first.
@@ -198,10 +198,14 @@ impl Stream {
             return Ok(());
         };
         for entry in entries {
-            let read =
-                serde_json::from_str::<Execution>(entry.get()).map_err(|_| "executions: unreadable entry");
-            if let Err(what) = read.and_then(|entry| self.execution(&entry, snapshot, now, out)) {
+            let Ok(entry) = serde_json::from_str::<Execution>(entry.get()) else {
+                out.push(Report::Malformed("executions: unreadable entry".to_owned()));
+                continue;
+            };
+            if let Err(what) = self.execution(&entry, snapshot, now, out) {
                 out.push(Report::Malformed(what.to_owned()));
+                // Something happened to it, and nobody can say what.
+                out.extend(self.client_of(&entry).map(|client| unknown(client, what)));
             }
         }
         Ok(())
@@ -232,7 +236,8 @@ impl Stream {
         let spec = place.and_then(|place| self.specs.get(place));
         let scale = spec.map_or(Scale::DEFAULT, |spec| spec.scale);
         let symbol = spec.map_or(Symbol::EMPTY, |spec| spec.symbol);
-        let known = self.orders.get_mut(&venue_ref).ok_or("executions: order forgotten")?;
+        // Read whole before any of it counts.
+        let mut known = self.orders.get(&venue_ref).copied().ok_or("executions: order forgotten")?;
         let exact = |number: &Option<Number<'_>>| match number {
             Some(number) => number.scaled(scale).map(Some).ok_or("executions: a number that does not fit"),
             None => Ok(None),
@@ -304,7 +309,14 @@ impl Stream {
             }
             _ => {}
         }
+        self.orders.insert(venue_ref, known);
         Ok(())
+    }
+
+    /// Whose order an entry is about, if it is one of ours.
+    fn client_of(&self, entry: &Execution<'_>) -> Option<ClientId> {
+        let told = entry.cl_ord_id.as_deref().and_then(|id| ClientId::parse(id.as_bytes()));
+        told.or_else(|| self.client(&VenueRef::new(&entry.order_id)?))
     }
 
     /// Takes a message of `balances`: totals, since the venue does not tell what is held.
@@ -329,6 +341,12 @@ impl Stream {
         }
         Ok(())
     }
+}
+
+/// Nobody knows what became of an order.
+fn unknown(client: ClientId, why: &str) -> Report {
+    let code = VenueRef::new(why).unwrap_or_default();
+    Report::OrderError { client, class: Class::Unknown, code, retry_at: None }
 }
 
 fn follow(last: &mut Option<u64>, sequence: Option<u64>) -> Result<(), Gap> {
@@ -482,13 +500,13 @@ mod tests {
                 "update",
                 2,
                 r#"{"order_id":"O1","exec_type":"trade"}"#,
-                r#"Malformed("executions: a trade without its facts")"#,
+                r#"Malformed("executions: a trade without its facts") OrderError { client: 6d1b345e282140e2ad834ecb18a06876, class: Unknown, code: "executions: a trade without its facts", retry_at: None }"#,
             ),
             (
                 "update",
                 3,
                 r#"{"order_id":"O1","exec_type":"new","order_qty":1e-20}"#,
-                r#"Malformed("executions: a number that does not fit")"#,
+                r#"Malformed("executions: a number that does not fit") OrderError { client: 6d1b345e282140e2ad834ecb18a06876, class: Unknown, code: "executions: a number that does not fit", retry_at: None }"#,
             ),
             ("update", 4, "7", r#"Malformed("executions: unreadable entry")"#),
         ]);
