@@ -48,7 +48,7 @@ fn help_teaches() {
         (&["backtest", "--help"], &["--opportunities", "--ledger", "--example", "Examples:", "net_quote"]),
         (&["instruments", "--help"], &["--venue", "Examples:", "min_notional", "-c FILE"]),
         (&["preview", "--help"], &["order", "sign", "Examples:", "ACME_SECRET"]),
-        (&["preview", "order", "--help"], &["--client-id", "--transport", "Examples:"]),
+        (&["preview", "order", "--help"], &["--client-id", "--transport", "Examples:\n  xarb preview order"]),
         (&["preview", "sign", "--help"], &["--nonce", "Examples:"]),
     ] {
         let ran = xarb(args, None);
@@ -116,7 +116,15 @@ fn wrong_use_is_refused_by_code_and_in_json() {
         (order(&[("--time-ms", "99999999999999999")]), KEY, 2, "--time-ms"),
         (order(&[("--credentials-env", "a b")]), KEY, 2, "PREFIX"),
         (order(&[]), None, 2, "T_KEY is not set"),
-        (order(&[("--client-id", "not/legal")]), KEY, 2, "client-id"),
+        (order(&[("--client-id", "not/legal")]), KEY, 2, "--client-id: `not/legal`"),
+        (order(&[("--client-id", "")]), KEY, 2, "--client-id"),
+        (order(&[("--type", "post-only")]), KEY, 2, "--tif `ioc`: expected gtc"),
+        (
+            order(&[("--venue", "okx.spot"), ("--symbol", "BTC-USDT"), ("--client-id", "my1")]),
+            KEY,
+            2,
+            "T_PASSPHRASE",
+        ),
         (
             order(&[("--venue", "kraken.spot"), ("--symbol", "BTC/USD")]),
             Some(("k", "not base64!")),

@@ -18,7 +18,8 @@ Examples:
 ";
 
 fn after_help() -> String {
-    format!("{ABOUT_KEYS}{PREVIEW_EXAMPLES}")
+    // Its first line has no indent.
+    format!("{ABOUT_KEYS}  {PREVIEW_EXAMPLES}")
 }
 
 /// What to preview.
@@ -62,7 +63,7 @@ struct OrderArgs {
     #[arg(long)]
     qty: String,
     /// The client order id, sent as it stands
-    #[arg(long, default_value = "")]
+    #[arg(long, value_name = "ID")]
     client_id: String,
     /// One HTTP request, or messages over a WebSocket session
     #[arg(long)]
@@ -120,7 +121,7 @@ enum KindArg {
     PostOnly,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum TifArg {
     Ioc,
     Fok,
@@ -152,6 +153,14 @@ fn order(args: &OrderArgs, json: bool) -> Result<Exit, Failure> {
         (_, price) => decimal("--price", price)?,
     }
     decimal("--qty", &args.qty)?;
+    if args.client_id.is_empty() {
+        return Err(Failure::usage("--client-id: expected an id of your own for the order"));
+    }
+    // No venue has another such order.
+    if args.kind == KindArg::PostOnly && args.tif != TifArg::Gtc {
+        let tif = if args.tif == TifArg::Ioc { "ioc" } else { "fok" };
+        return Err(Failure::usage(format!("--tif `{tif}`: expected gtc for a post-only order")));
+    }
     let order = OrderText {
         symbol: args.symbol.clone(),
         side: match args.side {
@@ -178,7 +187,8 @@ fn order(args: &OrderArgs, json: bool) -> Result<Exit, Failure> {
         time_ms: time(args.time_ms)?,
         nonce: args.nonce,
     };
-    let shown = preview(&credentials(&args.credentials_env)?, &order).map_err(refused)?;
+    let key = credentials(&args.credentials_env)?;
+    let shown = preview(&key, &order).map_err(|error| refused(error, &args.credentials_env, &key))?;
     show_order(&shown, json);
     Ok(Exit::Done)
 }
@@ -194,7 +204,8 @@ fn sign(args: &SignArgs, json: bool) -> Result<Exit, Failure> {
         time_ms: time(args.time_ms)?,
         nonce: args.nonce,
     };
-    let signed = sign(&credentials(&args.credentials_env)?, &request).map_err(refused)?;
+    let key = credentials(&args.credentials_env)?;
+    let signed = sign(&key, &request).map_err(|error| refused(error, &args.credentials_env, &key))?;
     if json {
         out::json(&SignedJson {
             string_to_sign: &signed.string_to_sign,
@@ -243,8 +254,15 @@ fn none(venue: &Venue, what: &str) -> Failure {
     Failure::usage(format!("{}: no {what} are supported there", venue.id))
 }
 
-fn refused(error: PreviewError) -> Failure {
-    Failure::usage(error.to_string())
+/// What a venue does not take, by the name of the flag or the variable that it came from.
+fn refused(error: PreviewError, prefix: &str, key: &Credentials) -> Failure {
+    Failure::usage(match error {
+        PreviewError::Value { .. } => format!("--{error}"),
+        PreviewError::Secret(what) if what.contains("passphrase") && key.passphrase.is_none() => {
+            format!("{prefix}_PASSPHRASE is not set in the environment: {what}")
+        }
+        error => error.to_string(),
+    })
 }
 
 fn time(time_ms: i64) -> Result<i64, Failure> {
