@@ -93,6 +93,9 @@ fn wrong_use_is_refused_by_code_and_in_json() {
         (vec!["replay"], None, 2, "FILE"),
         (vec!["replay", "--depth", "x", "f"], None, 2, "--depth"),
         (vec!["replay", "--json", missing], None, 1, "xarb-no-such-file"),
+        (vec!["--json"], None, 2, "command"),
+        (vec!["fly", "--json"], None, 2, "fly"),
+        (vec!["replay", "--json"], None, 2, "FILE"),
         (vec!["record", "--json", "-o", "x.mcap"], None, 2, "-c FILE"),
         (vec!["import", "--json", missing, "-o", missing], None, 1, "xarb-no-such-file"),
         (vec!["export", "--json", missing, "-o", missing, "--format", "xml"], None, 2, "--format"),
@@ -136,7 +139,7 @@ fn wrong_use_is_refused_by_code_and_in_json() {
         assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(word), "{args:?}: {}", ran.stderr);
         assert!(!ran.stderr.contains("not base64!"), "{}", ran.stderr);
-        if args.contains(&"--json") && !ran.stderr.contains("Usage:") && !ran.stderr.contains("--help") {
+        if args.contains(&"--json") {
             assert!(ran.json()["error"].as_str().unwrap().contains(word), "{}", ran.stdout);
         }
     }
@@ -506,4 +509,32 @@ fn instruments_come_from_the_configured_endpoint() {
     let error = ran.json()["error"].to_string();
     assert!(error.contains("instrument.BTC-USDT") && error.contains("BTCMARS"), "{error}");
     std::fs::remove_file(&file).unwrap();
+}
+
+/// What a command printed to nobody is no error; what could not be printed is.
+#[cfg(target_os = "linux")]
+#[test]
+fn results_that_cannot_be_printed_are_an_error() {
+    let into = |args: &[&str], stdout: &str| {
+        let line = format!("exec \"$0\" \"$@\" {stdout}");
+        let program = env!("CARGO_BIN_EXE_xarb");
+        let output = Command::new("sh").args(["-c", &line, program]).args(args).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let missing = std::env::temp_dir().join("xarb-no-such-file");
+    for (args, code) in [
+        (&["preview", "order", "--help"][..], 1),
+        (&["--version"], 1),
+        (&["instruments", "--venue", "okx.spot"], 1),
+        // It failed for another reason first.
+        (&["replay", "--json", missing.to_str().unwrap()], 1),
+        (&["fly", "--json"], 2),
+    ] {
+        let (ended, talk) = into(args, "> /dev/full");
+        assert!(ended == Some(code) && talk.contains("cannot write to stdout: No space"), "{args:?}: {talk}");
+    }
+    // The reader is gone before anything is written.
+    let line = r#"{ sleep 0.3; "$0" --version; echo "$?" >&2; } | true"#;
+    let output = Command::new("sh").args(["-c", line, env!("CARGO_BIN_EXE_xarb")]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "0\n");
 }

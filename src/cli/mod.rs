@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 mod again;
@@ -121,15 +122,44 @@ enum Command {
 
 /// Parses the command line, runs the command, prints what came of it.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are what was asked for; everything else is usage.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            let _ = error.print();
-            return ExitCode::from(exit as u8);
-        }
+    let mut exit = match Cli::try_parse() {
+        Ok(cli) => dispatch(&cli),
+        Err(error) => wrong_line(&error),
     };
+    if let Some(error) = out::lost() {
+        eprintln!("xarb: cannot write to stdout: {error}");
+        if exit == Exit::Done {
+            exit = Exit::Failed;
+        }
+    }
+    ExitCode::from(exit as u8)
+}
+
+/// Help and version are what was asked for; everything else is usage.
+fn wrong_line(error: &clap::Error) -> Exit {
+    out::note(error.print());
+    if !error.use_stderr() {
+        return Exit::Done;
+    }
+    // Nothing was parsed, so the words themselves are asked; behind `--` they are names.
+    if std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json") {
+        out::json(&serde_json::json!({ "error": summary(error) }));
+    }
+    Exit::Usage
+}
+
+/// What was wrong, without the hints that follow it.
+fn summary(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "no command was given: see --help".to_owned();
+    }
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    first.trim_start_matches("error: ").trim_end().to_owned()
+}
+
+/// Runs the command, and tells why it could not be done.
+fn dispatch(cli: &Cli) -> Exit {
     let outcome = match &cli.command {
         Command::Demo(args) => demo::run(args, cli.json),
         Command::Run(args) => run::run(args, cli.json),
@@ -143,14 +173,13 @@ pub fn main() -> ExitCode {
         Command::Sweep(args) => sweep::run(args, cli.json),
         Command::Preview(args) => preview::run(args, cli.json),
     };
-    let exit = outcome.unwrap_or_else(|failure| {
+    outcome.unwrap_or_else(|failure| {
         eprintln!("xarb: {}", failure.message);
         if cli.json {
             out::json(&serde_json::json!({ "error": failure.message }));
         }
         failure.exit
-    });
-    ExitCode::from(exit as u8)
+    })
 }
 
 #[cfg(test)]
