@@ -12,12 +12,15 @@ struct Ran {
 }
 
 impl Ran {
-    /// The one JSON object on stdout.
+    /// The one JSON object on stdout, in which no key stands twice.
     #[track_caller]
     fn json(&self) -> Value {
         let value: Value =
             serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout));
         assert!(value.is_object(), "{}", self.stdout);
+        // Of two the reader kept one, and what it writes is shorter.
+        let again = serde_json::to_string(&value).unwrap();
+        assert_eq!(again.len(), self.stdout.trim_end().len(), "a key stands twice: {}", self.stdout);
         value
     }
 }
@@ -87,6 +90,8 @@ fn order<'a>(changes: &[(&'a str, &'a str)]) -> Vec<&'a str> {
 fn wrong_use_is_refused_by_code_and_in_json() {
     let missing = std::env::temp_dir().join("xarb-no-such-file");
     let missing = missing.to_str().unwrap();
+    let folder = std::env::temp_dir();
+    let folder = folder.to_str().unwrap();
     for (args, key, code, word) in [
         (vec![], None, 2, "Usage"),
         (vec!["fly"], None, 2, "fly"),
@@ -97,6 +102,9 @@ fn wrong_use_is_refused_by_code_and_in_json() {
         (vec!["fly", "--json"], None, 2, "fly"),
         (vec!["replay", "--json"], None, 2, "FILE"),
         (vec!["record", "--json", "-o", "x.mcap"], None, 2, "-c FILE"),
+        (vec!["import", "--json", folder, "-o", missing], None, 2, "is a directory, expected a capture"),
+        (vec!["import", "--json", missing, "-o", folder, "--force"], None, 2, "is a directory"),
+        (vec!["export", "--json", folder, "-o", missing, "--format", "npz"], None, 2, "is a directory"),
         (vec!["import", "--json", missing, "-o", missing], None, 1, "xarb-no-such-file"),
         (vec!["export", "--json", missing, "-o", missing, "--format", "xml"], None, 2, "--format"),
         (vec!["stats", "--json", missing], None, 1, "xarb-no-such-file"),
@@ -537,4 +545,64 @@ fn results_that_cannot_be_printed_are_an_error() {
     let line = r#"{ sleep 0.3; "$0" --version; echo "$?" >&2; } | true"#;
     let output = Command::new("sh").args(["-c", line, env!("CARGO_BIN_EXE_xarb")]).output().unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "0\n");
+}
+
+#[test]
+fn an_export_is_there_whole_or_not_at_all() {
+    let folder = std::env::temp_dir().join(format!("xarb-export-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (run, broken, out, day) = (path("run.mcap"), path("broken.mcap"), path("out"), path("day.mcap"));
+    let demo =
+        ["demo", "--stepped", "--seconds", "2", "--venues", "binance.spot,kraken.spot", "--record", &run];
+    let ran = xarb(&demo, None);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // One rule for what is there: the same as that of `record`.
+    let ran = xarb(&demo, None);
+    assert!(ran.code == 2 && ran.stderr.contains("--force"), "{}", ran.stderr);
+    let ran = xarb(&[&demo[..], &["--force"]].concat(), None);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+
+    std::fs::write(&broken, "no capture").unwrap();
+    for form in ["npz", "parquet", "tardis"] {
+        let export = ["export", "--json", &run, "-o", &out, "--format", form];
+        let ran = xarb(&["export", "--json", &run, &broken, "-o", &out, "--format", form], None);
+        assert!(ran.code == 2 && ran.json()["error"].as_str().unwrap().contains("broken"), "{}", ran.stderr);
+        assert!(!std::path::Path::new(&out).exists(), "{form}: nothing is left");
+        let ran = xarb(&export, None);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let report = ran.json();
+        let mut written: Vec<_> = report["written"].as_array().unwrap().iter().collect();
+        written.sort_by_key(|file| file["path"].as_str());
+        let mut found: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path()).collect();
+        found.sort();
+        assert!(
+            written
+                .iter()
+                .map(|file| file["path"].as_str().unwrap())
+                .eq(found.iter().map(|path| path.to_str().unwrap())),
+            "{report}"
+        );
+        assert!(written.iter().all(|file| file["bytes"].as_u64() > Some(0)), "{report}");
+        assert_eq!(report["files"][0]["path"], run.as_str());
+        // Some of the files are there: none is made anew.
+        std::fs::remove_file(&found[0]).unwrap();
+        let ran = xarb(&export, None);
+        assert!(ran.code == 2 && ran.stderr.contains("--force"), "{}", ran.stderr);
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), found.len() - 1, "{form}");
+        std::fs::remove_dir_all(&out).unwrap();
+    }
+    for args in
+        [&["import", "--json", &run, "-o", &day][..], &["stats", "--json", &run], &["replay", "--json", &run]]
+    {
+        let ran = xarb(args, None);
+        assert_eq!(
+            (ran.code, ran.json()["files"][0]["path"].as_str()),
+            (0, Some(run.as_str())),
+            "{}",
+            ran.stderr
+        );
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

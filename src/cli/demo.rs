@@ -55,6 +55,9 @@ pub struct Args {
     /// Write every input of every stage to this container
     #[arg(long, value_name = "OUT.mcap")]
     pub record: Option<PathBuf>,
+    /// Write over OUT.mcap if it is there
+    #[arg(long, requires = "record")]
+    pub force: bool,
     /// Run a recorded stepped demo again on its recorded inputs, without venues; give it the options that
     /// it was recorded with. Fails when its journal comes out different
     #[arg(long, value_name = "RUN.mcap", conflicts_with = "record")]
@@ -89,7 +92,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         return Ok(if again.is_same() { Exit::Done } else { Exit::Integrity });
     }
     let stepped = args.stepped || config.run.mode == Mode::Stepped;
-    let record = args.record.as_deref().map(Target::beside_a_run);
+    let record = args.record.as_deref().map(|path| Target::beside_a_run(path, args.force)).transpose()?;
     let (report, recorded) = if stepped { stepped_run(&config, record)? } else { live_run(&config, record)? };
     if json {
         out::json(&report.json());

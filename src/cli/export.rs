@@ -1,8 +1,7 @@
 //! `xarb export`: captures in the forms of other programs.
 
-use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -10,6 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
+use super::files::{Named, Parts, no_folder};
 use super::replay::{Range, complain, play};
 use super::{Exit, Failure, out};
 use crate::capture::export::{Export, ExportError, Rows, Sink, Subject, csv, npz, parquet};
@@ -35,6 +35,8 @@ Rebuilds the books as `xarb replay` does and writes what happened to them, in on
 Examples:
   xarb export btcusdt.mcap -o out --format parquet
   xarb export btcusdt_20240808.gz -o out --format npz
+
+Files get their names when all of them are whole: an export that fails leaves nothing behind.
 
 Exit code 3: as `xarb replay`; the files are written all the same.";
 
@@ -69,7 +71,8 @@ enum Form {
 #[derive(Serialize)]
 struct Report<'a> {
     out: String,
-    files: Vec<Written>,
+    /// Not `files`: those are the captures, as in every report of a replay.
+    written: Vec<Written>,
     /// Added to local times, by venue.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     clock_shift_ns: Vec<(String, i64)>,
@@ -87,23 +90,23 @@ struct Written {
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let start = Instant::now();
     let name = args.out.display().to_string();
-    std::fs::create_dir_all(&args.out).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
+    args.inputs.iter().try_for_each(|path| no_folder(path))?;
     let (outcome, paths, shifts) = match args.format {
         Form::Npz => export_npz(args, start)?,
         Form::Parquet => export_parquet(args, start)?,
         Form::Tardis => export_tardis(args, start)?,
     };
-    let written = |path: &PathBuf| Written {
+    let written = paths.iter().map(|path| Written {
         path: path.display().to_string(),
         bytes: std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
-    };
-    let files: Vec<_> = paths.iter().map(written).collect();
+    });
+    let written: Vec<_> = written.collect();
     if json {
         let wall_s = (start.elapsed().as_secs_f64() * 1e6).round() / 1e6;
-        out::json(&Report { out: name, files, clock_shift_ns: shifts, outcome: &outcome, wall_s });
+        out::json(&Report { out: name, written, clock_shift_ns: shifts, outcome: &outcome, wall_s });
     } else {
         let mut table = Table::new(&["file", "bytes"]);
-        files.iter().for_each(|file| table.row([file.path.clone(), count(file.bytes)]));
+        written.iter().for_each(|file| table.row([file.path.clone(), count(file.bytes)]));
         let shifted = shifts.iter().map(|(venue, by)| format!("\nlocal times of {venue} moved by {by} ns"));
         out::line(&format!("{table}{}", shifted.collect::<String>()));
     }
@@ -120,50 +123,62 @@ fn replay_into<S: Sink>(args: &Args, start: Instant, sink: S) -> Result<(Outcome
     for path in &args.inputs {
         play(&mut replay, path, args.range, start)?;
         if let Some(error) = replay.observer().failure() {
-            return Err(failed(&args.out, &error));
+            return Err(failed(&error));
         }
     }
     let outcome = replay.outcome(0);
     Ok((outcome, replay.into_observer().into_sink()))
 }
 
-fn create(args: &Args, name: &str) -> Result<(PathBuf, BufWriter<File>), Failure> {
-    let path = args.out.join(name);
-    if path.exists() && !args.force {
-        return Err(Failure::usage(format!("{} is there already; --force writes over it", path.display())));
-    }
-    let file = File::create(&path).map_err(|error| failed(&path, &error))?;
-    Ok((path, BufWriter::with_capacity(1 << 18, file)))
+/// Where an export is written: to files that have their names at the end.
+type To = BufWriter<Named>;
+
+fn create(args: &Args, names: &[String]) -> Result<(Parts, Vec<PathBuf>, Vec<To>), Failure> {
+    let paths: Vec<_> = names.iter().map(|name| args.out.join(name)).collect();
+    let (parts, files) = Parts::create(Some(&args.out), paths.clone(), args.force)?;
+    Ok((parts, paths, files.into_iter().map(|file| BufWriter::with_capacity(1 << 18, file)).collect()))
 }
 
-fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::failed(format!("{}: {error}", path.display()))
+/// The same for a form whose files are always these.
+fn create_these<const N: usize>(
+    args: &Args,
+    names: [&str; N],
+) -> Result<(Parts, Vec<PathBuf>, [To; N]), Failure> {
+    let (parts, paths, files) = create(args, &names.map(str::to_owned))?;
+    let files = files.try_into().map_err(|_| Failure::failed("a file was not made"))?;
+    Ok((parts, paths, files))
+}
+
+/// The error names the file.
+fn failed(error: &dyn std::fmt::Display) -> Failure {
+    Failure::failed(error.to_string())
+}
+
+/// The last bytes of a file.
+fn end(file: To) -> Result<(), Failure> {
+    file.into_inner().map(drop).map_err(|error| failed(error.error()))
 }
 
 fn export_parquet(args: &Args, start: Instant) -> Result<Exported, Failure> {
-    let [updates, tops, trades] =
-        ["updates.parquet", "tops.parquet", "trades.parquet"].map(|name| create(args, name));
-    let ((updates, to_updates), (tops, to_tops), (trades, to_trades)) = (updates?, tops?, trades?);
-    let tables = parquet::Tables::new(to_updates, to_tops, to_trades);
-    let tables = tables.map_err(|error| failed(&args.out, &error))?;
+    let names = ["updates.parquet", "tops.parquet", "trades.parquet"];
+    let (parts, paths, [updates, tops, trades]) = create_these(args, names)?;
+    let tables = parquet::Tables::new(updates, tops, trades).map_err(|error| failed(&error))?;
     let (outcome, tables) = replay_into(args, start, tables)?;
-    for file in tables.finish().map_err(|error| failed(&args.out, &error))? {
-        file.into_inner().map_err(|error| failed(&args.out, error.error()))?;
-    }
-    Ok((outcome, vec![updates, tops, trades], Vec::new()))
+    tables.finish().map_err(|error| failed(&error))?.into_iter().try_for_each(end)?;
+    parts.finish()?;
+    Ok((outcome, paths, Vec::new()))
 }
 
 fn export_tardis(args: &Args, start: Instant) -> Result<Exported, Failure> {
-    let (updates, to_updates) = create(args, "incremental_book_L2.csv.gz")?;
-    let (trades, to_trades) = create(args, "trades.csv.gz")?;
-    let [to_updates, to_trades] = [to_updates, to_trades].map(|out| GzEncoder::new(out, Compression::fast()));
-    let tables = csv::Tables::new(to_updates, to_trades).map_err(|error| failed(&args.out, &error))?;
+    let (parts, paths, files) = create_these(args, ["incremental_book_L2.csv.gz", "trades.csv.gz"])?;
+    let [updates, trades] = files.map(|out| GzEncoder::new(out, Compression::fast()));
+    let tables = csv::Tables::new(updates, trades).map_err(|error| failed(&error))?;
     let (outcome, tables) = replay_into(args, start, tables)?;
     for table in <[_; 2]>::from(tables.finish()) {
-        let file = table.finish().map_err(|error| failed(&args.out, &error))?;
-        file.into_inner().map_err(|error| failed(&args.out, error.error()))?;
+        end(table.finish().map_err(|error| failed(&error))?)?;
     }
-    Ok((outcome, vec![updates, trades], Vec::new()))
+    parts.finish()?;
+    Ok((outcome, paths, Vec::new()))
 }
 
 fn export_npz(args: &Args, start: Instant) -> Result<Exported, Failure> {
@@ -173,27 +188,28 @@ fn export_npz(args: &Args, start: Instant) -> Result<Exported, Failure> {
         play(&mut first, path, args.range, start)?;
     }
     let found = first.found();
-    let (mut paths, mut shifts) = (Vec::new(), Vec::new());
-    let mut books = Books(Vec::new());
     let known = first.outcome(0).books;
     // A book that never began has no events.
-    for book in known.iter().filter(|book| book.snapshots > 0) {
-        let Some(symbol) = Symbol::new(&book.symbol) else { continue };
-        let name = format!("{}-{}.npz", book.venue, book.symbol.replace(['/', ':'], "-"));
-        let (path, out) = create(args, &name)?;
-        let shift = shift_of(&found, book.venue);
-        if shift > Nanos::ZERO && !shifts.iter().any(|(venue, _)| venue == book.venue) {
-            shifts.push((book.venue.to_owned(), shift.0));
+    let begun = known.iter().filter(|book| book.snapshots > 0);
+    let books: Vec<_> =
+        begun.filter_map(|book| Some((book.venue, &book.symbol, Symbol::new(&book.symbol)?))).collect();
+    let name = |venue: &str, symbol: &str| format!("{venue}-{}.npz", symbol.replace(['/', ':'], "-"));
+    let names: Vec<_> = books.iter().map(|(venue, symbol, _)| name(venue, symbol)).collect();
+    let (parts, paths, files) = create(args, &names)?;
+    let (mut shifts, mut events) = (Vec::new(), Books(Vec::new()));
+    for ((venue, _, symbol), file) in books.into_iter().zip(files) {
+        let shift = shift_of(&found, venue);
+        if shift > Nanos::ZERO && !shifts.iter().any(|(known, _)| known == venue) {
+            shifts.push((venue.to_owned(), shift.0));
         }
-        let events = npz::Events::new(out, book.venue, symbol, shift);
-        books.0.push(events.map_err(|error| failed(&path, &error))?);
-        paths.push(path);
+        let book = npz::Events::new(file, venue, symbol, shift);
+        events.0.push(book.map_err(|error| failed(&error))?);
     }
-    let (outcome, books) = replay_into(args, start, books)?;
-    for events in books.0 {
-        let file = events.finish().map_err(|error| failed(&args.out, &error))?;
-        file.into_inner().map_err(|error| failed(&args.out, error.error()))?;
+    let (outcome, events) = replay_into(args, start, events)?;
+    for events in events.0 {
+        end(events.finish().map_err(|error| failed(&error))?)?;
     }
+    parts.finish()?;
     Ok((outcome, paths, shifts))
 }
 
@@ -204,7 +220,7 @@ fn shift_of(found: &StoreMeta, venue: &str) -> Nanos {
 }
 
 /// A file for each book.
-struct Books(Vec<npz::Events<BufWriter<File>>>);
+struct Books(Vec<npz::Events<To>>);
 
 impl Sink for Books {
     fn rows(&mut self, of: &Subject, rows: &Rows<'_>) -> Result<(), ExportError> {

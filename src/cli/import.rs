@@ -1,6 +1,5 @@
 //! `xarb import`: captures of any format into one container.
 
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -8,6 +7,7 @@ use std::time::Instant;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::files::{Parts, may_write, no_folder};
 use super::progress::Bar;
 use super::replay::{Range, complain, open_range, play};
 use super::{Exit, Failure, out};
@@ -91,9 +91,8 @@ struct Report<'a> {
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let start = Instant::now();
     let name = args.out.display().to_string();
-    if args.out.exists() && !args.force {
-        return Err(Failure::usage(format!("{name} is there already; --force writes over it")));
-    }
+    may_write(&args.out, args.force)?;
+    args.inputs.iter().try_for_each(|path| no_folder(path))?;
     let mut replay = Replay::new(VENUES, None);
     for path in &args.inputs {
         play(&mut replay, path, Range::ALL, start)?;
@@ -104,12 +103,10 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let source = if found.source.is_empty() { "import".to_owned() } else { found.source.clone() };
     let meta = StoreMeta { version, source, ..found };
     let (sources, size) = sources(&args.inputs, Range::ALL, replay.claims())?;
-    // Under its name it is whole or not there.
-    let mut part = args.out.clone().into_os_string();
-    part.push(".part");
-    let part = PathBuf::from(part);
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("{name}: {error}"));
-    let file = File::create(&part).map_err(|error| failed(&error))?;
+    // Under its name it is whole or not there.
+    let (part, mut files) = Parts::create(None, vec![args.out.clone()], args.force)?;
+    let file = files.remove(0).into_file();
     let writing = StoreWriter::new(BufWriter::new(file), args.compression.into(), &meta);
     let mut writer = writing.map_err(|error| failed(&error))?;
     let mut bar = Bar::new(start, size, &name);
@@ -119,7 +116,8 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let file = writer.finish().map_err(|error| failed(&error))?;
     let file = file.into_inner().map_err(|error| failed(error.error()))?;
     let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-    file.sync_all().and_then(|()| std::fs::rename(&part, &args.out)).map_err(|error| failed(&error))?;
+    file.sync_all().map_err(|error| failed(&error))?;
+    part.finish()?;
 
     if json {
         let wall_s = (start.elapsed().as_secs_f64() * 1e6).round() / 1e6;

@@ -13,6 +13,7 @@ mod backtest;
 mod config;
 mod demo;
 mod export;
+mod files;
 mod import;
 mod instruments;
 mod keys;

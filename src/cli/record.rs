@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::files::may_write;
 use super::import::Chunks;
 use super::recording::{Progress, Recorded, Recording, Target};
 use super::{ConfigArgs, Exit, Failure, demo, out, run};
@@ -91,6 +92,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     if config.run.mode == Mode::Stepped {
         return Err(Failure::usage("run.mode: `stepped` has no feeds to wait for; see `xarb demo --record`"));
     }
+    may_write(&args.out, args.force)?;
     let clock = HostClock::new();
     let rows = demo::rows(&config)?;
     let (served, credentials, endpoints) = sources(&config, &rows, &clock)?;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::Failure;
+use super::files::may_write;
 use crate::capture::{Intake, Recorder, StoreMeta, StoreOptions, StoreWriter, VenueMeta, recorder};
 use crate::engine::{Crew, Plan, Tap};
 use crate::types::{Nanos, Stopwatch, VenueId};
@@ -41,15 +42,20 @@ pub struct Target {
 }
 
 impl Target {
-    /// One file beside a run, whatever stood there before.
-    pub fn beside_a_run(path: &Path) -> Target {
-        Target {
+    /// One file beside a run.
+    ///
+    /// # Errors
+    /// [`Failure`] names it when it may not be written.
+    pub fn beside_a_run(path: &Path, force: bool) -> Result<Target, Failure> {
+        // Known before anything is started for it.
+        may_write(path, force)?;
+        Ok(Target {
             path: path.to_owned(),
-            force: true,
+            force,
             options: StoreOptions::default(),
             rotate_bytes: 0,
             rotate_every: Duration::ZERO,
-        }
+        })
     }
 }
 
@@ -323,9 +329,7 @@ fn create(
     path: &Path,
     meta: &StoreMeta,
 ) -> Result<(StoreWriter<BufWriter<File>>, File), Failure> {
-    if path.exists() && !target.force {
-        return Err(Failure::usage(format!("{} is there already; --force writes over it", path.display())));
-    }
+    may_write(path, target.force)?;
     let file = File::create(path).map_err(|error| failed(path, &error))?;
     let asked = file.try_clone().map_err(|error| failed(path, &error))?;
     let store = StoreWriter::new(BufWriter::new(file), target.options, meta);

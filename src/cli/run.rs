@@ -38,9 +38,12 @@ pub struct Args {
     /// How long [default: the configuration's; 0 = until Ctrl-C]
     #[arg(long, value_name = "N")]
     pub seconds: Option<u64>,
-    /// Write every input of every stage to this container, over whatever stands there
+    /// Write every input of every stage to this container
     #[arg(long, value_name = "OUT.mcap")]
     pub record: Option<PathBuf>,
+    /// Write over OUT.mcap if it is there
+    #[arg(long, requires = "record")]
+    pub force: bool,
     /// Send real orders (refused in this version)
     #[arg(long)]
     pub live: bool,
@@ -80,6 +83,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
             "run.mode: `stepped` is for `xarb demo --stepped`: real feeds do not wait",
         ));
     }
+    let record = args.record.as_deref().map(|path| Target::beside_a_run(path, args.force)).transpose()?;
     let clock = HostClock::new();
     let mut rows = Vec::new();
     let mut endpoints = Vec::new();
@@ -105,7 +109,6 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     };
     let (mut crew, helm) = Crew::new(&plan, &[], &identity, &mut dial, &clock)
         .map_err(|error| Failure::usage(error.to_string()))?;
-    let record = args.record.as_deref().map(Target::beside_a_run);
     let recording = Recording::of(record, &plan, "paper", &mut crew)?.map(Recording::spawn).transpose()?;
     stop_on_ctrl_c()?;
     let stop = Stop::new();

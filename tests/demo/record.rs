@@ -149,7 +149,7 @@ fn a_recorded_demo_runs_again() {
     let (code, cut, _) = again(&options);
     assert_eq!(code, 3, "{cut}");
 
-    let (code, _, talk) = xarb(&["demo", "--seconds", "1", "--record", file.text()]);
+    let (code, _, talk) = xarb(&["demo", "--seconds", "1", "--record", file.text(), "--force"]);
     assert_eq!(code, 0, "{talk}");
     let (code, error, _) = again(&["demo"]);
     assert!(code == 2 && error["error"].as_str().unwrap().contains("one thread"), "{error}");
