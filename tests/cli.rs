@@ -45,6 +45,8 @@ fn help_teaches() {
         (&["--help"][..], &["replay", "backtest", "preview", "Examples:", "Exit codes:"][..]),
         (&["replay", "--help"], &["--until-ns", "--depth", "Examples:", "unsynced"]),
         (&["record", "--help"], &["--rotate-mb", "Examples:", "environment", "lost"]),
+        (&["run", "--help"], &["--config <FILE>", "--force", "Examples:"]),
+        (&["demo", "--help"], &["--venues binance.spot,coinbase.advanced", "0 = until Ctrl-C", "Examples:"]),
         (&["import", "--help"], &["--compression", "Examples:", "Tardis", "MCAP"]),
         (&["export", "--help"], &["npz", "parquet", "tardis", "Examples:", "updates  time venue_time"]),
         (&["stats", "--help"], &["offset", "Examples:", "above"]),
@@ -101,7 +103,18 @@ fn wrong_use_is_refused_by_code_and_in_json() {
         (vec!["--json"], None, 2, "command"),
         (vec!["fly", "--json"], None, 2, "fly"),
         (vec!["replay", "--json"], None, 2, "FILE"),
-        (vec!["record", "--json", "-o", "x.mcap"], None, 2, "-c FILE"),
+        (vec!["record", "--json", "-o", "x.mcap"], None, 2, "--config <FILE>"),
+        (vec!["run", "--json"], None, 2, "--config <FILE>"),
+        (vec!["demo", "--json", "--venues", "binance.spot"], None, 2, "`binance.spot` alone"),
+        (
+            vec!["demo", "--json", "--venues", "okx.spot,okx.spot, bybit.spot"],
+            None,
+            2,
+            "`okx.spot` is named twice",
+        ),
+        (vec!["demo", "--json", "--venues", "okx.spot,mars.spot"], None, 2, "\"mars.spot\""),
+        (vec!["demo", "--json", "--stepped", "--seconds", "0"], None, 2, "run.seconds: 0"),
+        (vec!["demo", "--json", "--set", "roles.cores=[1023]"], None, 2, "roles.cores: 1023"),
         (vec!["import", "--json", folder, "-o", missing], None, 2, "is a directory, expected a capture"),
         (vec!["import", "--json", missing, "-o", folder, "--force"], None, 2, "is a directory"),
         (vec!["export", "--json", folder, "-o", missing, "--format", "npz"], None, 2, "is a directory"),
@@ -555,7 +568,7 @@ fn an_export_is_there_whole_or_not_at_all() {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (run, broken, out, day) = (path("run.mcap"), path("broken.mcap"), path("out"), path("day.mcap"));
     let demo =
-        ["demo", "--stepped", "--seconds", "2", "--venues", "binance.spot,kraken.spot", "--record", &run];
+        ["demo", "--stepped", "--seconds", "2", "--venues", "binance.spot, kraken.spot", "--record", &run];
     let ran = xarb(&demo, None);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     // One rule for what is there: the same as that of `record`.

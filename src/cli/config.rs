@@ -17,6 +17,11 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// The file's argument for commands that do nothing without one.
+    pub fn needed(config: clap::Arg) -> clap::Arg {
+        config.required(true).help("Configuration file")
+    }
+
     /// Reads and checks it.
     ///
     /// # Errors

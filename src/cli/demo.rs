@@ -1,7 +1,7 @@
 //! `xarb demo`: the whole engine against simulated exchanges, on this machine.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::again;
 use super::nonces::NonceKeeper;
@@ -9,7 +9,7 @@ use super::out;
 use super::recording::{Background, Recorded, Recording, Target};
 use super::report::Report;
 use super::{ConfigArgs, Exit, Failure};
-use crate::config::{Config, Mode};
+use crate::config::{Config, DEMO, Mode};
 use crate::engine::{Crew, Endpoints, Helm, Identity, MetadataLoader, Plan, Role, Rounds, Status};
 use crate::host::{Dialer, HostClock, ListenConfig, Stop, Threads, TlsRoots, serve};
 use crate::sim::audit::engine_view;
@@ -28,7 +28,8 @@ there are no sockets and time is virtual: the same seed then gives the same jour
 
 Examples:
   xarb demo                                20 seconds, real loopback sockets
-  xarb demo --venues a.spot,b.spot         names as `xarb instruments` prints them
+  xarb demo --venues {venues}
+                                           two of its venues; `xarb instruments` prints all names
   xarb demo --seconds 60 --set detect.min_edge_bps=3
   xarb demo --stepped --seed 7 --json      deterministic, in a second or two
   xarb demo -c configs/demo-quotes.toml    prices in USD and in USDT, with a rate book between them
@@ -36,17 +37,23 @@ Examples:
   xarb demo --stepped --record run.mcap    and then, with the same options,
   xarb demo --again run.mcap               decides and sends the same on what was recorded";
 
+fn after_help() -> String {
+    // The first two of the configuration that is compiled in.
+    let names = DEMO.split("[venue.\"").skip(1).filter_map(|rest| rest.split('"').next());
+    AFTER_HELP.replace("{venues}", &names.take(2).collect::<Vec<_>>().join(","))
+}
+
 /// Trade between simulated exchanges: no key, no network
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = after_help())]
 pub struct Args {
-    /// How long to trade [default: 20]
+    /// How long to trade [default: the configuration's, 20 in the built-in one; 0 = until Ctrl-C]
     #[arg(long, value_name = "N")]
     pub seconds: Option<u64>,
     /// What everything random follows from [default: 1]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Only these venues, by name, with commas between
+    /// Only these venues, two or more, by name, with commas between
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub venues: Vec<String>,
     /// One thread, virtual time, no sockets: deterministic
@@ -74,13 +81,18 @@ pub struct Args {
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let mut config = args.config.load()?;
     config.run.seed = args.seed.unwrap_or(config.run.seed);
-    config.run.seconds = args.seconds.unwrap_or(config.run.seconds).max(1);
+    config.run.seconds = args.seconds.unwrap_or(config.run.seconds);
     if !args.venues.is_empty() {
-        let names: Vec<_> = args.venues.iter().map(String::as_str).collect();
-        config.keep_venues(&names)?;
+        keep_venues(&mut config, &args.venues)?;
     }
     if config.environment() != Environment::Sim {
         return Err(Failure::usage("the demo runs on simulated venues: `environment` must be \"sim\""));
+    }
+    let stepped = args.stepped || config.run.mode == Mode::Stepped;
+    if config.run.seconds == 0 && (stepped || args.again.is_some()) {
+        return Err(Failure::usage(
+            "run.seconds: 0 is until Ctrl-C, which virtual time does not wait for: expected 1 or more",
+        ));
     }
     if let Some(path) = &args.again {
         let again = again::run(&config, path)?;
@@ -91,7 +103,6 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         }
         return Ok(if again.is_same() { Exit::Done } else { Exit::Integrity });
     }
-    let stepped = args.stepped || config.run.mode == Mode::Stepped;
     let record = args.record.as_deref().map(|path| Target::beside_a_run(path, args.force)).transpose()?;
     let (report, recorded) = if stepped { stepped_run(&config, record)? } else { live_run(&config, record)? };
     if json {
@@ -102,6 +113,21 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let whole = recorded.is_none_or(|recorded| recorded.tell());
     let sound = report.violations.is_empty() && report.run.unresolved == 0 && whole;
     Ok(if sound { Exit::Done } else { Exit::Integrity })
+}
+
+/// What `--venues` leaves of a configuration.
+fn keep_venues(config: &mut Config, names: &[String]) -> Result<(), Failure> {
+    let names: Vec<_> = names.iter().map(|name| name.trim()).collect();
+    config.keep_venues(&names)?;
+    if let Some((_, twice)) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        return Err(Failure::usage(format!("--venues: `{twice}` is named twice")));
+    }
+    if let [alone] = names[..] {
+        return Err(Failure::usage(format!(
+            "--venues: `{alone}` alone: expected two or more to trade between"
+        )));
+    }
+    Ok(())
 }
 
 /// Longest wait for logins, and for the end of what is in flight.
@@ -208,13 +234,13 @@ fn stepped_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failu
     if !step_until(&mut world, &mut crew, ready, Some(Status::Ready))? {
         return Err(not_ready(&mut crew, &plan, world.now()));
     }
-    let seconds = i64::try_from(config.run.seconds).unwrap_or(i64::MAX);
-    let end = world.now() + Nanos::from_secs(seconds);
+    let seconds = config.run.seconds;
+    let end = world.now() + Nanos::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
     step_until(&mut world, &mut crew, end, None)?;
     helm.tell(crate::engine::Control::Drain);
     let drained = world.now() + DRAINED_WITHIN;
     step_until(&mut world, &mut crew, drained, Some(Status::Drained))?;
-    let report = report(config, &plan, &mut crew, world.sim(), world.now());
+    let report = report(config, seconds, &plan, &mut crew, world.sim(), world.now());
     if let Some(recording) = &mut recording {
         recording.say_journal(&report.run.journal_sha256)?;
     }
@@ -224,6 +250,7 @@ fn stepped_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failu
 
 /// Real time, loopback sockets.
 fn live_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failure> {
+    super::run::check_cores(config)?;
     let clock = HostClock::new();
     let rows = rows(config)?;
     let (sim, credentials) =
@@ -249,12 +276,16 @@ fn live_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failure>
     let recording = Recording::of(record, &plan, "demo", &mut crew)?.map(Recording::spawn).transpose()?;
     nonces.begin(&helm);
 
+    super::run::stop_on_ctrl_c()?;
     let stop = Stop::new();
     let threads = super::run::start(config, crew.into_roles(), &clock, &stop)?;
     let ready = super::run::wait_for(&helm, Status::Ready, READY_WITHIN);
+    let began = Instant::now();
+    let mut seconds = 0;
     if ready {
-        let seconds = Duration::from_secs(config.run.seconds);
-        super::run::show_progress("trading", seconds, &mut || nonces.keep(clock.now(), &helm));
+        let length = super::run::length(config);
+        super::run::show_progress("trading", length, &mut || nonces.keep(clock.now(), &helm));
+        seconds = began.elapsed().as_secs();
         helm.tell(crate::engine::Control::Drain);
         super::run::wait_for(&helm, Status::Drained, DRAINED_WITHIN);
     }
@@ -266,7 +297,7 @@ fn live_run(config: &Config, record: Option<Target>) -> Result<Outcome, Failure>
     if !ready {
         return Err(not_ready(&mut crew, &plan, now));
     }
-    Ok((report(config, &plan, &mut crew, &sim, now), recorded))
+    Ok((report(config, seconds, &plan, &mut crew, &sim, now), recorded))
 }
 
 fn plan(config: &Config, endpoints: &[Endpoints], metadata: &[Vec<InstrumentSpec>]) -> Result<Plan, Failure> {
@@ -294,7 +325,14 @@ fn not_ready(crew: &mut Crew<HostClock>, plan: &Plan, now: Nanos) -> Failure {
     Failure::failed(format!("the venues' sessions were not ready in time: {}", run.alerts.join("; ")))
 }
 
-fn report(config: &Config, plan: &Plan, crew: &mut Crew<HostClock>, sim: &Sim, now: Nanos) -> Report {
+fn report(
+    config: &Config,
+    seconds: u64,
+    plan: &Plan,
+    crew: &mut Crew<HostClock>,
+    sim: &Sim,
+    now: Nanos,
+) -> Report {
     let (run, hops) = crew.report(plan, now);
     let view = engine_view(plan, crew.exec.stage().executor());
     let caps = OrderCaps { notional_max: config.risk.max_order_notional, band: config.risk.price_band };
@@ -302,5 +340,5 @@ fn report(config: &Config, plan: &Plan, crew: &mut Crew<HostClock>, sim: &Sim, n
     for alert in &run.alerts {
         eprintln!("xarb: {alert}");
     }
-    Report { seconds: config.run.seconds, seed: config.run.seed, run, hops: hops.report(), violations }
+    Report { seconds, seed: config.run.seed, run, hops: hops.report(), violations }
 }

@@ -38,7 +38,7 @@ Examples:
 
 /// Write the feeds of a configuration to disk
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, mut_arg("config", ConfigArgs::needed))]
 pub struct Args {
     /// The container to write; later files get a number before the extension
     #[arg(short, long, value_name = "OUT.mcap")]
@@ -84,14 +84,12 @@ struct VenueCounts {
 /// # Errors
 /// [`Failure`] with the exit code.
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
-    if args.config.config.is_none() {
-        return Err(Failure::usage("record needs -c FILE, which says whose feeds"));
-    }
     let mut config = args.config.load()?;
     config.run.seconds = args.seconds.unwrap_or(config.run.seconds);
     if config.run.mode == Mode::Stepped {
         return Err(Failure::usage("run.mode: `stepped` has no feeds to wait for; see `xarb demo --record`"));
     }
+    run::check_cores(&config)?;
     may_write(&args.out, args.force)?;
     let clock = HostClock::new();
     let rows = demo::rows(&config)?;
@@ -124,11 +122,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let stop = Stop::new();
     let feeds = feeds.into_iter().map(|feed| Box::new(feed) as Box<dyn Role>).collect();
     let threads = run::start(&config, feeds, &clock, &stop)?;
-    let length = match config.run.seconds {
-        0 => Duration::MAX,
-        seconds => Duration::from_secs(seconds),
-    };
-    show(length, &progress);
+    show(run::length(&config), &progress);
     stop.stop();
     let mut roles = threads.join();
     roles.extend([Box::new(detect) as Box<dyn Role>, Box::new(exec)]);
@@ -244,8 +238,7 @@ mod tests {
 
     #[test]
     fn without_a_configuration_there_is_nothing_to_record() {
-        let line = Line::try_parse_from(["record", "-o", "x.mcap"]).unwrap();
-        let failure = run(&line.args, false).unwrap_err();
-        assert!(failure.message.contains("-c FILE"), "{}", failure.message);
+        let refused = Line::try_parse_from(["record", "-o", "x.mcap"]).unwrap_err().to_string();
+        assert!(refused.contains("--config <FILE>"), "{refused}");
     }
 }

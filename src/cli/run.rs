@@ -33,7 +33,7 @@ Examples:
 
 /// Paper-trade on the feeds of a configuration
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, mut_arg("config", ConfigArgs::needed))]
 pub struct Args {
     /// How long [default: the configuration's; 0 = until Ctrl-C]
     #[arg(long, value_name = "N")]
@@ -61,17 +61,18 @@ const DRAINED_WITHIN: Nanos = Nanos::from_secs(10);
 /// # Errors
 /// [`Failure`] with the exit code.
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
-    if args.config.config.is_none() {
-        return Err(Failure::usage("run needs -c FILE; `xarb demo` trades without one"));
-    }
     let mut config = args.config.load()?;
     config.run.seconds = args.seconds.unwrap_or(config.run.seconds);
     let environment = config.environment();
     if args.live || matches!(environment, Environment::Live | Environment::Sandbox) {
-        return Err(Failure::refused(
+        let instead = match environment {
+            Environment::Paper => "leave out --live to trade on paper",
+            _ => "`xarb run -c configs/paper.toml` trades on paper",
+        };
+        return Err(Failure::refused(format!(
             "sending orders to a venue is refused in this version: key vault, reconciliation and crash recovery \
-             are not there yet; set `environment = \"paper\"` to trade on paper",
-        ));
+             are not there yet; {instead}"
+        )));
     }
     if environment == Environment::Sim {
         return Err(Failure::usage(
@@ -83,6 +84,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
             "run.mode: `stepped` is for `xarb demo --stepped`: real feeds do not wait",
         ));
     }
+    check_cores(&config)?;
     let record = args.record.as_deref().map(|path| Target::beside_a_run(path, args.force)).transpose()?;
     let clock = HostClock::new();
     let mut rows = Vec::new();
@@ -114,11 +116,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let stop = Stop::new();
     let threads = start(&config, crew.into_roles(), &clock, &stop)?;
     wait_for(&helm, Status::Ready, READY_WITHIN);
-    let length = match config.run.seconds {
-        0 => Duration::MAX,
-        seconds => Duration::from_secs(seconds),
-    };
-    show_progress("paper trading", length, &mut || {});
+    show_progress("paper trading", length(&config), &mut || {});
     helm.tell(Control::Drain);
     wait_for(&helm, Status::Drained, DRAINED_WITHIN);
     stop.stop();
@@ -203,6 +201,35 @@ pub fn load_metadata(
     Ok(told.into_iter().flatten().collect())
 }
 
+/// How long a run goes on: where the configuration says 0, until Ctrl-C.
+pub fn length(config: &Config) -> Duration {
+    match config.run.seconds {
+        0 => Duration::MAX,
+        seconds => Duration::from_secs(seconds),
+    }
+}
+
+/// Refuses cores that this machine lacks: threads that were meant for them would run anywhere.
+///
+/// # Errors
+/// [`Failure`] names them.
+pub fn check_cores(config: &Config) -> Result<(), Failure> {
+    let have = cores();
+    // Where the system does not tell its cores, nothing is known against any.
+    if have.is_empty() || matches!(config.run.mode, Mode::Shared | Mode::Stepped) {
+        return Ok(());
+    }
+    let list = |cores: &mut dyn Iterator<Item = &usize>| {
+        cores.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let lacking = list(&mut config.roles.cores.iter().filter(|core| !have.contains(core)));
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let have = list(&mut have.iter());
+    Err(Failure::usage(format!("roles.cores: {lacking}: expected some of this machine's cores, {have}")))
+}
+
 /// Starts the roles as the configuration says: a core each where there are enough, else few threads.
 ///
 /// # Errors
@@ -265,4 +292,28 @@ pub fn show_progress(what: &'static str, length: Duration, meanwhile: &mut dyn F
         meanwhile();
     }
     bar.finish_and_clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_that_the_machine_lacks_are_named() {
+        let with = |changes: [&str; 2]| Config::demo(&changes.map(str::to_owned)).unwrap();
+        for (mode, refused) in [("pinned", true), ("auto", true), ("shared", false), ("stepped", false)] {
+            let config = with(["roles.cores=[1023]", &format!("run.mode={mode}")]);
+            let refused = refused && !cores().is_empty();
+            match check_cores(&config) {
+                Ok(()) => assert!(!refused, "{mode}"),
+                Err(failure) => {
+                    assert!(refused && failure.message.contains("roles.cores: 1023"), "{failure:?}")
+                }
+            }
+        }
+        for core in cores() {
+            let config = with([&format!("roles.cores=[{core}]"), "run.mode=pinned"]);
+            assert_eq!(check_cores(&config), Ok(()));
+        }
+    }
 }
