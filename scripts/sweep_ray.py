@@ -11,6 +11,9 @@ is not finished runs as one Ray task of one core; this script writes its result 
 folder, under a temporary name first. At the end `xarb sweep` itself makes the table and the page from
 them; what failed here it runs once more, on this machine, and names it.
 
+Without --xarb it is the `xarb` on the PATH (`cargo install --locked --path .` puts it there), on a cluster
+on that of every machine.
+
 Without --address Ray is started on this machine alone. On a cluster every machine must see the program
 and the captures under the same paths. Needs `pip install ray`; `xarb sweep` alone needs nothing and uses
 all cores of one machine.
