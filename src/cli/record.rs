@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::files::may_write;
 use super::import::Chunks;
 use super::recording::{Progress, Recorded, Recording, Target};
 use super::{ConfigArgs, Exit, Failure, demo, out, run};
@@ -90,7 +89,14 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         return Err(Failure::usage("run.mode: `stepped` has no feeds to wait for; see `xarb demo --record`"));
     }
     run::check_cores(&config)?;
-    may_write(&args.out, args.force)?;
+    let target = Target {
+        path: args.out.clone(),
+        force: args.force,
+        options: args.compression.into(),
+        rotate_bytes: args.rotate_mb.saturating_mul(1_000_000),
+        rotate_every: Duration::from_secs(args.rotate_minutes.saturating_mul(60)),
+    };
+    target.check()?;
     let clock = HostClock::new();
     let rows = demo::rows(&config)?;
     let (served, credentials, endpoints) = sources(&config, &rows, &clock)?;
@@ -103,13 +109,6 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let identity = demo::identity(&config);
     let (mut crew, _helm) = Crew::new(&plan, &credentials, &identity, &mut dial, &clock)
         .map_err(|error| Failure::usage(error.to_string()))?;
-    let target = Target {
-        path: args.out.clone(),
-        force: args.force,
-        options: args.compression.into(),
-        rotate_bytes: args.rotate_mb.saturating_mul(1_000_000),
-        rotate_every: Duration::from_secs(args.rotate_minutes.saturating_mul(60)),
-    };
     let recording = Recording::new(target, &plan, "record")?;
     let progress = recording.progress();
     crew.tap(&mut || recording.tap());

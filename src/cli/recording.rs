@@ -45,17 +45,30 @@ impl Target {
     /// One file beside a run.
     ///
     /// # Errors
-    /// [`Failure`] names it when it may not be written.
+    /// As [`Target::check`].
     pub fn beside_a_run(path: &Path, force: bool) -> Result<Target, Failure> {
-        // Known before anything is started for it.
-        may_write(path, force)?;
-        Ok(Target {
+        let target = Target {
             path: path.to_owned(),
             force,
             options: StoreOptions::default(),
             rotate_bytes: 0,
             rotate_every: Duration::ZERO,
-        })
+        };
+        target.check()?;
+        Ok(target)
+    }
+
+    /// Whether it may be written: asked before anything is started for it. With the second file, where
+    /// there may be one: hours of recording must not end at what an older one left.
+    ///
+    /// # Errors
+    /// [`Failure`] names the file that may not.
+    pub fn check(&self) -> Result<(), Failure> {
+        may_write(&self.path, self.force)?;
+        if self.rotate_bytes > 0 || !self.rotate_every.is_zero() {
+            may_write(&numbered(&self.path, 1), self.force)?;
+        }
+        Ok(())
     }
 }
 
@@ -368,6 +381,7 @@ mod tests {
             let path = std::env::temp_dir().join(name);
             let options = StoreOptions::default();
             let target = Target { path: path.clone(), force: true, options, rotate_bytes, rotate_every };
+            let older = Target { force: false, ..target.clone() };
             let mut recording = Recording::new(target, &plan, "record").unwrap();
             let mut tap = recording.tap();
             let mut taken = 0;
@@ -382,6 +396,11 @@ mod tests {
             assert_eq!((done.messages, done.dropped), (taken as u64 + 1, 0));
             let files: Vec<_> = done.files.iter().map(|file| PathBuf::from(&file.path)).collect();
             assert_eq!(files, [path.clone(), numbered(&path, 1)]);
+            // Its second file is in the way of another recording, even without the first.
+            std::fs::rename(&path, path.with_extension("moved")).unwrap();
+            let refused = older.check().unwrap_err().message;
+            assert!(refused.contains(".0001.mcap is there already; --force"), "{refused}");
+            std::fs::rename(path.with_extension("moved"), &path).unwrap();
             let mut times = Vec::new();
             for (file, written) in files.iter().zip(&done.files) {
                 let mut capture = Capture::new(Box::new(File::open(file).unwrap())).unwrap();
