@@ -11,7 +11,9 @@
 //! - `hedge`: what evening out the rest cost, or brought;
 //! - `rounding`: the units that the divisions above leave over.
 //!
-//! What is left of the base asset is valued at the mid that the orders were judged by. Inverse contracts
+//! What is left of the base asset is valued at the mid that the orders were judged by; what it is worth at
+//! the end beyond that is `revalued`, of all intents together, so that profit and loss is the sum of what
+//! they realised, of what evening out their rests brought later, and of that. Inverse contracts
 //! are counted as what they stood for when they were found: so many contracts for so much of the base
 //! asset; what they are worth beyond that, or below, is in `rounding`.
 
@@ -73,6 +75,19 @@ struct Intent {
     legs: [Filled; 2],
     /// Of its hedges, by side.
     hedges: [Filled; 2],
+}
+
+impl Intent {
+    /// What its fills brought of the quote asset, net of fees, and what they left of the base asset at the
+    /// mid of its orders.
+    fn cash_and_left(&self, scale: Scale) -> (Money, Money) {
+        let (mut cash, mut base) = (Money::ZERO, Money::ZERO);
+        for [buy, sell] in [&self.legs, &self.hedges] {
+            cash += sell.cash - buy.cash - buy.fee_quote - sell.fee_quote;
+            base += buy.base - sell.base - buy.fee_base - sell.fee_base;
+        }
+        (cash, worth(base, self.mid, scale))
+    }
 }
 
 /// Fills of one side.
@@ -168,10 +183,19 @@ pub struct Funnel {
     /// Of intents that ended.
     pub parts: Parts,
     /// What hedging the rests that intents left cost later, and fills after an intent's end, against
-    /// the mid of the time.
+    /// the mid of the time; and fills of intents that were still open at the end.
     pub leftovers: Money,
+    /// What of the base asset is left of all fills, at the last mid instead of the mids of their orders.
+    pub revalued: Money,
     /// Intents that were still open at the end.
     pub unfinished: u64,
+}
+
+impl Funnel {
+    /// The sum of its parts.
+    pub fn profit(&self) -> Money {
+        self.parts.realised + self.leftovers + self.revalued
+    }
 }
 
 /// The account of a backtest.
@@ -184,6 +208,8 @@ pub struct Account {
     intents: BTreeMap<u64, Intent>,
     orders: BTreeMap<ClientId, (Order, Qty, Qty)>,
     funnel: Funnel,
+    /// What is left of fills, at the mids of their orders.
+    valued: Money,
     /// For a report, where one was asked for.
     pub(super) observed: Option<Box<Observed>>,
 }
@@ -215,6 +241,7 @@ impl Account {
             intents: BTreeMap::new(),
             orders: BTreeMap::new(),
             funnel: Funnel::default(),
+            valued: Money::ZERO,
             observed: None,
         })
     }
@@ -383,12 +410,14 @@ impl Account {
         let (Some(&(base, scale)), Some(side)) = (self.instruments.get(at), record.side()) else { return };
         let contract = self.names.inverse(record.instrument(), record.venue());
         let (amount, paid) = amounts(contract.as_ref(), record, scale);
-        let better = paid - worth(amount, mid, scale);
-        self.funnel.leftovers += if side == Side::Sell { better } else { -better };
-        self.funnel.leftovers -= match record.amount() {
-            (fee, asset) if asset == base => worth(fee, mid, scale),
-            (fee, _) => fee,
+        let at_mid = worth(amount, mid, scale);
+        let (cash, left) = if side == Side::Sell { (paid, -at_mid) } else { (-paid, at_mid) };
+        let (cash, left) = match record.amount() {
+            (fee, asset) if asset == base => (cash, left - worth(fee, mid, scale)),
+            (fee, _) => (cash - fee, left),
         };
+        self.funnel.leftovers += cash + left;
+        self.valued += left;
     }
 
     fn end_intent(&mut self, record: &Record<'_>) -> io::Result<()> {
@@ -398,6 +427,7 @@ impl Account {
         let scale =
             self.instruments.get(usize::from(intent.found.instrument.0)).map_or(Scale::DEFAULT, |own| own.1);
         let parts = parts(&intent, self.names.base(&intent.found), scale);
+        self.valued += intent.cash_and_left(scale).1;
         let outcome = OUTCOMES.get(usize::from(record.code())).copied().unwrap_or("unknown");
         *self.funnel.intents.entry(outcome).or_default() += 1;
         self.funnel.parts.add(&parts);
@@ -413,14 +443,22 @@ impl Account {
         writeln!(out)
     }
 
-    /// Ends what is still open, and hands over all that is still held.
+    /// Ends what is still open, and hands over all that is still held. `held`: what is left of all fills,
+    /// at the last mids.
     ///
     /// # Errors
     /// What the writer says.
-    pub fn finish(&mut self, now: Nanos) -> io::Result<()> {
+    pub fn finish(&mut self, held: Money, now: Nanos) -> io::Result<()> {
         let ways: Vec<_> = self.episodes.keys().copied().collect();
         ways.into_iter().try_for_each(|way| self.end_episode(way, now))?;
         self.funnel.unfinished = self.intents.len() as u64;
+        for intent in self.intents.values() {
+            let own = self.instruments.get(usize::from(intent.found.instrument.0));
+            let (cash, left) = intent.cash_and_left(own.map_or(Scale::DEFAULT, |own| own.1));
+            self.funnel.leftovers += cash + left;
+            self.valued += left;
+        }
+        self.funnel.revalued = held - self.valued;
         self.out.as_mut().map_or(Ok(()), |out| out.flush())
     }
 }
@@ -487,14 +525,8 @@ fn parts(intent: &Intent, seen: Qty, scale: Scale) -> Parts {
     let fees = share(sums.buy_fees + sums.sell_fees, both, seen);
     let fees_filled = share(cost(buy), both, buy.qty) + share(cost(sell), both, sell.qty);
 
-    let all = legs.iter().zip(hedges).map(|(leg, hedge)| {
-        let base = leg.base + hedge.base;
-        (base, leg.cash + hedge.cash, leg.fee_quote + hedge.fee_quote, leg.fee_base + hedge.fee_base)
-    });
-    let [(buys, bought, buy_fee, buy_base), (sells, sold, sell_fee, sell_base)] =
-        [all.clone().next().unwrap_or_default(), all.clone().nth(1).unwrap_or_default()];
-    let left = buys - sells - buy_base - sell_base;
-    let realised = sold - bought - buy_fee - sell_fee + worth(left, *mid, scale);
+    let (cash, left) = intent.cash_and_left(scale);
+    let realised = cash + left;
 
     let mut parts = Parts {
         predicted,

@@ -241,7 +241,7 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
         }
         let end = self.trade.close(now);
         self.account.records(&self.trade.take_records())?;
-        self.account.finish(now)?;
+        self.account.finish(self.trade.held(), now)?;
         if let Some(rows) = &mut self.rows {
             rows.finish()?;
         }

@@ -14,7 +14,7 @@ use crate::sim::setup::{SetupError, simulate_captured};
 use crate::sim::venue::{Backend, Sim};
 use crate::sim::world::World;
 use crate::telemetry::{HopRecorder, Stamps};
-use crate::types::{Nanos, Stopwatch};
+use crate::types::{InstrumentId, Money, Nanos, Stopwatch};
 use crate::venue::Credentials;
 
 /// The longest between two turns of the private side while anything is in flight or a hedge is owed:
@@ -217,6 +217,17 @@ impl<W: Stopwatch + Clone + Send + 'static> Trade<W> {
         let journal = self.exec.stage().executor().journal();
         journal.catch_up();
         journal.take_kept()
+    }
+
+    /// What of the base assets is left of all fills, at the last mids.
+    pub fn held(&mut self) -> Money {
+        let now = self.world.now();
+        let stage = self.exec.stage();
+        let profit: Money = stage.report(now).pnl.into_iter().map(|(_, amount)| amount).sum();
+        let executor = &*stage.executor();
+        let instruments = (0..executor.markets().instruments()).map(|at| InstrumentId(at as u16));
+        let cash = instruments.flat_map(|instrument| executor.ledger().cash(instrument));
+        profit - cash.map(|(_, amount)| *amount).sum()
     }
 
     /// What was done; `counters` are those of the public side.

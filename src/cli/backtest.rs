@@ -36,6 +36,8 @@ Opportunities go on to the gate, and as signed orders over a virtual network to 
 whose books are the captured ones; `[latency]` of the configuration says how long the way is.
 --ledger tells what became of each: why it was refused, or what was predicted, what came of it, and
 how much of the difference was cut by limits, gone from the books, lost by latency, fees or hedges.
+What all of it realised, what evening out the rests brought later, and what of the base asset is left
+over, at the last mid, are together the profit and loss.
 
 Examples:
   xarb backtest --example
@@ -258,6 +260,7 @@ fn report(outcome: &Outcome) -> Map<String, Value> {
             "orders": { "sent": funnel.orders[0], "filled_at_all": funnel.orders[1], "filled": funnel.orders[2] },
             "parts": Value::Object(parts.into_iter().collect()),
             "leftovers": funnel.leftovers.to_string(),
+            "revalued": funnel.revalued.to_string(),
         },
     });
     match report {

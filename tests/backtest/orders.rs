@@ -1,7 +1,7 @@
 //! Orders against captured books: what they meet, when, and what it costs.
 
 use super::markets::{Named, PERP as USDM, Pair, SPOT};
-use super::run::{Ran, backtest};
+use super::run::{Ran, backtest, units};
 use xarb::backtest::example::{Story, captures};
 
 /// Spot and USD-M.
@@ -208,12 +208,6 @@ fn what_intents_brought_is_the_profit() {
     let ran = backtest("reference-spot-usdm-free.toml", &[texts[0].as_bytes(), texts[1].as_bytes()], &args);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let funnel = &ran.report["funnel"];
-    let units = |text: &serde_json::Value| {
-        let text = text.as_str().unwrap();
-        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-        let magnitude: i128 = format!("{}{part:0<24}", whole.trim_start_matches('-')).parse().unwrap();
-        if text.starts_with('-') { -magnitude } else { magnitude }
-    };
     let part = |name: &str| units(&funnel["parts"][name]);
     let less: i128 =
         ["cut", "depth_gone", "latency", "fees", "hedge", "rounding"].iter().map(|name| part(name)).sum();
@@ -227,6 +221,26 @@ fn what_intents_brought_is_the_profit() {
     let dust = units(&ran.report["net_exposure"]["BTC"]).abs();
     let apart = (part("realised") - units(&ran.report["pnl"]["USDT"])).abs();
     assert!(dust < 10i128.pow(22) && apart <= 1_000 * dust, "{}", ran.report);
+}
+
+#[test]
+fn what_is_left_over_is_part_of_the_profit() {
+    let mut revalued = 0;
+    for (seed, config, args) in [
+        (1, "reference-spot-usdm.toml", ["--set=detect.min_edge_bps=0.5", "--set=run.seed=3"]),
+        (2, "reference-spot-usdm.toml", ["--set=detect.min_edge_bps=0", "--set=sim.reject_ppm=100000"]),
+        (3, "reference-spot-usdm-deep.toml", ["--set=latency.entry=9000", "--set=sim.partial_ppm=300000"]),
+        (4, "reference-spot-usdm.toml", ["--set=latency.response=60000", "--set=exec.hedge=\"reverse\""]),
+    ] {
+        let texts = captures(Story { seed, steps: 1_200, pace_ms: 40, unseeded: false, gap: seed == 2 });
+        let ran = backtest(config, &[texts[0].as_bytes(), texts[1].as_bytes()], &args);
+        assert_eq!(ran.code, 0, "seed {seed}: {}", ran.stderr);
+        let funnel = &ran.report["funnel"];
+        assert!(ran.report["fills"].as_u64().unwrap() > 20, "seed {seed}: {}", ran.report);
+        // That they add up is looked at in each run of these tests.
+        revalued += usize::from(units(&funnel["revalued"]) != 0);
+    }
+    assert!(revalued > 1, "nothing was left over");
 }
 
 /// A row of the ledger, by the names of its columns.

@@ -15,6 +15,23 @@ pub struct Ran {
     pub stderr: String,
 }
 
+/// An amount in units of 1e-24.
+pub fn units(text: &Value) -> i128 {
+    let text = text.as_str().unwrap();
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let magnitude: i128 = format!("{}{part:0<24}", whole.trim_start_matches('-')).parse().unwrap();
+    if text.starts_with('-') { -magnitude } else { magnitude }
+}
+
+/// What became of the opportunities is the profit, to the last digit.
+#[track_caller]
+fn adds_up(report: &Value) {
+    let Some(pnl) = report["pnl"].as_object() else { return };
+    let funnel = &report["funnel"];
+    let parts = [&funnel["parts"]["realised"], &funnel["leftovers"], &funnel["revalued"]].map(units);
+    assert_eq!(parts.iter().sum::<i128>(), pnl.values().map(units).sum::<i128>(), "{report}");
+}
+
 /// Runs a configuration of the repository over captures with these contents.
 pub fn backtest(config: &str, captures: &[&[u8]], args: &[&str]) -> Ran {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -49,5 +66,6 @@ pub fn backtest(config: &str, captures: &[&[u8]], args: &[&str]) -> Ran {
     let mut lines = text.lines();
     let heading = "t_ns,instrument,buy_venue,sell_venue,qty,buy_price,sell_price,gross_bps,net_bps,net_quote";
     assert_eq!(lines.next(), Some(heading), "{report}");
+    adds_up(&report);
     Ran { code: output.status.code().unwrap(), report, rows: lines.map(str::to_owned).collect(), stderr }
 }

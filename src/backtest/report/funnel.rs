@@ -48,5 +48,7 @@ pub fn funnel_rows(outcome: &Outcome) -> Vec<FunnelRow> {
     }
     row(0, last.0, None, Some(last.1));
     row(0, "rests hedged later", None, Some(funnel.leftovers));
+    row(0, "left over, at the last mid", None, Some(funnel.revalued));
+    row(0, "profit and loss", None, Some(funnel.profit()));
     rows
 }
