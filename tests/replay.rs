@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 use serde_json::Value;
-use xarb::capture::{Capture, Outcome, Record, Replay};
+use xarb::capture::{Capture, Gather, Outcome, Record, Replay};
 use xarb::venue::VENUES;
 
 /// Runs `xarb replay --json` over files with these contents.
@@ -400,6 +400,28 @@ fn recorded_checksums_match() {
         assert_eq!(outcome.books.iter().map(|book| book.checksums.ok).sum::<u64>(), ok, "{name}");
         assert!(outcome.books.iter().all(|book| book.state == xarb::capture::State::Live), "{name}");
     }
+}
+
+/// The update before the snapshot waits for it, while tickers come that have no stamp.
+#[test]
+fn delays_are_of_the_stream_that_carried_the_stamp() {
+    let ticker =
+        r#"{"stream":"btcusdt@bookTicker","data":{"u":5,"s":"BTCUSDT","b":"1","B":"1","a":"2","A":"1"}}"#;
+    let text = update(1, 100, 101, "", "")
+        + &format!("{} {ticker}\n", T0 + 2)
+        + &snapshot(3, 100)
+        + &update(4, 102, 102, "", "");
+    let mut capture = Capture::new(Box::new(std::io::Cursor::new(text.into_bytes()))).unwrap();
+    let mut replay = Replay::observed(VENUES, None, Gather::new());
+    replay.file("held", &mut capture, &mut |_| {}).unwrap();
+    assert_eq!(replay.outcome(0).books[0].updates, 2);
+    let streams = replay.into_observer().finish().streams;
+    let delays: Vec<_> = streams
+        .iter()
+        .map(|stream| (stream.stream.as_str(), stream.messages, stream.delay.map(|delay| delay.count)))
+        .collect();
+    assert_eq!(delays, [("bookTicker", 1, None), ("depth@100ms", 2, Some(1))]);
+    assert!(streams.iter().all(|stream| stream.messages_per_s.is_none()), "{streams:?}");
 }
 
 /// Order by order, from a subscription, a fetched book and what follows; then with one missing.

@@ -97,6 +97,8 @@ pub struct Seen<'a> {
     pub keep: usize,
     /// Sequence and times.
     pub stamp: Stamp,
+    /// The message at hand made it. What a snapshot brings along has waited for it since its own message.
+    pub fresh: bool,
     /// The book.
     pub book: &'a Book,
 }
@@ -552,7 +554,7 @@ impl<O: Observer> Replay<O> {
             file.ignored += out.ignored;
         }
         for change in &out.changes {
-            conn.apply(change, out, now, observer);
+            conn.apply((change, message), out, now, observer);
         }
         if let Err(error) = outcome {
             // Nobody knows what the message would have changed: all books of the connection wait
@@ -577,7 +579,14 @@ impl<O: Observer> Replay<O> {
 }
 
 impl Conn {
-    fn apply(&mut self, change: &BookChange, out: &FeedOut, now: Nanos, observer: &mut impl Observer) {
+    /// `fresh`: a message made the change, and nothing that the recorder asked for.
+    fn apply(
+        &mut self,
+        (change, fresh): (&BookChange, bool),
+        out: &FeedOut,
+        now: Nanos,
+        observer: &mut impl Observer,
+    ) {
         let Some(state) = self.books.get_mut(usize::from(change.book.0)) else { return };
         state.seen |= !matches!(change.kind, ChangeKind::Lost(_));
         let (bids, asks) = (out.bids(change), out.asks(change));
@@ -610,6 +619,7 @@ impl Conn {
             asks,
             keep,
             stamp,
+            fresh,
             book: &state.book,
         };
         if change.kind == ChangeKind::Top {

@@ -24,13 +24,14 @@ pub struct StreamStats {
     pub bytes: u64,
     /// From the first to the last.
     pub span_ns: i64,
-    /// Messages in a second, on average; 0 for fewer than two.
-    pub messages_per_s: u64,
+    /// Messages in a second, on average; `None` for less than a second of them, which tells no rate.
+    pub messages_per_s: Option<u64>,
     /// Most messages within one second of the clock.
     pub peak_per_s: u64,
     /// Longest time without one.
     pub silence_max_ns: i64,
-    /// Receive time minus the venue's stamp; left out where messages of books have none.
+    /// Receive time minus the venue's stamp, of messages that changed a book at once; left out where
+    /// those have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay: Option<Delay>,
 }
@@ -235,6 +236,14 @@ fn bps_text(bps_e4: i64) -> String {
     Scale::new(4).map_or_else(String::new, |scale| Fixed(bps_e4, scale).to_string())
 }
 
+/// So many in a second, rounded; `None` for less than a second.
+fn rate(many: u64, span: Nanos) -> Option<u64> {
+    const SECOND: u128 = 1_000_000_000;
+    let span = u128::from(span.0.unsigned_abs());
+    let rate = (u128::from(many) * SECOND + span / 2).checked_div(span)?;
+    u64::try_from(rate).ok().filter(|_| span >= SECOND)
+}
+
 /// `high` over `low`, in 1e-4 bps.
 fn over(high: i128, low: i128) -> i64 {
     if low == 0 { 0 } else { i64::try_from((high - low) * 100_000_000 / low).unwrap_or(i64::MAX) }
@@ -272,7 +281,6 @@ impl Gather {
         let report = |((venue, name), stream): (&(&'static str, String), &Stream)| {
             let span = stream.last - stream.first.unwrap_or(stream.last);
             let between = stream.messages.saturating_sub(1);
-            let rate = u128::from(between) * 1_000_000_000 / u128::from(span.0.unsigned_abs().max(1));
             let delays = &stream.delays;
             let least = fastest.get(venue).copied().unwrap_or_default();
             StreamStats {
@@ -281,7 +289,7 @@ impl Gather {
                 messages: stream.messages,
                 bytes: stream.bytes,
                 span_ns: span.0,
-                messages_per_s: if span.0 > 0 { u64::try_from(rate).unwrap_or(u64::MAX) } else { 0 },
+                messages_per_s: rate(between, span),
                 peak_per_s: stream.second.2.max(stream.second.1),
                 silence_max_ns: stream.silence.0,
                 delay: (delays.count > 0).then(|| Delay {
@@ -415,7 +423,8 @@ impl Observer for Gather {
 
     fn changed(&mut self, seen: &Seen<'_>) {
         let now = seen.stamp.received;
-        if seen.stamp.venue_time > Nanos::ZERO
+        if seen.fresh
+            && seen.stamp.venue_time > Nanos::ZERO
             && now > Nanos::ZERO
             && let Some(stream) = self.current.as_ref().and_then(|current| self.streams.get_mut(current))
         {
@@ -461,6 +470,20 @@ mod tests {
             assert!((got - want).abs() < 400, "{permille}: {got}");
         }
         assert_eq!(Sample::default().permille(500), 0);
+    }
+
+    #[test]
+    fn rates_are_rounded_and_need_a_second() {
+        for (many, span, want) in [
+            (997, 100_000_000_000, Some(10)),
+            (1, 3_000_000_000, Some(0)),
+            (3, 2_000_000_000, Some(2)),
+            (2_000_000, 1_000_000_000, Some(2_000_000)),
+            (5, 999_999_999, None),
+            (0, 0, None),
+        ] {
+            assert_eq!(rate(many, Nanos(span)), want, "{many} in {span} ns");
+        }
     }
 
     #[test]

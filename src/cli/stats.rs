@@ -18,9 +18,10 @@ Three tables: what came over each stream of each venue, and how late by the venu
 books with their gaps; and, for books of one instrument on several venues, how often and how long one's
 bid stood above the other's ask, before any fee.
 
-`delay` is receive time minus the venue's stamp. Clocks differ: the venue's is at least `clock offset`
-ahead of the recorder's, because the fastest message cannot have come before it was sent; `above
-fastest` does not depend on clocks.
+`delay` is receive time minus the venue's stamp, of messages that changed a book as they came: updates
+that waited for a snapshot have none. Clocks differ: the venue's is at least `clock offset` ahead of
+the recorder's, because the fastest message cannot have come before it was sent; `above fastest` does
+not depend on clocks. A rate is told of streams that lasted a second or more.
 
 Examples:
   xarb stats btcusdt.mcap
@@ -97,7 +98,7 @@ fn text(stats: &Stats, outcome: &Outcome) -> String {
             format!("{} {}", stream.venue, stream.stream),
             count(stream.messages),
             count(stream.bytes / 1_000),
-            count(stream.messages_per_s),
+            stream.messages_per_s.map_or_else(|| "-".to_owned(), count),
             count(stream.peak_per_s),
             millis(stream.silence_max_ns),
             delay(|delay| delay.p50_ns),
