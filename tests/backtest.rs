@@ -1,5 +1,7 @@
 //! Backtests through the real binary: generated captures always, recorded ones where they are.
 
+#[path = "backtest/captures.rs"]
+mod captures;
 #[path = "common/captures.rs"]
 mod common;
 #[path = "backtest/inverse.rs"]

@@ -1,10 +1,11 @@
 //! Which captured connection is which venue's, and its records as inputs of the books.
 //!
-//! A connection's venue is told by its URL or by the look of its messages; venues that the
-//! configuration does not have are passed over. A snapshot that came over HTTP goes to every
+//! A connection's venue is told by the capture, by its URL or by the look of its messages; venues that
+//! the configuration does not have are passed over. A snapshot that came over HTTP goes to every
 //! connection of its venue: whoever holds updates for it can use it.
 
 use crate::capture::{Record, RecordKind, View, public_input};
+use crate::detect::BookSlot;
 use crate::engine::{CapturedStage, Plan};
 use crate::telemetry::Stamps;
 use crate::types::{Nanos, Stopwatch, Symbol};
@@ -26,6 +27,19 @@ pub struct Feeds {
     early: Vec<(usize, Record)>,
     /// By file: what could not be read since somebody asked.
     errors: Vec<(usize, String)>,
+    /// By slot: the symbol of the book, and whether any message named it.
+    met: Vec<(Symbol, bool)>,
+    /// By file.
+    tallies: Vec<Tally>,
+}
+
+/// What a file was good for.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Tally {
+    /// Something in it was of a book of the plan.
+    pub fed: bool,
+    /// Messages that were of none.
+    pub ignored: u64,
 }
 
 /// A connection of a file.
@@ -61,6 +75,8 @@ pub struct Turned {
 impl Feeds {
     /// Nothing is connected yet.
     pub fn new(plan: &Plan, stage: CapturedStage) -> Feeds {
+        let mut books: Vec<_> = plan.venues.iter().flat_map(|venue| &venue.instruments).collect();
+        books.sort_unstable_by_key(|book| book.slot.0);
         Feeds {
             stage,
             venues: plan.venues.iter().map(|venue| venue.row.id).collect(),
@@ -68,7 +84,26 @@ impl Feeds {
             connections: Vec::new(),
             early: Vec::new(),
             errors: Vec::new(),
+            met: books.into_iter().map(|book| (book.spec.symbol, false)).collect(),
+            tallies: Vec::new(),
         }
+    }
+
+    /// What a file was good for so far.
+    pub fn tally(&self, file: usize) -> Tally {
+        let mut tally = self.tallies.get(file).copied().unwrap_or_default();
+        for seat in self.seats.get(file).into_iter().flatten() {
+            if let Seat::Waiting(records) = seat {
+                tally.ignored +=
+                    records.iter().map(|record| u64::from(record.kind == RecordKind::Text)).sum::<u64>();
+            }
+        }
+        tally
+    }
+
+    /// Whether any message named a book.
+    pub fn is_met(&self, BookSlot(slot): BookSlot) -> bool {
+        self.met.get(usize::from(slot)).is_some_and(|(_, met)| *met)
     }
 
     /// What could not be read since the last call, each with its file.
@@ -92,48 +127,73 @@ impl Feeds {
         watch: &impl Stopwatch,
         turned: &mut dyn FnMut(&mut CapturedStage, Turned),
     ) {
+        while self.seats.len() <= file {
+            self.seats.push(Vec::new());
+            self.tallies.push(Tally::default());
+        }
         if view.kind == RecordKind::HttpAnswer && !view.url.is_empty() {
             return self.answer(view, (file, at), watch, turned);
         }
-        while self.seats.len() <= file {
-            self.seats.push(Vec::new());
-        }
+        let text = u64::from(view.kind == RecordKind::Text);
         let Some(seats) = self.seats.get_mut(file) else { return };
         while seats.len() <= view.conn {
             seats.push(Seat::Waiting(Vec::new()));
         }
         let waiting = match &mut seats[view.conn] {
-            Seat::Known(connection) => {
-                let connection = *connection;
-                return self.input(connection, view, (file, at), watch, turned);
+            Seat::Known(_) => return self.inputs(view.conn, view, (file, at), watch, turned),
+            Seat::Foreign => {
+                self.tallies[file].ignored += text;
+                return;
             }
-            Seat::Foreign => return,
             Seat::Waiting(waiting) => waiting,
         };
         let sent = matches!(view.kind, RecordKind::Sent | RecordKind::Connect);
         let clue = Clue { url: view.url, message: if sent { b"" } else { view.message.message() } };
-        let Some(id) = venue::recognise(&clue) else {
+        let told = Some(view.venue).filter(|id| !id.is_empty()).or_else(|| venue::recognise(&clue));
+        let Some(id) = told else {
             if waiting.len() == MOST_WAITING {
-                waiting.remove(0);
+                let dropped = waiting.remove(0);
+                self.tallies[file].ignored += u64::from(dropped.kind == RecordKind::Text);
             }
             waiting.push(view.to_record());
             return;
         };
         let kept = std::mem::take(waiting);
         let Some(connection) = self.connection(id, (view.connection, is_symbol)) else {
+            let texts = kept.iter().filter(|record| record.kind == RecordKind::Text).count();
+            self.tallies[file].ignored += texts as u64 + text;
             self.seats[file][view.conn] = Seat::Foreign;
             return;
         };
-        self.seats[file][view.conn] = Seat::Known(connection);
         let venue = self.connections[connection].venue;
+        self.seats[file][view.conn] = Seat::Known(connection);
         let early: Vec<_> =
             self.early.extract_if(.., |(of, _)| *of == venue).map(|(_, early)| early).collect();
         let mut padded = PaddedBuf::default();
         for old in kept.iter().chain(&early) {
             let old = old.view(view.connection, view.venue, padded.fill(&old.bytes));
-            self.input(connection, &old, (file, at), watch, turned);
+            self.inputs(view.conn, &old, (file, at), watch, turned);
         }
+        self.inputs(view.conn, view, (file, at), watch, turned);
+    }
+
+    /// One record of a seat of its file. A message that is of no book is ignored.
+    #[inline]
+    fn inputs(
+        &mut self,
+        seat: usize,
+        view: &View<'_>,
+        (file, at): (usize, Nanos),
+        watch: &impl Stopwatch,
+        turned: &mut dyn FnMut(&mut CapturedStage, Turned),
+    ) {
+        let Some(Seat::Known(own)) = self.seats.get(file).and_then(|seats| seats.get(seat)) else { return };
+        let connection = *own;
+        let Some(venue) = self.connections.get(connection).map(|own| own.venue) else { return };
+        let before = self.stage.counters(venue).ignored;
         self.input(connection, view, (file, at), watch, turned);
+        let unwanted = self.stage.counters(venue).ignored - before;
+        self.tallies[file].ignored += unwanted.min(u64::from(view.kind == RecordKind::Text));
     }
 
     /// The stage's connection of a venue and name, made now if it is the first time; `None` for a
@@ -212,6 +272,26 @@ impl Feeds {
         };
         if let Some(message) = message {
             self.turn(connection, venue, message, line, (file, at), watch, turned);
+            self.note(connection, file, view.message.message());
+        }
+    }
+
+    /// Notes whether a file, and a book, got anything: of a book that waits for its snapshot nothing else
+    /// tells.
+    #[inline]
+    fn note(&mut self, connection: usize, file: usize, message: &[u8]) {
+        let Feeds { stage, met, tallies, .. } = self;
+        let Some(tally) = tallies.get_mut(file) else { return };
+        for BookSlot(slot) in stage.slots(connection) {
+            let Some((symbol, met)) = met.get_mut(usize::from(*slot)) else { continue };
+            if *met && tally.fed {
+                continue;
+            }
+            let symbol = symbol.as_str().as_bytes();
+            let named = message.windows(symbol.len().max(1)).any(|part| part == symbol);
+            if named || stage.moved().contains(&BookSlot(*slot)) {
+                (*met, tally.fed) = (true, true);
+            }
         }
     }
 

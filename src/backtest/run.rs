@@ -54,6 +54,8 @@ pub struct BookOutcome {
     pub trust: Trust,
     /// What happened to it.
     pub counters: Counters,
+    /// A message named it.
+    pub met: bool,
 }
 
 /// What a backtest found.
@@ -61,11 +63,13 @@ pub struct BookOutcome {
 pub struct Outcome {
     /// The files as they were read.
     pub files: Vec<FileReport>,
+    /// By file: something in it was of a book of the configuration.
+    pub fed: Vec<bool>,
     /// The books of the configuration.
     pub books: Vec<BookOutcome>,
     /// Messages over all files.
     pub messages: u64,
-    /// From the first message to the last.
+    /// From the first message that was looked at to the last.
     pub span: Nanos,
     /// Directions that were looked at.
     pub evaluations: u64,
@@ -246,7 +250,8 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
             rows.finish()?;
         }
         debug_assert!(end >= now);
-        Ok(self.outcome(timeline, now - start))
+        let span = now - start.max(self.seeker.from);
+        Ok(self.outcome(timeline, span.max(Nanos::ZERO)))
     }
 
     fn next_at(&mut self, timeline: &mut Timeline<'_>) -> Option<Nanos> {
@@ -343,10 +348,14 @@ impl<W: Stopwatch + Clone + Send + 'static> Backtest<W> {
                 instrument: names.instrument(own.instrument).to_owned(),
                 trust: book.trust(),
                 counters: *book.counters(),
+                met: feeds.is_met(own.slot),
             })
         });
+        let tallies: Vec<_> = (0..timeline.files().count()).map(|file| feeds.tally(file)).collect();
+        let files = timeline.files().zip(&tallies);
         Outcome {
-            files: timeline.files().cloned().collect(),
+            files: files.map(|(file, own)| FileReport { ignored: own.ignored, ..file.clone() }).collect(),
+            fed: tallies.iter().map(|own| own.fed).collect(),
             books: books.collect(),
             messages: timeline.messages(),
             span,

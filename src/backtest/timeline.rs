@@ -57,6 +57,11 @@ impl<'a> Timeline<'a> {
         (at <= self.until).then_some((file, at))
     }
 
+    /// Whether records are left that were later than the end.
+    pub fn is_cut(&self) -> bool {
+        self.first.is_some() && self.next().is_none()
+    }
+
     /// The record that a file is at, and whether its connection's name is the one symbol that it
     /// carries.
     pub fn view(&self, file: usize) -> Option<(View<'_>, bool)> {
@@ -116,7 +121,10 @@ impl Source<'_> {
                     self.head = Some((self.last, kind == RecordKind::Text));
                     return;
                 }
-                Ok(false) => return,
+                Ok(false) => {
+                    self.report.dropped = self.capture.dropped();
+                    return;
+                }
                 Err(error) => {
                     let ends = matches!(error, CaptureError::Unknown(_) | CaptureError::Empty);
                     self.malformed(error.to_string());

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::progress::Bar;
-use super::replay::{complain, per_second};
+use super::replay::{complain, open_file, per_second};
 use super::report::{amounts, line};
 use super::{ConfigArgs, Exit, Failure, out};
 use crate::backtest::example::{self, Story};
@@ -39,12 +39,16 @@ how much of the difference was cut by limits, gone from the books, lost by laten
 What all of it realised, what evening out the rests brought later, and what of the base asset is left
 over, at the last mid, are together the profit and loss.
 
+Files that are written replace what was there.
+
 Examples:
   xarb backtest --example
   xarb backtest -c configs/reference-spot-usdm.toml --opportunities found.csv spot.gz usdm.gz
   xarb backtest -c my.toml --json --set detect.min_edge_bps=3 capture.gz
 
-Exit code 3: a malformed message, or a book that ended unsynced.";
+Exit code 2: also where nothing in the captures is of a book of the configuration; what only some of
+them lack is said. 3: a malformed message, a torn file, or a book that ended unsynced; stderr and
+`files` say which.";
 
 /// Run captured markets through the engine and account for every opportunity
 #[derive(clap::Args, Debug)]
@@ -62,7 +66,8 @@ pub struct Args {
     /// Write a page of charts and tables to this file, as HTML that needs nothing else
     #[arg(long, value_name = "OUT.html")]
     report: Option<PathBuf>,
-    /// Trade from this time on, in ns since the epoch; what is before only builds the books
+    /// Trade from this time on, in ns since the epoch; what is before only builds the books, and is no
+    /// part of the time span
     #[arg(long, value_name = "N")]
     from_ns: Option<i64>,
     /// Stop after the last record at or before this time, in ns since the epoch
@@ -72,7 +77,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["config", "captures"])]
     example: bool,
     /// Captures; those of one feed in the order in which they were recorded
-    #[arg(required_unless_present = "example", value_name = "CAPTURE")]
+    #[arg(value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
 }
 
@@ -81,12 +86,17 @@ pub struct Args {
 /// # Errors
 /// [`Failure`] with the exit code.
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
+    if args.captures.is_empty() && !args.example {
+        let usage = "xarb backtest -c FILE CAPTURE...";
+        return Err(Failure::usage(format!("no CAPTURE given: {usage}, or --example for a first look")));
+    }
     let (config_name, config_text) = if args.example {
         (example::CONFIG_NAME.to_owned(), example::CONFIG.to_owned())
     } else {
         args.config.text()?
     };
     let config = Config::parse(&config_name, &config_text, &args.config.overrides)?;
+    args.check_outputs()?;
     let mut prints = Vec::new();
     let start = Instant::now();
     let mut captures = Vec::new();
@@ -106,7 +116,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     }
     for path in &args.captures {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
+        let file = open_file(path)?;
         size += file.metadata().map_or(0, |metadata| metadata.len());
         if args.report.is_some() {
             let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
@@ -144,6 +154,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     bar.clear();
     let outcome = ran.map_err(refused)?;
     let wall = start.elapsed();
+    unmatched(&outcome, timeline.is_cut())?;
     if let (Some(mut file), Some(observed)) = (report_file, backtest.take_observed()) {
         let inputs = Inputs {
             config: fingerprint(&config_name, &mut config_text.as_bytes())?,
@@ -167,9 +178,66 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
         out::line(&format!("{messages} messages in {seconds:.2} s, {rate} a second"));
     }
     complain(&outcome.files);
+    for book in outcome.books.iter().filter(|book| book.trust == Trust::Lost) {
+        eprintln!("xarb: {} {}: the book ended unsynced", book.venue, book.symbol);
+    }
     let sound = outcome.files.iter().all(|file| file.malformed == 0)
         && outcome.books.iter().all(|book| book.trust != Trust::Lost);
     Ok(if sound { Exit::Done } else { Exit::Integrity })
+}
+
+impl Args {
+    /// Refuses to write two things into one file, or over what is read, before anything is written.
+    fn check_outputs(&self) -> Result<(), Failure> {
+        let outputs = [
+            ("--opportunities", &self.opportunities),
+            ("--ledger", &self.ledger),
+            ("--report", &self.report),
+        ];
+        let captures = self.captures.iter().map(|path| ("CAPTURE", path));
+        let config = self.config.config.iter().map(|path| ("-c", path));
+        let mut taken: Vec<(&str, &PathBuf)> = captures.chain(config).collect();
+        for (name, path) in outputs.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?))) {
+            if let Some((other, _)) = taken.iter().find(|(_, other)| is_same_file(path, other)) {
+                return Err(Failure::usage(format!("{name} {}: the file is {other}, too", path.display())));
+            }
+            taken.push((name, path));
+        }
+        Ok(())
+    }
+}
+
+/// Whether two paths are of one file, which need not be there yet. Devices may be written to twice.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let at = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+        path.canonicalize().ok().or_else(at).unwrap_or_else(|| path.to_owned())
+    };
+    (one.is_file() || !one.exists()) && whole(one) == whole(other)
+}
+
+/// Says which captures and books had nothing to do with each other.
+///
+/// # Errors
+/// [`Failure`]: none of them had, though everything could be read. `cut`: not all of it was.
+fn unmatched(outcome: &Outcome, cut: bool) -> Result<(), Failure> {
+    let is_whole = !cut && outcome.files.iter().all(|file| file.malformed == 0);
+    if is_whole && !outcome.fed.contains(&true) {
+        let books = outcome.books.iter().map(|book| format!("{} {}", book.venue, book.symbol));
+        let books = books.collect::<Vec<_>>().join(", ");
+        let files = outcome.files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Failure::usage(format!(
+            "{files}: nothing there is of a book of the configuration ({books})"
+        )));
+    }
+    for (file, _) in outcome.files.iter().zip(&outcome.fed).filter(|(_, fed)| !**fed) {
+        eprintln!("xarb: {}: nothing there is of a book of the configuration", file.path);
+    }
+    for book in outcome.books.iter().filter(|book| !book.met) {
+        eprintln!("xarb: {} {}: nothing of it is in the captures", book.venue, book.symbol);
+    }
+    Ok(())
 }
 
 fn refused(error: BacktestError) -> Failure {
@@ -246,6 +314,7 @@ fn report(outcome: &Outcome) -> Map<String, Value> {
         "rejects": run.venues.iter().map(|venue| venue.rejects).sum::<u64>(),
         "unknown": run.unknown,
         "unresolved": run.unresolved,
+        "files": outcome.files,
         "books": books.collect::<Vec<_>>(),
         "funnel": {
             "evaluations": outcome.evaluations,

@@ -138,7 +138,7 @@ pub fn open(path: &Path) -> Result<(Capture<'static>, u64), Failure> {
 /// [`Failure`] names the file.
 pub fn open_range(path: &Path, range: Range) -> Result<(Capture<'static>, u64), Failure> {
     let name = path.display();
-    let file = File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
+    let file = open_file(path)?;
     let size = file.metadata().map_or(0, |metadata| metadata.len());
     let capture = match range.from_ns {
         Some(from) => Capture::since(file, Nanos(from)),
@@ -146,6 +146,18 @@ pub fn open_range(path: &Path, range: Range) -> Result<(Capture<'static>, u64), 
     };
     let capture = capture.map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     Ok((capture, size))
+}
+
+/// Opens a capture's file.
+///
+/// # Errors
+/// [`Failure`] names it.
+pub fn open_file(path: &Path) -> Result<File, Failure> {
+    let name = path.display();
+    if path.is_dir() {
+        return Err(Failure::usage(format!("{name}: is a directory, not a file")));
+    }
+    File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))
 }
 
 /// Says on stderr what was wrong with the files.

@@ -1,7 +1,6 @@
 //! `xarb sweep`: a backtest for every combination of some keys' values.
 
-use std::collections::BTreeSet;
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::progress::Steps;
-use super::replay::open;
+use super::replay::{open, open_file};
 use super::{ConfigArgs, Exit, Failure, out};
 use crate::backtest::Timeline;
 use crate::backtest::sweep::{
@@ -44,7 +43,7 @@ Examples:
   xarb sweep --list -c my.toml --grid detect.min_edge_bps=1,2,3 monday.mcap
 
 Exit code 1: a backtest failed (it is named, and the others are finished). 3: in one of them a message
-was malformed, or a book ended unsynced.";
+was malformed, a file was torn, or a book ended unsynced (each is named, and what was wrong).";
 
 /// Backtest every combination of some keys' values, on all cores
 #[derive(clap::Args, Debug)]
@@ -105,9 +104,13 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let results: Vec<_> = sweep.shards.iter().map(|shard| sweep.result(shard)).collect();
     let csv = sweep.csv(&results);
     let unsound = results.iter().flatten().filter(|(exit, _)| *exit != 0).count();
+    let faults = faults(results.iter().flatten().map(|(_, report)| report));
+    for (fault, times) in &faults {
+        eprintln!("xarb: {fault} (in {times} of {} backtests)", sweep.shards.len());
+    }
     let reports: Vec<_> = results.into_iter().map(|result| Some(result?.1)).collect();
     let ranking = Ranking::new(&sweep.grid, &sweep.shards, &reports);
-    let notes = sweep.notes(args.split, failed.len(), unsound);
+    let notes = sweep.notes(args.split, failed.len(), unsound, &faults);
     let html = page(&sweep.grid, &ranking, &notes, sweep.split.is_some());
     let (csv_path, page_path) = (sweep.results.join("sweep.csv"), sweep.results.join("sweep.html"));
     replace(&csv_path, &csv)?;
@@ -120,6 +123,7 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
             "combinations": sweep.grid.combinations(), "days": sweep.days.len(),
             "shards": sweep.shards.len(), "ran": todo.len(), "skipped": sweep.shards.len() - todo.len(),
             "failed": failed.collect::<Vec<_>>(), "unsound": unsound,
+            "faults": faults.keys().collect::<Vec<_>>(),
             "split": sweep.split.map(|at| json!({ "percent": args.split, "train_until_ns": at.0 })),
             "ranking": sweep.ranking(&ranking), "notes": notes,
             "csv": csv_path.display().to_string(), "page": page_path.display().to_string(),
@@ -277,7 +281,13 @@ impl Sweep {
     }
 
     /// What whoever reads the ranking must know.
-    fn notes(&self, percent: Option<u8>, failed: usize, unsound: usize) -> Vec<String> {
+    fn notes(
+        &self,
+        percent: Option<u8>,
+        failed: usize,
+        unsound: usize,
+        faults: &BTreeMap<String, usize>,
+    ) -> Vec<String> {
         let tried = self.grid.combinations();
         let mut notes = vec![format!(
             "{tried} combinations were tried on {}: the best of them owes part of its lead to luck.",
@@ -297,7 +307,14 @@ impl Sweep {
             notes.push(format!("{failed} of {shards} backtests failed: their combinations are not ranked."));
         }
         if unsound > 0 {
-            notes.push(format!("In {unsound} of {shards} backtests a message was malformed or a book lost."));
+            let mut note =
+                format!("In {unsound} of {shards} backtests a message was malformed or a book lost");
+            for (at, fault) in faults.keys().take(FAULTS_SHOWN).enumerate() {
+                note += if at == 0 { ": " } else { "; " };
+                note += fault;
+            }
+            note += if faults.len() > FAULTS_SHOWN { "; and more." } else { "." };
+            notes.push(note);
         }
         notes
     }
@@ -337,6 +354,32 @@ impl Sweep {
 /// Combinations that a person is shown.
 const SHOWN: usize = 20;
 
+/// Faults that a note names.
+const FAULTS_SHOWN: usize = 5;
+
+/// What was wrong with captures and books, each with the number of backtests that met it.
+fn faults<'a>(reports: impl Iterator<Item = &'a Value>) -> BTreeMap<String, usize> {
+    let mut faults = BTreeMap::new();
+    for report in reports {
+        let rows = |key: &str| report[key].as_array().into_iter().flatten();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        for file in rows("files").filter(|file| file["malformed"] != 0) {
+            let more = match file["malformed"].as_u64().unwrap_or_default() {
+                0 | 1 => String::new(),
+                many => format!(", and {} more", many - 1),
+            };
+            let fault = format!("{}: {}{more}", text(&file["path"]), text(&file["errors"][0]));
+            *faults.entry(fault).or_default() += 1;
+        }
+        for book in rows("books").filter(|book| book["state"] == "unsynced") {
+            let fault =
+                format!("{} {}: the book ended unsynced", text(&book["venue"]), text(&book["symbol"]));
+            *faults.entry(fault).or_default() += 1;
+        }
+    }
+    faults
+}
+
 /// Hashes a day's captures, and reads them for their times where those are wanted.
 fn read_day(argument: &str, timed: bool) -> Result<Day, Failure> {
     // A name with a comma in it is a name.
@@ -361,7 +404,7 @@ fn read_day(argument: &str, timed: bool) -> Result<Day, Failure> {
 /// A file's SHA-256, in hex.
 fn hash(path: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = open_file(path)?;
     let (mut sha, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut buffer) {

@@ -54,9 +54,11 @@ fn outcome() -> Outcome {
         instrument: "I".to_owned(),
         trust: Trust::Live,
         counters: Counters::default(),
+        met: true,
     };
     Outcome {
         files: Vec::new(),
+        fed: Vec::new(),
         books: vec![book],
         messages: 0,
         span: Nanos::ZERO,
