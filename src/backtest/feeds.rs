@@ -1,7 +1,8 @@
 //! Which captured connection is which venue's, and its records as inputs of the books.
 //!
 //! A connection's venue is told by the capture, by its URL or by the look of its messages; venues that
-//! the configuration does not have are passed over. A snapshot that came over HTTP goes to every
+//! the configuration does not have are passed over. Where venues share an address, each of them takes
+//! from the connection what is of its books. A snapshot that came over HTTP goes to every
 //! connection of its venue: whoever holds updates for it can use it.
 
 use crate::capture::{Record, RecordKind, View, public_input};
@@ -44,8 +45,8 @@ pub struct Tally {
 
 /// A connection of a file.
 enum Seat {
-    /// A connection of the stage.
-    Known(usize),
+    /// Connections of the stage, one for each venue of its address.
+    Known(Vec<usize>),
     /// Of a venue that the configuration does not have.
     Foreign,
     /// No record has told its venue yet.
@@ -159,16 +160,17 @@ impl Feeds {
             return;
         };
         let kept = std::mem::take(waiting);
-        let Some(connection) = self.connection(id, (view.connection, is_symbol)) else {
+        let own = self.connections(id, (view.connection, is_symbol));
+        if own.is_empty() {
             let texts = kept.iter().filter(|record| record.kind == RecordKind::Text).count();
             self.tallies[file].ignored += texts as u64 + text;
             self.seats[file][view.conn] = Seat::Foreign;
             return;
-        };
-        let venue = self.connections[connection].venue;
-        self.seats[file][view.conn] = Seat::Known(connection);
+        }
+        let venues: Vec<usize> = own.iter().map(|connection| self.connections[*connection].venue).collect();
+        self.seats[file][view.conn] = Seat::Known(own);
         let early: Vec<_> =
-            self.early.extract_if(.., |(of, _)| *of == venue).map(|(_, early)| early).collect();
+            self.early.extract_if(.., |(of, _)| venues.contains(of)).map(|(_, early)| early).collect();
         let mut padded = PaddedBuf::default();
         for old in kept.iter().chain(&early) {
             let old = old.view(view.connection, view.venue, padded.fill(&old.bytes));
@@ -177,7 +179,7 @@ impl Feeds {
         self.inputs(view.conn, view, (file, at), watch, turned);
     }
 
-    /// One record of a seat of its file. A message that is of no book is ignored.
+    /// One record for each venue of a seat of its file. A message that none of them wants is ignored.
     #[inline]
     fn inputs(
         &mut self,
@@ -187,13 +189,29 @@ impl Feeds {
         watch: &impl Stopwatch,
         turned: &mut dyn FnMut(&mut CapturedStage, Turned),
     ) {
-        let Some(Seat::Known(own)) = self.seats.get(file).and_then(|seats| seats.get(seat)) else { return };
-        let connection = *own;
-        let Some(venue) = self.connections.get(connection).map(|own| own.venue) else { return };
-        let before = self.stage.counters(venue).ignored;
-        self.input(connection, view, (file, at), watch, turned);
-        let unwanted = self.stage.counters(venue).ignored - before;
-        self.tallies[file].ignored += unwanted.min(u64::from(view.kind == RecordKind::Text));
+        let mut unwanted = u64::from(view.kind == RecordKind::Text);
+        for own in 0.. {
+            let Some(Seat::Known(all)) = self.seats.get(file).and_then(|seats| seats.get(seat)) else {
+                break;
+            };
+            let Some(&connection) = all.get(own) else { break };
+            let Some(venue) = self.connections.get(connection).map(|own| own.venue) else { break };
+            let before = self.stage.counters(venue).ignored;
+            self.input(connection, view, (file, at), watch, turned);
+            unwanted = unwanted.min(self.stage.counters(venue).ignored - before);
+        }
+        self.tallies[file].ignored += unwanted;
+    }
+
+    /// The stage's connections for the venues that are reached where this one is, by a name; none where
+    /// the plan has none of them.
+    fn connections(&mut self, id: &str, name: (&str, bool)) -> Vec<usize> {
+        let own = venue::find(id).map_or("", |row| row.endpoints.0);
+        let here = |other: &str| {
+            other == id || venue::find(other).is_some_and(|row| !own.is_empty() && row.endpoints.0 == own)
+        };
+        let venues: Vec<&str> = self.venues.iter().copied().filter(|other| here(other)).collect();
+        venues.into_iter().filter_map(|venue| self.connection(venue, name)).collect()
     }
 
     /// The stage's connection of a venue and name, made now if it is the first time; `None` for a
@@ -310,7 +328,11 @@ impl Feeds {
         let begun = Stamps::begin(watch.ticks(), 0);
         let read = self.stage.turn(connection, input, at, begun, watch);
         let stamps = read.unwrap_or_else(|error| {
-            self.errors.push((file, format!("line {line}: {error}")));
+            let told = (file, format!("line {line}: {error}"));
+            // Of a connection that several venues share, each says so.
+            if !self.errors.contains(&told) {
+                self.errors.push(told);
+            }
             begun
         });
         turned(&mut self.stage, Turned { connection, venue, at, stamps });

@@ -137,6 +137,8 @@ struct Conn {
 }
 
 struct BookState {
+    /// Of the markets at the connection's address, the symbol's.
+    venue: &'static str,
     symbol: Symbol,
     scale: Scale,
     /// A message was about it: metadata alone makes no book.
@@ -178,7 +180,7 @@ fn make_feed(
         rest: Endpoint::parse(venue.endpoints.1).ok()?,
     };
     let scale = |book: &FeedBook| book.spec.as_ref().map_or(Scale::DEFAULT, |spec| spec.scale);
-    let books = config.books.iter().map(|book| BookState::new(book.symbol, scale(book))).collect();
+    let books = config.books.iter().map(|book| BookState::new(venue.id, book.symbol, scale(book))).collect();
     Some(((venue.feed)(&config), books))
 }
 
@@ -317,11 +319,11 @@ impl<O: Observer> Replay<O> {
             }
             for book in conn.books.iter().filter(|book| book.seen) {
                 let spec =
-                    self.specs.iter().find(|(id, spec)| *id == conn.venue.id && spec.symbol == book.symbol);
+                    self.specs.iter().find(|(id, spec)| *id == book.venue && spec.symbol == book.symbol);
                 let told = |spec: &InstrumentSpec| {
                     meta.instruments
                         .iter()
-                        .any(|(venue, known)| venue == conn.venue.id && known.symbol == spec.symbol)
+                        .any(|(venue, known)| venue == book.venue && known.symbol == spec.symbol)
                 };
                 if let Some((venue, spec)) = spec.filter(|(_, spec)| !told(spec)) {
                     meta.instruments.push(((*venue).to_owned(), spec.clone()));
@@ -336,7 +338,7 @@ impl<O: Observer> Replay<O> {
         let instruments = meta.map_or(&[][..], |meta| &meta.instruments);
         for (name, spec) in instruments.iter().skip(self.told) {
             if let Some(venue) = self.venues.iter().find(|venue| venue.id == name) {
-                self.specs.push((venue.id, spec.clone()));
+                self.specs.push((venue::of_symbol(venue.id, spec.symbol.as_str()), spec.clone()));
                 if meta.is_some_and(|meta| meta.source != "import") {
                     self.configured.push((venue.id, spec.clone()));
                 }
@@ -435,7 +437,9 @@ impl<O: Observer> Replay<O> {
             return Ok(());
         };
         if let Some(specs) = (venue.instruments)(view.message.message()) {
-            self.specs.extend(specs.into_iter().map(|spec| (venue.id, spec)));
+            self.specs.extend(
+                specs.into_iter().map(|spec| (venue::of_symbol(venue.id, spec.symbol.as_str()), spec)),
+            );
             return Ok(());
         }
         let here: Vec<usize> = seats
@@ -548,7 +552,7 @@ impl<O: Observer> Replay<O> {
             );
             // A feed decodes what it finds at the finest scale that it knows of.
             let scale = conn.books.iter().map(|book| book.scale).max().unwrap_or_default();
-            conn.books.push(BookState { seen: true, ..BookState::new(found.symbol, scale) });
+            conn.books.push(BookState { seen: true, ..BookState::new(conn.venue.id, found.symbol, scale) });
         }
         if message && let Some(file) = files.last_mut() {
             file.ignored += out.ignored;
@@ -569,9 +573,9 @@ impl<O: Observer> Replay<O> {
         let mut books: Vec<BookReport> = self
             .conns
             .iter()
-            .flat_map(|conn| conn.books.iter().map(move |book| (conn.venue.id, book)))
-            .filter(|(_, book)| book.seen)
-            .map(|(venue, book)| book.report(venue, &self.specs, depth))
+            .flat_map(|conn| &conn.books)
+            .filter(|book| book.seen)
+            .map(|book| book.report(&self.specs, depth))
             .collect();
         books.sort_by(|a, b| (a.venue, &a.symbol).cmp(&(b.venue, &b.symbol)));
         Outcome { files: self.files.clone(), books }
@@ -606,12 +610,12 @@ impl Conn {
             ChangeKind::Alive => return,
             ChangeKind::Lost(why) => {
                 state.lost(why);
-                observer.lost(self.venue.id, state.symbol, now);
+                observer.lost(state.venue, state.symbol, now);
                 return;
             }
         };
         let seen = Seen {
-            venue: self.venue.id,
+            venue: state.venue,
             symbol: state.symbol,
             scale: state.scale,
             kind: change.kind,
@@ -629,7 +633,7 @@ impl Conn {
         if applied.is_ok() {
             observer.changed(&seen);
         } else {
-            observer.lost(self.venue.id, state.symbol, now);
+            observer.lost(state.venue, state.symbol, now);
             state.tickers.lost();
             self.feed.distrust(change.book, Lost::Overflow, now, &mut FeedOut::default());
             return;
@@ -644,7 +648,7 @@ impl Conn {
             Verdict::Matches => state.book.checked(Some(true)),
             Verdict::Differs { ours, theirs } => {
                 state.book.checked(Some(false));
-                observer.lost(self.venue.id, state.symbol, now);
+                observer.lost(state.venue, state.symbol, now);
                 state.tickers.lost();
                 let why = Lost::Checksum { ours, theirs };
                 self.feed.distrust(change.book, why, now, &mut FeedOut::default());
@@ -664,7 +668,7 @@ impl Conn {
     fn withdraw(&mut self, why: Lost, now: Nanos, observer: &mut impl Observer) {
         for (at, state) in self.books.iter_mut().enumerate() {
             state.lost(why);
-            observer.lost(self.venue.id, state.symbol, now);
+            observer.lost(state.venue, state.symbol, now);
             let Ok(book) = u16::try_from(at) else { continue };
             self.feed.distrust(BookId(book), why, now, &mut FeedOut::default());
         }
@@ -672,9 +676,9 @@ impl Conn {
 }
 
 impl BookState {
-    fn new(symbol: Symbol, scale: Scale) -> BookState {
-        let book = Book::new(BookConfig::default());
-        BookState { symbol, scale, seen: false, book, crossed: 0, tickers: TickerCheck::default() }
+    fn new(venue: &'static str, symbol: Symbol, scale: Scale) -> BookState {
+        let (venue, book) = (venue::of_symbol(venue, symbol.as_str()), Book::new(BookConfig::default()));
+        BookState { venue, symbol, scale, seen: false, book, crossed: 0, tickers: TickerCheck::default() }
     }
 
     fn lost(&mut self, why: Lost) {
@@ -693,13 +697,8 @@ impl BookState {
         }
     }
 
-    fn report(
-        &self,
-        venue: &'static str,
-        specs: &[(&'static str, InstrumentSpec)],
-        depth: usize,
-    ) -> BookReport {
-        let spec = specs.iter().find(|(id, spec)| *id == venue && spec.symbol == self.symbol);
+    fn report(&self, specs: &[(&'static str, InstrumentSpec)], depth: usize) -> BookReport {
+        let spec = specs.iter().find(|(id, spec)| *id == self.venue && spec.symbol == self.symbol);
         let state = match self.book.trust() {
             Trust::Waiting => State::Waiting,
             Trust::Live => State::Live,
@@ -719,7 +718,7 @@ impl BookState {
         let counters = self.book.counters();
         let (compared, agreed) = self.tickers.counts();
         BookReport {
-            venue,
+            venue: self.venue,
             symbol: self.symbol.to_string(),
             instrument: spec.map(|(_, spec)| spec.name.to_string()),
             state,

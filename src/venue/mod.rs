@@ -44,7 +44,7 @@ pub use gateway::{
 pub use limits::{Budget, Costs, Forget, Limited, RULES_MAX, Rule, Urgency, cost};
 pub use names::BookNames;
 pub use preview::{OrderText, PREVIEW_EXAMPLES, Preview, PreviewError, SignRequest, Signed, Transport};
-pub use recognise::{Clue, HostKind, host_kind, recognise};
+pub use recognise::{Clue, HostKind, host_kind, of_symbol, recognise};
 pub use registry::{FeeIn, KeyForm, NoInverse, SimProfile, VENUES, Venue, find, speaks_sbe};
 pub use server::{
     AccountId, ApiKey, Balance, BookSnapshot, ConnId, EndReason, Event, Exchange, FillView, KeySecret,

@@ -108,7 +108,8 @@ const HOSTS: &[(&str, &str, &str, HostKind)] = &[
     ("stream-testnet.bybit.com", "/v5/public/linear", "bybit.linear", Sandbox),
     ("stream-testnet.bybit.com", "/v5/public/spot", "bybit.spot", Sandbox),
     ("stream-testnet.bybit.com", "/v5/public/inverse", "bybit.inverse", Sandbox),
-    // One host serves all markets: as the source of a recording it is known by the first.
+    // One host serves all markets: as the source of a recording it is known by the first, and by symbols
+    // it is told apart.
     ("openapi.okx.com", "", "okx.spot", Shared),
     ("www.okx.com", "", "okx.spot", Shared),
     ("us.okx.com", "", "okx.spot", Shared),
@@ -136,6 +137,12 @@ const HOSTS: &[(&str, &str, &str, HostKind)] = &[
 /// The venue's name, whether or not it is supported; `None` when the clue does not settle it.
 pub fn recognise(clue: &Clue<'_>) -> Option<&'static str> {
     by_url(clue.url).or_else(|| by_message(clue.message))
+}
+
+/// The venue of a symbol that came from there: where markets share an address, and a connection is known
+/// by the first of them, the symbol's form tells whose it is.
+pub fn of_symbol(id: &'static str, symbol: &str) -> &'static str {
+    if id == "okx.spot" && symbol.ends_with("-SWAP") { "okx.swap" } else { id }
 }
 
 /// What stands at this host of a venue; `None` for a host that is not known to be the venue's.
@@ -273,6 +280,18 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(recognise(&Clue { url: "", message: message.as_bytes() }), want, "{message}");
+        }
+    }
+
+    #[test]
+    fn symbols_tell_the_markets_of_one_address_apart() {
+        for (id, symbol, want) in [
+            ("okx.spot", "BTC-USDT", "okx.spot"),
+            ("okx.spot", "BTC-USDT-SWAP", "okx.swap"),
+            ("okx.swap", "BTC-USDT-SWAP", "okx.swap"),
+            ("binance.spot", "A-B-SWAP", "binance.spot"),
+        ] {
+            assert_eq!(of_symbol(id, symbol), want, "{symbol}");
         }
     }
 

@@ -173,3 +173,53 @@ fn a_command_line_without_captures_says_what_there_is() {
         assert!(got == code && error.contains(want), "{args:?}: {got} {error}");
     }
 }
+
+/// Markets that share an address share a connection: each venue takes its own.
+#[test]
+fn swaps_are_fed_by_the_connection_that_also_carries_spot() {
+    let config = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/reference-spot-usdm-free.toml"),
+    );
+    let config = config.unwrap().replace("binance.spot", "okx.spot").replace("binance.usdm", "okx.swap");
+    let config = config.replace(r#""okx.spot" = "BTCUSDT""#, r#""okx.spot" = "BTC-USDT""#);
+    let config = config.replace(r#""okx.swap" = "BTCUSDT""#, r#""okx.swap" = "BTC-USDT-SWAP""#);
+    let mut text = r#"{"t":"header","format":2,"exchange":"OKX"}"#.to_owned() + "\n";
+    let mut line = |ms: i64, rest: Value| {
+        let ts = 1_700_000_000.0 + ms as f64 / 1e3;
+        let mut record = serde_json::json!({ "conn": "ws.1", "ts": ts });
+        record.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        text.push_str(&format!("{record}\n"));
+    };
+    let addr = "wss://ws.okx.com:8443/ws/v5/public";
+    line(0, serde_json::json!({ "t": "connect", "addr": addr }));
+    let mut book = |ms: i64, symbol: &str, action: &str, seqs: [i64; 2], bid: &str, ask: &str| {
+        let data = format!(
+            r#"{{"arg":{{"channel":"books","instId":"{symbol}"}},"action":"{action}","data":[{{"asks":[["{ask}","2","0","1"]],"bids":[["{bid}","2","0","1"]],"ts":"1700000000000","checksum":0,"prevSeqId":{},"seqId":{}}}]}}"#,
+            seqs[0], seqs[1]
+        );
+        line(ms, serde_json::json!({ "t": "recv", "data": data }));
+    };
+    book(10, "BTC-USDT-SWAP", "snapshot", [-1, 10], "60100", "60110");
+    book(20, "BTC-USDT", "snapshot", [-1, 100], "59990", "60000");
+    book(30, "BTC-USDT-SWAP", "update", [10, 11], "60099", "60120");
+    book(40, "BTC-USDT", "update", [100, 101], "59980", "60010");
+    let folder = Folder::new(&[("own.toml", config.as_bytes()), ("okx", text.as_bytes())]);
+
+    let (code, report, stderr) = folder.run(&["backtest", "--json", "-c", "own.toml", "okx"]);
+    assert_eq!(code, 0, "{report} {stderr}");
+    for (book, venue) in report["books"].as_array().unwrap().iter().zip(["okx.spot", "okx.swap"]) {
+        let counts = ["snapshots", "updates"].map(|name| book[name].as_u64().unwrap());
+        assert_eq!((&book["venue"], &book["state"], counts), (&venue.into(), &"live".into(), [1, 1]));
+    }
+    assert!(report["opportunities"].as_u64().unwrap() > 0, "{report}");
+    assert_eq!(report["files"][0]["ignored"], 0);
+    let broken = text.replace(r#""seqId\":101"#, r#""seqId\":x"#);
+    std::fs::write(folder.0.join("broken"), broken).unwrap();
+    let (code, report, stderr) = folder.run(&["backtest", "--json", "-c", "own.toml", "broken"]);
+    assert_eq!((code, &report["files"][0]["malformed"]), (3, &Value::from(1)), "{stderr}");
+    let (code, report, stderr) = folder.run(&["replay", "--json", "okx"]);
+    assert_eq!(code, 0, "{stderr}");
+    let books = report["books"].as_array().unwrap().iter();
+    let books: Vec<_> = books.map(|book| (book["venue"].as_str(), book["symbol"].as_str())).collect();
+    assert_eq!(books, [(Some("okx.spot"), Some("BTC-USDT")), (Some("okx.swap"), Some("BTC-USDT-SWAP"))]);
+}

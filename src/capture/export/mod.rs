@@ -16,7 +16,7 @@ use super::decoded;
 use super::record::{RecordKind, View};
 use super::replay::{Observer, Seen};
 use crate::types::{Level, Nanos, Scale, Side, Symbol};
-use crate::venue::{ChangeKind, Trade, Venue};
+use crate::venue::{ChangeKind, Trade, Venue, of_symbol};
 
 /// Why an export cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -193,7 +193,8 @@ impl<S: Sink> Export<S> {
             _ => {}
         }
         for trade in &self.trades {
-            let of = subject(venue.id, trade.symbol, view.ts.unwrap_or_default(), trade.venue_time);
+            let venue = of_symbol(venue.id, trade.symbol.as_str());
+            let of = subject(venue, trade.symbol, view.ts.unwrap_or_default(), trade.venue_time);
             self.sink.trade(&of, trade)?;
         }
         Ok(())
