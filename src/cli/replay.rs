@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::files::no_folder;
 use super::progress::Bar;
 use super::{Exit, Failure, out};
 use crate::capture::{BookReport, Capture, FileReport, Observer, Outcome, Replay, State};
@@ -153,11 +154,8 @@ pub fn open_range(path: &Path, range: Range) -> Result<(Capture<'static>, u64), 
 /// # Errors
 /// [`Failure`] names it.
 pub fn open_file(path: &Path) -> Result<File, Failure> {
-    let name = path.display();
-    if path.is_dir() {
-        return Err(Failure::usage(format!("{name}: is a directory, not a file")));
-    }
-    File::open(path).map_err(|error| Failure::failed(format!("{name}: {error}")))
+    no_folder(path)?;
+    File::open(path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
 }
 
 /// Says on stderr what was wrong with the files.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::files::may_write;
 use super::progress::Steps;
 use super::replay::{open, open_file};
 use super::{ConfigArgs, Exit, Failure, out};
@@ -418,6 +419,7 @@ fn hash(path: &Path) -> Result<String, Failure> {
 
 /// Writes a file under a name of its own first, so that it is there whole or not at all.
 fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    may_write(path, true)?;
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let fresh = PathBuf::from(name);
