@@ -118,7 +118,15 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         let between = Bps((edges[0] + edges[1]) / 2);
         let mut path = start(case, between, &watch);
         path.begin_anew();
+        path.forget();
         path
+    }
+
+    /// What the books had to offer before the first frame is not part of any measurement.
+    fn forget(&mut self) {
+        while self.crew.detect.stage_mut().turn(self.now, &self.watch) {}
+        while self.crew.exec.take_signal(|_, _| ()).is_some() {}
+        self.rest();
     }
 
     /// Some venues count on where we cannot see it: their book is told once more, by numbers of ours.
@@ -131,9 +139,6 @@ impl<W: Stopwatch + Clone + Send + 'static> HotPath<W> {
         self.seq = book.stamp().seq + 1_000;
         let text = self.update("snapshot", &bids, &asks);
         self.tell(&server_frame(text.as_bytes()));
-        // What the book has to offer as it is, is not part of any measurement.
-        while self.crew.exec.take_signal(|_, _| ()).is_some() {}
-        self.rest();
     }
 
     /// A message of those venues, numbered on from the last one.
