@@ -64,6 +64,11 @@ pub enum CrewError {
     /// There is no key for this venue.
     #[error("venue.{0}: no key to sign orders with")]
     NoKey(String),
+    /// Two venues would count on the same money.
+    #[error(
+        "venue.{0} and venue.{1}: one key, and so one account: expected a key of another (sub-)account each"
+    )]
+    OneAccount(String, String),
     /// The venue's key.
     #[error("venue.{venue}: {error}")]
     Key {
@@ -175,9 +180,19 @@ impl<W: Stopwatch + Clone + Send + 'static> Crew<W> {
             let gateway: Box<dyn Gateway> = if venue.config.environment == Environment::Paper {
                 Box::new(paper(plan, venue, books))
             } else {
-                let credentials = credentials.get(number);
-                let credentials = credentials.ok_or_else(|| CrewError::NoKey(venue.config.id.clone()))?;
-                gateway(venue, credentials, identity)?
+                let own = credentials.get(number);
+                let own = own.ok_or_else(|| CrewError::NoKey(venue.config.id.clone()))?;
+                let before = plan.venues.iter().zip(credentials).take(number);
+                let mut shared = before.filter(|(other, key)| {
+                    venue.row.unified
+                        && other.row.operator() == venue.row.operator()
+                        && other.config.environment != Environment::Paper
+                        && key.key == own.key
+                });
+                if let Some((other, _)) = shared.next() {
+                    return Err(CrewError::OneAccount(other.config.id.clone(), venue.config.id.clone()));
+                }
+                gateway(venue, own, identity)?
             };
             let seed = identity.seed_of(0x200 + 16 * number as u64);
             lanes.push(Lanes::new(venue.id, &venue.config.id, gateway, dial, connection, seed));

@@ -26,6 +26,8 @@ pub struct Venue {
     pub server: Option<fn(u64) -> Box<dyn Server>>,
     /// Gateway and server take orders in inverse contracts.
     pub inverse: bool,
+    /// What one key trades on the operator's markets is paid out of one account.
+    pub unified: bool,
     /// How it is simulated, where it is.
     pub sim: SimProfile,
     /// The exact request an order would be.
@@ -48,6 +50,11 @@ pub struct Venue {
 }
 
 impl Venue {
+    /// Who runs it: the front of its name.
+    pub fn operator(&self) -> &'static str {
+        self.id.split_once('.').map_or(self.id, |(operator, _)| operator)
+    }
+
     /// Whether orders may be of these instruments.
     ///
     /// # Errors

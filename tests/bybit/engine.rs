@@ -1,6 +1,6 @@
 //! The whole engine in the stepped world, each of Bybit's markets against another venue.
 
-use crate::run::{Pairing, fair, one_journal_a_seed, storm};
+use crate::run::{Pairing, fair, may_share_a_key, one_journal_a_seed, storm};
 
 const WITH_BINANCE: Pairing = [
     ("bybit.spot", "BTCUSDT", "ws", "0.000001", ("spot", "1")),
@@ -15,6 +15,18 @@ const AS_CONTRACT: Pairing = [
     ("bybit.linear", "BTCUSDT", "ws", "0.001", ("linear", "1")),
     ("kraken.spot", "BTC/USDT", "ws", "0.00000001", ("spot", "1")),
 ];
+
+/// Both out of one account, when one key trades them.
+const ITSELF: Pairing = [
+    ("bybit.spot", "BTCUSDT", "ws", "0.000001", ("spot", "1")),
+    ("bybit.linear", "BTCUSDT", "ws", "0.001", ("linear", "1")),
+];
+
+#[test]
+fn one_account_is_not_taken_for_two() {
+    assert!(!may_share_a_key(&ITSELF));
+    assert!(may_share_a_key(&WITH_BINANCE), "of another operator");
+}
 
 #[test]
 fn spot_trades_against_another_venue() {

@@ -2,7 +2,7 @@
 
 use xarb::config::Config;
 
-use crate::run::{Pairing, fair, one_journal_a_seed, storm};
+use crate::run::{Pairing, fair, may_share_a_key, one_journal_a_seed, storm};
 
 const WITH_BINANCE: Pairing = [
     ("coinbase.advanced", "BTC-USDT", "rest", "0.00001", ("spot", "1")),
@@ -12,6 +12,17 @@ const WITH_KRAKEN: Pairing = [
     ("coinbase.exchange", "BTC-USDT", "rest", "0.00001", ("spot", "1")),
     ("kraken.spot", "BTC/USDT", "ws", "0.00001", ("spot", "1")),
 ];
+
+/// Accounts apart, with keys of two kinds.
+const ITSELF: Pairing = [
+    ("coinbase.advanced", "BTC-USDT", "rest", "0.00001", ("spot", "1")),
+    ("coinbase.exchange", "BTC-USDT", "rest", "0.00001", ("spot", "1")),
+];
+
+#[test]
+fn two_accounts_are_not_taken_for_one() {
+    assert!(may_share_a_key(&ITSELF));
+}
 
 #[test]
 fn advanced_trades_against_binance() {

@@ -2,10 +2,13 @@
 //! says that it did must be what the venues say.
 
 use xarb::config::{Config, DEMO};
+use xarb::engine::{Crew, CrewError, Identity, Plan};
 use xarb::sim::net::Path;
+use xarb::sim::setup::simulate;
+use xarb::sim::world::World;
 use xarb::types::Nanos;
 
-use stepped::Run;
+use stepped::{Run, START, Still};
 
 #[path = "run.rs"]
 mod stepped;
@@ -98,4 +101,27 @@ pub fn one_journal_a_seed(pairing: &Pairing) {
     };
     assert_eq!(report(1), report(1));
     assert_ne!(report(1).journal_sha256, report(2).journal_sha256);
+}
+
+/// Whether two markets may be traded by one key; by one each they may.
+pub fn may_share_a_key(pairing: &Pairing) -> bool {
+    let config = config(pairing, 1, &[]);
+    let (sim, keys) = simulate(&config, START).unwrap();
+    let world = World::new(sim, Path::default(), 1, START);
+    let rows = config.venues.iter().map(|venue| xarb::venue::find(&venue.id).unwrap());
+    let endpoints: Vec<_> = rows.enumerate().map(|(at, row)| world.endpoints(at, &row.sim)).collect();
+    let metadata: Vec<_> = (0..config.venues.len()).map(|at| world.instruments(at)).collect();
+    let plan = Plan::new(&config, &endpoints, &metadata).unwrap();
+    let identity = Identity { run: 1, tag_key: [7; 32], seed: 1, nonce_from: 1, keep_journal: false };
+    let crew = |keys: &[_]| Crew::new(&plan, keys, &identity, &mut || world.dial(), &Still).map(drop);
+    crew(&keys).unwrap();
+    match crew(&[keys[0].clone(), keys[0].clone()]) {
+        Err(error @ CrewError::OneAccount(..)) => {
+            let text = error.to_string();
+            assert!(pairing.iter().all(|(venue, ..)| text.contains(venue)), "{text}");
+            false
+        }
+        Err(CrewError::Key { .. }) | Ok(()) => true,
+        Err(error) => panic!("{error}"),
+    }
 }

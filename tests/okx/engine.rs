@@ -2,7 +2,7 @@
 
 use xarb::config::Config;
 
-use crate::run::{Pairing, fair, one_journal_a_seed, storm};
+use crate::run::{Pairing, fair, may_share_a_key, one_journal_a_seed, storm};
 
 const WITH_BINANCE: Pairing = [
     ("okx.spot", "BTC-USDT", "ws", "0.00001", ("spot", "1")),
@@ -23,6 +23,17 @@ const CONTRACTS: Pairing = [
     ("okx.swap", "BTC-USDT-SWAP", "rest", "0.0001", ("linear", "0.01")),
     ("binance.usdm", "BTCUSDT", "ws", "0.001", ("linear", "1")),
 ];
+
+/// Both out of one account, when one key trades them.
+const ITSELF: Pairing = [
+    ("okx.spot", "BTC-USDT", "ws", "0.00001", ("spot", "1")),
+    ("okx.swap", "BTC-USDT-SWAP", "ws", "0.0001", ("linear", "0.01")),
+];
+
+#[test]
+fn one_account_is_not_taken_for_two() {
+    assert!(!may_share_a_key(&ITSELF));
+}
 
 #[test]
 fn spot_trades_against_another_venue() {

@@ -82,6 +82,7 @@ pub const ADVANCED: Venue = Venue {
     gateway: Some(|config| Ok(Box::new(CoinbaseGateway::new(Product::Advanced, config)?))),
     server: Some(|seed| Box::new(CoinbaseServer::new(Product::Advanced, seed))),
     inverse: false,
+    unified: false,
     sim: SimProfile {
         // No session takes orders: a key for one is as good as one for requests.
         session_key: KeyForm::Es256,
@@ -109,6 +110,7 @@ pub const EXCHANGE: Venue = Venue {
     gateway: Some(|config| Ok(Box::new(CoinbaseGateway::new(Product::Exchange, config)?))),
     server: Some(|seed| Box::new(CoinbaseServer::new(Product::Exchange, seed))),
     inverse: false,
+    unified: false,
     sim: SimProfile {
         session_key: KeyForm::SharedBase64Passphrase,
         request_key: KeyForm::SharedBase64Passphrase,

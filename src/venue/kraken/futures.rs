@@ -14,6 +14,7 @@ pub const FUTURES: Venue = Venue {
     gateway: None,
     server: None,
     inverse: false,
+    unified: false,
     sim: SimProfile {
         session_key: KeyForm::SharedBase64,
         request_key: KeyForm::SharedBase64,

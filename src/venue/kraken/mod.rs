@@ -36,6 +36,7 @@ pub const SPOT: Venue = Venue {
     gateway: Some(|config| Ok(Box::new(gateway::KrakenGateway::new(config)?))),
     server: Some(|seed| Box::new(server::KrakenServer::new(seed))),
     inverse: false,
+    unified: false,
     sim: SimProfile {
         session_key: KeyForm::SharedBase64,
         request_key: KeyForm::SharedBase64,
