@@ -424,8 +424,7 @@ impl Account {
         let number = record.intent();
         self.orders.retain(|_, (order, ..)| order.intent != number);
         let Some(intent) = self.intents.remove(&number) else { return Ok(()) };
-        let scale =
-            self.instruments.get(usize::from(intent.found.instrument.0)).map_or(Scale::DEFAULT, |own| own.1);
+        let scale = scale_of(&self.instruments, &intent);
         let parts = parts(&intent, self.names.base(&intent.found), scale);
         self.valued += intent.cash_and_left(scale).1;
         let outcome = OUTCOMES.get(usize::from(record.code())).copied().unwrap_or("unknown");
@@ -453,8 +452,7 @@ impl Account {
         ways.into_iter().try_for_each(|way| self.end_episode(way, now))?;
         self.funnel.unfinished = self.intents.len() as u64;
         for intent in self.intents.values() {
-            let own = self.instruments.get(usize::from(intent.found.instrument.0));
-            let (cash, left) = intent.cash_and_left(own.map_or(Scale::DEFAULT, |own| own.1));
+            let (cash, left) = intent.cash_and_left(scale_of(&self.instruments, intent));
             self.funnel.leftovers += cash + left;
             self.valued += left;
         }
@@ -507,6 +505,12 @@ fn in_base(contract: Option<&Contract>, names: &Names, found: &Opportunity, reco
     let contracts = i128::from(legs.map(|leg| leg.qty.0).sum::<i64>()).max(1);
     let qty = i128::from(record.qty().0) * i128::from(names.base(found).0) / contracts;
     Qty(i64::try_from(qty).unwrap_or(i64::MAX))
+}
+
+/// The scale of an intent's instrument, by their numbers.
+fn scale_of(instruments: &[(Asset, Scale)], intent: &Intent) -> Scale {
+    let at = usize::from(intent.found.instrument.0);
+    instruments.get(at).map_or(Scale::DEFAULT, |own| own.1)
 }
 
 fn parts(intent: &Intent, seen: Qty, scale: Scale) -> Parts {

@@ -5,7 +5,6 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::demo::Stepped;
-use super::files::no_folder;
 use super::replay::open;
 use super::{Exit, Failure};
 use crate::backtest::{Again, AgainError, Happened};
@@ -73,7 +72,6 @@ pub fn run(config: &Config, path: &Path) -> Result<SameAgain, Failure> {
         exit,
         message: format!("{}: {error}", path.display()),
     };
-    no_folder(path)?;
     let (capture, _) = open(path)?;
     let Stepped { plan, mut crew, helm, .. } = Stepped::new(config)?;
     crew.forget_connections();

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
-use super::files::{Named, Parts, no_folder};
+use super::files::{Named, Parts};
 use super::replay::{Range, complain, play};
 use super::{Exit, Failure, out};
 use crate::capture::export::{Export, ExportError, Rows, Sink, Subject, csv, npz, parquet};
@@ -90,7 +90,6 @@ struct Written {
 pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let start = Instant::now();
     let name = args.out.display().to_string();
-    args.inputs.iter().try_for_each(|path| no_folder(path))?;
     let (outcome, paths, shifts) = match args.format {
         Form::Npz => export_npz(args, start)?,
         Form::Parquet => export_parquet(args, start)?,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::files::{Parts, may_write, no_folder};
+use super::files::{Parts, may_write};
 use super::progress::Bar;
 use super::replay::{Range, complain, open_range, play};
 use super::{Exit, Failure, out};
@@ -92,7 +92,6 @@ pub fn run(args: &Args, json: bool) -> Result<Exit, Failure> {
     let start = Instant::now();
     let name = args.out.display().to_string();
     may_write(&args.out, args.force)?;
-    args.inputs.iter().try_for_each(|path| no_folder(path))?;
     let mut replay = Replay::new(VENUES, None);
     for path in &args.inputs {
         play(&mut replay, path, Range::ALL, start)?;

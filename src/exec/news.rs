@@ -140,8 +140,7 @@ impl Executor {
         now: Nanos,
     ) -> Option<usize> {
         match self.orders.find(client) {
-            Lookup::Here(slot) if self.orders.get(slot).draft.venue == venue => return Some(slot),
-            Lookup::Here(_) => self.freeze(venue, Misconduct::WrongVenue, Some(client), report, now, ctx),
+            Lookup::Here(_) => return self.answered(venue, client, report, now, ctx),
             Lookup::Old => self.counts.old_news += 1,
             Lookup::Never => match self.ids.origin(client) {
                 Origin::ThisRun => {

@@ -224,3 +224,10 @@ pub enum Report {
     /// A message that could not be understood: counted, alerted, and never taken for success.
     Malformed(String),
 }
+
+impl Report {
+    /// Something happened to an order, or was said of it, and nobody can tell what.
+    pub fn unknown(client: ClientId, why: &str) -> Report {
+        Report::OrderError { client, class: Class::Unknown, code: VenueRef::cut(why), retry_at: None }
+    }
+}

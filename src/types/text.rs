@@ -23,6 +23,11 @@ impl<const N: usize> Text<N> {
         Some(Text { bytes, len: text.len() as u8 })
     }
 
+    /// As much of a text as fits.
+    pub fn cut(text: &str) -> Text<N> {
+        Text::new(&text[..text.floor_char_boundary(N)]).unwrap_or(Text::EMPTY)
+    }
+
     /// `None` when the bytes are not UTF-8 or too many.
     pub fn from_bytes(text: &[u8]) -> Option<Text<N>> {
         Text::new(std::str::from_utf8(text).ok()?)

@@ -2,10 +2,9 @@
 //! says that it did must be what the venues say.
 
 use xarb::config::{Config, DEMO};
-use xarb::engine::{Crew, CrewError, Identity, Plan};
+use xarb::engine::{Crew, CrewError, Identity};
 use xarb::sim::net::Path;
 use xarb::sim::setup::simulate;
-use xarb::sim::world::World;
 use xarb::types::Nanos;
 
 use stepped::{Run, START, Still};
@@ -106,16 +105,11 @@ pub fn one_journal_a_seed(pairing: &Pairing) {
 /// Whether two markets may be traded by one key; by one each they may.
 pub fn may_share_a_key(pairing: &Pairing) -> bool {
     let config = config(pairing, 1, &[]);
-    let (sim, keys) = simulate(&config, START).unwrap();
-    let world = World::new(sim, Path::default(), 1, START);
-    let rows = config.venues.iter().map(|venue| xarb::venue::find(&venue.id).unwrap());
-    let endpoints: Vec<_> = rows.enumerate().map(|(at, row)| world.endpoints(at, &row.sim)).collect();
-    let metadata: Vec<_> = (0..config.venues.len()).map(|at| world.instruments(at)).collect();
-    let plan = Plan::new(&config, &endpoints, &metadata).unwrap();
+    let run = Run::of(&config, Path::default());
+    let (_, keys) = simulate(&config, START).unwrap();
     let identity = Identity { run: 1, tag_key: [7; 32], seed: 1, nonce_from: 1, keep_journal: false };
-    let crew = |keys: &[_]| Crew::new(&plan, keys, &identity, &mut || world.dial(), &Still).map(drop);
-    crew(&keys).unwrap();
-    match crew(&[keys[0].clone(), keys[0].clone()]) {
+    let both = [keys[0].clone(), keys[0].clone()];
+    match Crew::new(&run.plan, &both, &identity, &mut || run.world.dial(), &Still).map(drop) {
         Err(error @ CrewError::OneAccount(..)) => {
             let text = error.to_string();
             assert!(pairing.iter().all(|(venue, ..)| text.contains(venue)), "{text}");

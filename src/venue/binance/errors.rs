@@ -87,16 +87,7 @@ fn of_spot(status: u16, code: i64, text: &str) -> Class {
 
 /// Code and text, cut to fit.
 pub fn reference(code: i64, text: &str) -> VenueRef {
-    cut(&format!("{code} {text}"))
-}
-
-/// As much of a text as fits.
-pub fn cut(text: &str) -> VenueRef {
-    let mut end = text.len().min(47);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    VenueRef::new(&text[..end]).unwrap_or_default()
+    VenueRef::cut(&format!("{code} {text}"))
 }
 
 #[cfg(test)]
@@ -154,6 +145,6 @@ mod tests {
     #[test]
     fn long_texts_are_cut_between_characters() {
         assert_eq!(reference(-1013, "Filter failure: LOT_SIZE").as_str(), "-1013 Filter failure: LOT_SIZE");
-        assert_eq!(cut(&"é".repeat(40)).as_str().chars().count(), 23);
+        assert_eq!(VenueRef::cut(&"é".repeat(40)).as_str().chars().count(), 23);
     }
 }

@@ -26,13 +26,13 @@ use self::listen::{Listening, Recent};
 
 use super::call::{self, Call};
 use super::desk::Desk;
-use super::errors::{self, ApiError};
+use super::errors::ApiError;
 use super::limits;
 use super::order::Encoder;
-use super::private::{Envelope, Notice, Reader, unknown};
+use super::private::{Envelope, Notice, Reader};
 use super::sign::Signer;
 use super::template::Channel;
-use crate::types::{Class, ClientId, Draft, Nanos, Report};
+use crate::types::{Class, ClientId, Draft, Nanos, Report, VenueRef};
 use crate::venue::{
     Budget, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
     LaneSpec, Limited, OrderBytes, PreviewError, Transport, Turns, Unsupported, Urgency,
@@ -208,14 +208,14 @@ impl BinanceGateway {
 
     /// A request that will not be answered.
     fn unanswered(&mut self, what: What, out: &mut GatewayOut) {
-        let code = errors::cut("no answer");
+        let code = VenueRef::cut("no answer");
         match what {
             What::Cancel(client) | What::Amend(client) => {
                 out.reports.push(Report::CancelError { client, class: Class::Unknown, code });
             }
             What::Replace { cancel, order } => {
                 out.reports.push(Report::CancelError { client: cancel, class: Class::Unknown, code });
-                out.reports.push(unknown(order, "no answer"));
+                out.reports.push(Report::unknown(order, "no answer"));
             }
             What::StartStream | What::KeepStream | What::Mode => self.listening.unanswered(),
             // No news is no information.
@@ -392,11 +392,11 @@ impl BinanceGateway {
                     self.unanswered(what, out);
                 }
             }
-            Err(_) if sent => out.reports.push(unknown(ClientId::from_bits(token), "no answer")),
+            Err(_) if sent => out.reports.push(Report::unknown(ClientId::from_bits(token), "no answer")),
             Err(_) => out.reports.push(Report::OrderError {
                 client: ClientId::from_bits(token),
                 class: Class::Refused,
-                code: errors::cut("not sent"),
+                code: VenueRef::cut("not sent"),
                 retry_at: None,
             }),
         }

@@ -24,7 +24,6 @@ use self::records::{
     AccountPosition, AccountUpdate, ExecutionReport, FuturesAccount, Kind, OrderAnswer, OrderTradeUpdate,
     PositionBalance, PositionRisk, Trade,
 };
-use super::errors::cut;
 use super::symbol::Market;
 use crate::types::{
     Asset, Class, ClientId, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale, Side, Symbol,
@@ -135,7 +134,7 @@ impl Reader {
         if read.is_err() {
             // Something happened to our order, and we cannot say what.
             out.truncate(before);
-            out.push(unknown(client, "unreadable executionReport"));
+            out.push(Report::unknown(client, "unreadable executionReport"));
         }
         read
     }
@@ -151,7 +150,7 @@ impl Reader {
         let read = self.placed_of(client, text, out);
         if read.is_err() {
             out.truncate(before);
-            out.push(unknown(client, "unreadable answer"));
+            out.push(Report::unknown(client, "unreadable answer"));
         }
         read
     }
@@ -450,7 +449,7 @@ fn execution_of(
             out.push(Report::OrderError {
                 client,
                 class: Class::Refused,
-                code: cut(&report.reject),
+                code: VenueRef::cut(&report.reject),
                 retry_at: None,
             });
         }
@@ -487,11 +486,6 @@ fn balances(balances: &[PositionBalance<'_>], out: &mut Vec<Report>) -> Result<(
         out.push(Report::Balance { asset, free, locked: Some(locked) });
     }
     Ok(())
-}
-
-/// An order that something unreadable was said about.
-pub(super) fn unknown(client: ClientId, why: &str) -> Report {
-    Report::OrderError { client, class: Class::Unknown, code: cut(why), retry_at: None }
 }
 
 fn state(status: &str) -> Option<OrderState> {
@@ -539,9 +533,9 @@ fn asset(text: &str) -> Result<Asset, Unreadable> {
 }
 
 fn number(id: u64) -> VenueRef {
-    cut(&id.to_string())
+    VenueRef::cut(&id.to_string())
 }
 
 fn signed_number(id: i64) -> VenueRef {
-    cut(&id.to_string())
+    VenueRef::cut(&id.to_string())
 }

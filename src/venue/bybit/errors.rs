@@ -54,16 +54,11 @@ pub fn is_gone(code: i64) -> bool {
 
 /// Code and text, or, where there is none, the HTTP status, cut to fit.
 pub fn reference(status: u16, code: i64, text: &str) -> VenueRef {
-    if code == 0 { cut(&format!("HTTP {status}")) } else { cut(&format!("{code} {text}")) }
-}
-
-/// As much of a text as fits.
-pub fn cut(text: &str) -> VenueRef {
-    let mut end = text.len().min(47);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    if code == 0 {
+        VenueRef::cut(&format!("HTTP {status}"))
+    } else {
+        VenueRef::cut(&format!("{code} {text}"))
     }
-    VenueRef::new(&text[..end]).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -99,6 +94,6 @@ mod tests {
     fn long_texts_are_cut_between_characters() {
         assert_eq!(reference(200, 10_006, "Too many visits!").as_str(), "10006 Too many visits!");
         assert_eq!(reference(502, 0, "").as_str(), "HTTP 502");
-        assert_eq!(cut(&"é".repeat(40)).as_str().chars().count(), 23);
+        assert_eq!(VenueRef::cut(&"é".repeat(40)).as_str().chars().count(), 23);
     }
 }

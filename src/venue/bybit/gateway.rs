@@ -21,13 +21,12 @@ mod turn;
 use self::session::Session;
 use self::turn::Waiting;
 use super::call::Call;
-use super::errors;
 use super::limits;
 use super::order::Encoder;
-use super::private::{Reader, unknown};
+use super::private::Reader;
 use super::sign::Signer;
 use super::symbol::Market;
-use crate::types::{Class, ClientId, Draft, Nanos, Report};
+use crate::types::{Class, ClientId, Draft, Nanos, Report, VenueRef};
 use crate::venue::{
     Budget, Command, EncodeError, Form, Gateway, GatewayConfig, GatewayInput, GatewayOut, GatewayWant, Lane,
     LaneSpec, Limited, OrderBytes, PreviewError, Transport, Turns, Unsupported, Urgency,
@@ -167,7 +166,7 @@ impl BybitGateway {
 
     /// A request that will not be answered.
     fn unanswered(&mut self, what: What, out: &mut GatewayOut) {
-        let code = errors::cut("no answer");
+        let code = VenueRef::cut("no answer");
         match what {
             What::Cancel(client) | What::Amend(client) => {
                 out.reports.push(Report::CancelError { client, class: Class::Unknown, code });
@@ -209,11 +208,11 @@ impl BybitGateway {
                     self.unanswered(pending.what, out);
                 }
             }
-            Err(_) if sent => out.reports.push(unknown(ClientId::from_bits(token), "no answer")),
+            Err(_) if sent => out.reports.push(Report::unknown(ClientId::from_bits(token), "no answer")),
             Err(_) => out.reports.push(Report::OrderError {
                 client: ClientId::from_bits(token),
                 class: Class::Refused,
-                code: errors::cut("not sent"),
+                code: VenueRef::cut("not sent"),
                 retry_at: None,
             }),
         }

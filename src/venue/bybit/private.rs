@@ -18,7 +18,6 @@ use serde_json::value::RawValue;
 
 use self::records::{Coin, Execution, Holding, Order, Wallet};
 pub use self::records::{Envelope, Limits, Page, Placed, Reply};
-use super::errors::cut;
 use super::symbol::Market;
 use crate::types::{
     Asset, Class, ClientId, InstrumentSpec, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale,
@@ -129,7 +128,7 @@ impl Reader {
         if self.is_elsewhere(order.category.as_deref()) {
             return Ok(());
         }
-        let venue_ref = cut(&order.order_id);
+        let venue_ref = VenueRef::cut(&order.order_id);
         let owner = self.owner(&order.order_link_id, venue_ref);
         let (Some(client), Some(traded)) = (owner, self.traded(&order.symbol)) else {
             out.push(Report::Foreign { venue_ref });
@@ -141,7 +140,7 @@ impl Reader {
         if read.is_err() {
             // Something happened to our order, and we cannot say what.
             out.truncate(before);
-            out.push(unknown(client, "unreadable order"));
+            out.push(Report::unknown(client, "unreadable order"));
         }
         read
     }
@@ -159,10 +158,10 @@ impl Reader {
         let state = state(&order.order_status, filled).ok_or("an order: its status")?;
         let terms = (price(&order.price, traded.scale)?, qty(&order.qty, traded.scale)?);
         if state == OrderState::Rejected {
-            let reason = cut(&order.reject_reason);
+            let reason = VenueRef::cut(&order.reject_reason);
             if &*order.reject_reason == "EC_DuplicatedClOrdID" {
                 // This request was refused because of one before it, which may well live.
-                out.push(unknown(client, &order.reject_reason));
+                out.push(Report::unknown(client, &order.reject_reason));
                 return Ok(());
             }
             out.push(Report::OrderError { client, class: Class::Refused, code: reason, retry_at: None });
@@ -199,7 +198,7 @@ impl Reader {
         match read {
             Ok(report) => out.push(report),
             Err(what) => {
-                out.push(unknown(client, "unreadable execution"));
+                out.push(Report::unknown(client, "unreadable execution"));
                 return Err(what);
             }
         }
@@ -257,7 +256,7 @@ impl Reader {
 
     /// Whose an execution is, and whether it is a fill at all.
     fn fill(&mut self, execution: &Execution<'_>) -> Fill {
-        let venue_ref = cut(&execution.order_id);
+        let venue_ref = VenueRef::cut(&execution.order_id);
         match &*execution.exec_type {
             "Trade" => {}
             // The venue itself closed a position of ours.
@@ -321,14 +320,14 @@ impl Reader {
         if ClientId::parse(placed.order_link_id.as_bytes()) != Some(client) {
             return Err("an acknowledgement: it names another order");
         }
-        self.learn(cut(&placed.order_id), client);
+        self.learn(VenueRef::cut(&placed.order_id), client);
         Ok(())
     }
 
     /// An order asked for, by itself or in a list.
     pub(super) fn status(&mut self, text: &str, out: &mut Vec<Report>) -> Result<(), Unreadable> {
         let order: Order = serde_json::from_str(text).map_err(|_| "an order's status")?;
-        let venue_ref = cut(&order.order_id);
+        let venue_ref = VenueRef::cut(&order.order_id);
         let client = ClientId::parse(order.order_link_id.as_bytes());
         let Some(traded) = self.traded(&order.symbol) else {
             out.push(Report::Foreign { venue_ref });
@@ -391,11 +390,6 @@ fn holding(coin: &Coin<'_>) -> Result<(Money, Money), Unreadable> {
     }
     let free = total.checked_add(Money(locked.0.checked_neg().ok_or("a balance")?)).ok_or("a balance")?;
     Ok((free, locked))
-}
-
-/// An order that something unreadable was said about.
-pub(super) fn unknown(client: ClientId, why: &str) -> Report {
-    Report::OrderError { client, class: Class::Unknown, code: cut(why), retry_at: None }
 }
 
 /// Something could not be read.

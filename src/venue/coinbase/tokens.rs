@@ -40,7 +40,7 @@ impl Tokens {
 
     /// True when an order could be written now.
     pub fn any(&self, now: Nanos) -> bool {
-        self.slots.iter().any(|slot| slot.is_good(now))
+        self.next(now).is_some()
     }
 
     /// A token, for once, and the time from which the venue refuses it.

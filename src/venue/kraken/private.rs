@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::json::Number;
 use super::symbol::{Names, balance_asset};
 use crate::types::{
-    Asset, Class, ClientId, InstrumentSpec, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale,
-    Side, Symbol, VenueRef,
+    Asset, ClientId, InstrumentSpec, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale, Side,
+    Symbol, VenueRef,
 };
 
 /// Orders remembered for the sparse messages that follow; the oldest go first.
@@ -205,7 +205,7 @@ impl Stream {
             if let Err(what) = self.execution(&entry, snapshot, now, out) {
                 out.push(Report::Malformed(what.to_owned()));
                 // Something happened to it, and nobody can say what.
-                out.extend(self.client_of(&entry).map(|client| unknown(client, what)));
+                out.extend(self.client_of(&entry).map(|client| Report::unknown(client, what)));
             }
         }
         Ok(())
@@ -341,12 +341,6 @@ impl Stream {
         }
         Ok(())
     }
-}
-
-/// Nobody knows what became of an order.
-fn unknown(client: ClientId, why: &str) -> Report {
-    let code = VenueRef::new(why).unwrap_or_default();
-    Report::OrderError { client, class: Class::Unknown, code, retry_at: None }
 }
 
 fn follow(last: &mut Option<u64>, sequence: Option<u64>) -> Result<(), Gap> {

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::calls;
-use super::error::{self, classify_http, cut};
+use super::error::{self, classify_http};
 use super::gateway::OkxGateway;
 use super::order::Socket;
 use super::private::{Envelope, FillRow, OrderRow, Unreadable, balances, malformed};
@@ -29,7 +29,9 @@ impl OkxGateway {
             return match &envelope.code {
                 Some(_) => self.placed(client, &envelope, status, now, out),
                 // No envelope: only the status tells.
-                None => self.order_error(client, status, 0, cut(&format!("HTTP {status}")), now, out),
+                None => {
+                    self.order_error(client, status, 0, VenueRef::cut(&format!("HTTP {status}")), now, out)
+                }
             };
         };
         let Some((call, asked)) = self.calls.take(number) else {
@@ -43,7 +45,7 @@ impl OkxGateway {
             return self.call_failed(
                 &call,
                 classify_http(status, 0),
-                cut(&format!("HTTP {status}")),
+                VenueRef::cut(&format!("HTTP {status}")),
                 now,
                 out,
             );
@@ -57,12 +59,17 @@ impl OkxGateway {
         match u64::try_from(token) {
             Ok(number) => {
                 if let Some((call, _)) = self.calls.take(number) {
-                    self.call_failed(&call, class, cut(why), now, out);
+                    self.call_failed(&call, class, VenueRef::cut(why), now, out);
                 }
             }
             Err(_) => {
                 let client = ClientId::from_bits(token);
-                out.reports.push(Report::OrderError { client, class, code: cut(why), retry_at: None });
+                out.reports.push(Report::OrderError {
+                    client,
+                    class,
+                    code: VenueRef::cut(why),
+                    retry_at: None,
+                });
             }
         }
     }
@@ -70,7 +77,11 @@ impl OkxGateway {
     /// A request over the session that will not be answered.
     pub(super) fn unanswered(&mut self, call: Call, out: &mut GatewayOut) {
         if let Call::Cancel(client) | Call::Amend(client) = call {
-            out.reports.push(Report::CancelError { client, class: Class::Unknown, code: cut("no answer") });
+            out.reports.push(Report::CancelError {
+                client,
+                class: Class::Unknown,
+                code: VenueRef::cut("no answer"),
+            });
         }
     }
 

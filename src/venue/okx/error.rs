@@ -130,17 +130,7 @@ pub fn is_clock(code: u32) -> bool {
 
 /// Code and text, cut to what a report holds.
 pub fn reference(code: &str, text: &str) -> VenueRef {
-    cut(&format!("{code} {text}"))
-}
-
-/// As much of a text as a report holds.
-pub fn cut(text: &str) -> VenueRef {
-    let text = text.trim_end();
-    let mut end = text.len().min(47);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    VenueRef::new(&text[..end]).unwrap_or_default()
+    VenueRef::cut(format!("{code} {text}").trim_end())
 }
 
 #[cfg(test)]
@@ -188,7 +178,7 @@ mod tests {
         for pair in sorted.windows(2) {
             assert!(pair[0].0 <= pair[0].1 && pair[0].1 < pair[1].0, "{pair:?}");
         }
-        assert_eq!(cut(&"é".repeat(40)).as_str().len(), 46);
+        assert_eq!(VenueRef::cut(&"é".repeat(40)).as_str().len(), 46);
         assert_eq!(reference("51008", "").as_str(), "51008");
     }
 }

@@ -191,7 +191,7 @@ impl OkxGateway {
         let Some(spec) = self.traded.get(place).map(|traded| &traded.spec) else { return };
         let scale = spec.scale;
         let Some(size) = Sizes::of(spec).size_of(qty.0) else {
-            let code = super::error::cut("no whole number of the venue's sizes");
+            let code = VenueRef::cut("no whole number of the venue's sizes");
             return out.reports.push(Report::CancelError { client, class: Class::Refused, code });
         };
         let price = price.map_or(String::new(), |price| format!(",\"newPx\":\"{}\"", Fixed(price.0, scale)));

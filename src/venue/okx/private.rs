@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-use super::error::{self, cut};
+use super::error;
 use super::size::Sizes;
 use crate::types::{
     Asset, Class, ClientId, InstrumentSpec, Money, Nanos, OrderState, OrderStatus, Price, Qty, Report, Scale,
@@ -114,7 +114,9 @@ impl<'a> Envelope<'a> {
             }),
             Some(ack) if matches!(self.code.as_deref(), Some("0" | "2")) && ack.s_code == "0" => Ok(ack),
             // Code 1 without a code of the order's own tells nothing.
-            _ => Err(self.fault().unwrap_or(Fault { code: 0, text: cut("answer without its order") })),
+            _ => Err(self
+                .fault()
+                .unwrap_or(Fault { code: 0, text: VenueRef::cut("answer without its order") })),
         }
     }
 }
@@ -236,7 +238,7 @@ impl Reader {
             // Something happened to our order, and we cannot say what.
             out.truncate(before);
             out.push(malformed(what));
-            out.push(unknown(client, "unreadable order"));
+            out.push(Report::unknown(client, "unreadable order"));
         }
     }
 
@@ -374,7 +376,7 @@ fn change(
         out.push(Report::Ended { client, state, filled: Some(filled), at });
     }
     if state == OrderState::Cancelled && HALTING_SOURCES.contains(&&*row.cancel_source) {
-        let code = cut(&format!("ended by the venue, source {}", row.cancel_source));
+        let code = VenueRef::cut(format!("ended by the venue, source {}", row.cancel_source).trim_end());
         out.push(Report::OrderError { client, class: Class::Halt, code, retry_at: None });
     }
     Ok(())
@@ -438,11 +440,6 @@ pub fn balances(data: &RawValue, is_spot: bool, out: &mut Vec<Report>) -> Result
         out.push(Report::Balance { asset, free, locked });
     }
     Ok(())
-}
-
-/// Nobody knows what became of the order.
-pub fn unknown(client: ClientId, why: &str) -> Report {
-    Report::OrderError { client, class: Class::Unknown, code: cut(why), retry_at: None }
 }
 
 /// What could not be understood.

@@ -3,7 +3,7 @@
 use super::error::{self, classify, is_clock};
 use super::gateway::OkxGateway;
 use super::limits;
-use super::private::{Envelope, Message, balances, malformed, unknown};
+use super::private::{Envelope, Message, balances, malformed};
 use super::requests::Call;
 use super::sign;
 use crate::types::{Class, ClientId, Nanos, Report, VenueRef};
@@ -252,7 +252,7 @@ impl OkxGateway {
                 out.reports.push(Report::Accepted { client, venue_ref, at });
             }
             // An answer that cannot be read is no refusal.
-            None => out.reports.push(unknown(client, "unreadable answer")),
+            None => out.reports.push(Report::unknown(client, "unreadable answer")),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::venue::GatewayOut;
 use crate::venue::binance::account;
 use crate::venue::binance::call::Call;
 use crate::venue::binance::errors::{self, ApiError, classify, reference};
-use crate::venue::binance::private::{Unreadable, unknown};
+use crate::venue::binance::private::Unreadable;
 use crate::venue::binance::symbol::Market;
 
 /// How long to stop when the venue throttles us and does not say for how long.
@@ -25,7 +25,7 @@ impl BinanceGateway {
                 malformed(read, &mut out.reports);
             }
             (None, Some(error)) => self.order_error(client, answer, error, now, out),
-            (None, None) => out.reports.push(unknown(client, "unreadable answer")),
+            (None, None) => out.reports.push(Report::unknown(client, "unreadable answer")),
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::super::account;
 use super::super::errors::{self, classify, reference};
-use super::super::private::{Limits, Page, Reply, Unreadable, malformed, millis, unknown};
+use super::super::private::{Limits, Page, Reply, Unreadable, malformed, millis};
 use super::{Answer, BybitGateway, List, Of, Pending, Switch, What, limits, turn};
 use crate::types::{Class, ClientId, Nanos, Report};
 use crate::venue::GatewayOut;
@@ -213,7 +213,7 @@ impl BybitGateway {
         match own {
             Ok(token) => self.answered(token, &answer, now, out),
             Err(_) if status == 200 && reply.is_none() => {
-                out.reports.push(unknown(ClientId::from_bits(token), "unreadable answer"));
+                out.reports.push(Report::unknown(ClientId::from_bits(token), "unreadable answer"));
             }
             Err(_) => self.placed(ClientId::from_bits(token), &answer, now, out),
         }

@@ -1,7 +1,7 @@
 //! The two sessions: login, subscriptions, signs of life, and what their messages are about.
 
 use super::super::errors;
-use super::super::private::{Envelope, Limits, malformed, millis, unknown};
+use super::super::private::{Envelope, Limits, malformed, millis};
 use super::super::sign;
 use super::{Answer, BybitGateway, Switch, limits, turn};
 use crate::types::{Class, ClientId, Nanos, Report};
@@ -221,13 +221,13 @@ impl BybitGateway {
     pub(super) fn placed(&mut self, client: ClientId, answer: &Answer<'_>, now: Nanos, out: &mut GatewayOut) {
         if let Some(text) = answer.result {
             if let Err(what) = self.reader.received(client, text) {
-                out.reports.push(unknown(client, "unreadable answer"));
+                out.reports.push(Report::unknown(client, "unreadable answer"));
                 malformed(what, &mut out.reports);
             }
             return;
         }
         if answer.status == 200 && answer.code == 0 {
-            return out.reports.push(unknown(client, "unreadable answer"));
+            return out.reports.push(Report::unknown(client, "unreadable answer"));
         }
         let class = errors::classify(answer.status, answer.code);
         let retry_at = match class {
